@@ -1,0 +1,39 @@
+//! Machines that run a program.
+//!
+//! In: a [`Program`](crate::graph::Program) and, for every run of it, a [`Feed`]. Out: the values of its outputs, or a
+//! [`Fault`]. May not know: syntax, or what the program is for.
+
+use ndarray::ArrayD;
+
+use crate::graph::ValueId;
+
+/// What a run of a program reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed<'a> {
+    /// One tensor per parameter.
+    pub parameters: &'a [ArrayD<f64>],
+    /// One tensor per memory cell.
+    pub states: &'a [ArrayD<f64>],
+    /// The number of this run, from 0.
+    pub step: u64,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+/// A value that is not finite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// The first value of the program, in its order, that was not finite.
+    pub value: ValueId,
+    /// What it held.
+    pub found: f64,
+}
+
+/// A machine with a program loaded.
+pub trait Executor: Send {
+    /// Runs the program once and returns its outputs in their order, extents as in [`Program::extents`](crate::graph::Program::extents).
+    ///
+    /// # Errors
+    /// When an output is not finite; the fault names the first value of the program that was not.
+    fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault>;
+}

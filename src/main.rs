@@ -1,0 +1,4 @@
+//! The `socrun` command.
+fn main() -> std::process::ExitCode {
+    socrun::cli::main()
+}

@@ -1,0 +1,10 @@
+//! Files in one offset space.
+//!
+//! In: paths and the embedded standard library. Out: texts, spans, names under one key, and the set of files that a
+//! run is made of. May not know: what any text means.
+
+mod span;
+mod symbol;
+
+pub use span::Span;
+pub use symbol::{Name, Symbol};

@@ -1,0 +1,6 @@
+//! Text to tree and back.
+//!
+//! In: the text of one file and its place in the offset space. Out: a [`File`](tree::File) with spans, or worded
+//! errors; and, the other way, the printer behind `fmt`. May not know: what a name or a type means.
+
+pub mod tree;
