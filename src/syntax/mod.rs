@@ -4,3 +4,4 @@
 //! errors; and, the other way, the printer behind `fmt`. May not know: what a name or a type means.
 
 pub mod tree;
+pub mod walk;
