@@ -4,6 +4,7 @@
 //! [`Fault`]. May not know: syntax, or what the program is for.
 
 pub mod random;
+pub mod reference;
 
 use ndarray::ArrayD;
 
