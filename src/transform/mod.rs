@@ -1,8 +1,15 @@
-//! transform
-use crate::graph::{Builder, Program, ValueId};
-/// vjp
-pub fn vjp(_b: &mut Builder, _s: &[(ValueId, ValueId)], wrt: &[ValueId]) -> Vec<Option<ValueId>> { vec![None; wrt.len()] }
-/// jvp
-pub fn jvp(_b: &mut Builder, _o: ValueId, _s: &[(ValueId, ValueId)]) -> Option<ValueId> { None }
-/// optimise
-pub fn optimise(p: Program) -> Program { p }
+//! Rewrites of the graph: derivatives, and the passes that make it cheaper.
+//!
+//! In: values of a [`Builder`](crate::graph::Builder), or a whole [`Program`](crate::graph::Program). Out: more values,
+//! or a program that computes the same. May not know: a backend.
+
+mod activity;
+mod fit;
+mod jvp;
+mod matrix;
+mod mirror;
+mod slope;
+mod vjp;
+
+pub use jvp::jvp;
+pub use vjp::vjp;
