@@ -12,6 +12,8 @@ mod norm;
 mod observer;
 mod optimiser;
 mod outcome;
+#[cfg(test)]
+mod tests;
 
 pub use errors::{Activity, Malformed, NonFinite};
 pub use interpreter::run_cell;

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn adam_matches_its_formulas_written_out() {
         let (b1, b2, eps, decay, rate) = (0.8, 0.95, 1e-3, 0.1, 0.05);
-        let gradients = [[0.3, -1.0], [0.7, 2.0], [-0.2, 0.5]];
+        let gradients = [[0.3_f64, -1.0], [0.7, 2.0], [-0.2, 0.5]];
         let mut expected = [1.0_f64, -2.0];
         for (i, x) in expected.iter_mut().enumerate() {
             let (mut m, mut v) = (0.0, 0.0);
