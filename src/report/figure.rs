@@ -26,7 +26,7 @@ pub fn chart(figure: &Figure, outline: &Outline, outcomes: &[Outcome]) -> Chart 
             };
             averaged = averaged.max(points.iter().map(|point| point.1.count).max().unwrap_or(1));
             let points = points.into_iter().map(|(x, y)| Point { x, y: y.mean, error: y.error }).collect();
-            curves.push(Curve { label: curve_label(figure, quantity, &row), points });
+            curves.push(Curve { label: curve_label(figure, quantity, &names, &row), points });
         }
     }
     let mut notes = Vec::new();
@@ -36,17 +36,27 @@ pub fn chart(figure: &Figure, outline: &Outline, outcomes: &[Outcome]) -> Chart 
     }
     let log = |axis: &str| figure.log.iter().any(|name| name == axis);
     Chart {
-        x: Scale { label: against.to_owned(), log: log("x"), names: abscissa.as_ref().and_then(|a| a.names.clone()) },
-        y: Scale { label: figure.quantities.join(", "), log: log("y"), names: None },
+        x: Scale {
+            label: against.to_owned(),
+            log: log("x"),
+            ticks: abscissa.as_ref().map(Abscissa::ticks),
+            range: abscissa.as_ref().and_then(|a| a.range),
+        },
+        y: Scale { label: figure.quantities.join(", "), log: log("y"), ..Scale::default() },
         curves,
         spread: if abscissa.is_some() { Spread::Bars } else { Spread::Band },
         notes,
     }
 }
 
-fn curve_label(figure: &Figure, quantity: &str, row: &Row<'_>) -> String {
+/// What tells the curve from the others: `error · first · d = 20`.
+fn curve_label(figure: &Figure, quantity: &str, names: &[String], row: &Row<'_>) -> String {
     let quantity = (figure.quantities.len() > 1).then(|| quantity.to_owned());
-    quantity.into_iter().chain(row.labels.iter().cloned()).collect::<Vec<_>>().join(" · ")
+    let labels = names.iter().zip(&row.labels).map(|(name, label)| match label.replace('_', "").parse::<f64>() {
+        Ok(_) => format!("{name} = {label}"),
+        Err(_) => label.clone(),
+    });
+    quantity.into_iter().chain(labels).collect::<Vec<_>>().join(" · ")
 }
 
 fn points_by_step(row: &Row<'_>, quantity: &str) -> Vec<(f64, Estimate)> {
@@ -60,16 +70,22 @@ fn points_by_step(row: &Row<'_>, quantity: &str) -> Vec<(f64, Estimate)> {
 /// A swept name as the horizontal axis: numbers at their values, other labels side by side.
 struct Abscissa {
     positions: Vec<(String, f64)>,
-    names: Option<Vec<String>>,
+    range: Option<[f64; 2]>,
 }
 
 impl Abscissa {
     fn new(labels: &[String]) -> Self {
         let numbers: Option<Vec<f64>> = labels.iter().map(|label| label.replace('_', "").parse().ok()).collect();
         let numbers = numbers.filter(|numbers| numbers.iter().all(|x: &f64| x.is_finite()));
-        let names = numbers.is_none().then(|| labels.to_vec());
+        let range = numbers.is_none().then(|| [0.5, labels.len() as f64 + 0.5]);
         let numbers = numbers.unwrap_or_else(|| (1..=labels.len()).map(|i| i as f64).collect());
-        Self { positions: labels.iter().cloned().zip(numbers).collect(), names }
+        let mut positions: Vec<_> = labels.iter().cloned().zip(numbers).collect();
+        positions.sort_by(|a, b| a.1.total_cmp(&b.1));
+        Self { positions, range }
+    }
+
+    fn ticks(&self) -> Vec<(f64, String)> {
+        self.positions.iter().map(|(label, x)| (*x, label.clone())).collect()
     }
 
     fn points(&self, against: &str, row: &Row<'_>, quantity: &str) -> Vec<(f64, Estimate)> {
@@ -79,7 +95,6 @@ impl Abscissa {
             let last = here.filter_map(|cell| cell.quantity(quantity).and_then(Series::last));
             points.extend(Estimate::of(&last.collect::<Vec<_>>()).map(|estimate| (*x, estimate)));
         }
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points
     }
 }

@@ -92,7 +92,7 @@ fn a_band_is_the_mean_with_its_error() {
 fn a_logarithmic_axis_says_what_it_leaves_out() {
     let at = |x: f64, y: f64| Point { x, y, error: None };
     let points = vec![at(0.0, 1.0), at(1.0, 0.0), at(2.0, -1.0), at(3.0, 10.0), at(4.0, 100.0)];
-    let y = Scale { label: "y".into(), log: true, names: None };
+    let y = Scale { label: "y".into(), log: true, ..Scale::default() };
     let chart = Chart { y, curves: vec![Curve { label: String::new(), points }], ..Chart::default() };
     let svg = chart.render();
     assert!(svg.contains("2 points with a value ≤ 0 left out by the logarithmic axis"), "{svg}");
@@ -105,7 +105,7 @@ fn charts_of_nothing_and_of_one_point_are_drawn() {
     let point = Point { x: 0.0, y: 5.0, error: Some(1.0) };
     for log in [false, true] {
         for spread in [Spread::Band, Spread::Bars] {
-            let scale = Scale { label: "a<b".into(), log, names: None };
+            let scale = Scale { label: "a<b".into(), log, ..Scale::default() };
             let curves = vec![Curve { label: "c&d".into(), points: vec![point] }];
             let svg = Chart { x: scale.clone(), y: scale, curves, spread, notes: vec![] }.render();
             for svg in [&svg, &empty] {
@@ -198,6 +198,6 @@ fn gallery() {
             .map(|i| Point { x: f64::from(i) * 30.0, y: (f64::from(i * (c + 1)) / 300.0).sin() * 1e-3, error: None })
             .collect(),
     });
-    let scale = |label: &str| Scale { label: label.into(), log: false, names: None };
+    let scale = |label: &str| Scale { label: label.into(), log: false, ..Scale::default() };
     put("many", Chart { x: scale("step"), y: scale("∂σ"), curves: many.collect(), ..Chart::default() }.render());
 }

@@ -29,8 +29,10 @@ pub struct Scale {
     pub label: String,
     /// Logarithmic: values that are not positive are left out, and the chart says so.
     pub log: bool,
-    /// Names that stand at 1, 2, … in place of numbers.
-    pub names: Option<Vec<String>>,
+    /// Ticks at these values with these texts, in place of round numbers; those without room are left out.
+    pub ticks: Option<Vec<(f64, String)>>,
+    /// The range, where it is not that of the points.
+    pub range: Option<[f64; 2]>,
 }
 
 /// How standard errors are shown.
@@ -123,8 +125,8 @@ impl Chart {
     }
 
     fn x_axis(&self, left: f64, right: f64) -> Axis {
-        if let Some(names) = &self.x.names {
-            return Axis::new([0.5, names.len() as f64 + 0.5].into_iter(), false, 0.0, left, right);
+        if let Some(range) = self.x.range {
+            return Axis::new(range.into_iter(), self.x.log, 0.0, left, right);
         }
         let margin = if self.spread == Spread::Bars { 0.04 } else { 0.0 };
         Axis::new(self.shown().map(|point| point.x), self.x.log, margin, left, right)
@@ -142,12 +144,19 @@ impl Chart {
     }
 
     fn x_ticks(&self, x: &Axis) -> Vec<Tick> {
-        match &self.x.names {
-            Some(names) => {
-                names.iter().enumerate().map(|(i, name)| Tick { at: i as f64 + 1.0, text: name.clone() }).collect()
+        let Some(given) = &self.x.ticks else {
+            return x.ticks(95.0);
+        };
+        let mut free = f64::NEG_INFINITY;
+        let mut ticks = Vec::new();
+        for (at, text) in given.iter().filter(|tick| x.holds(tick.0)) {
+            let half = 0.5 * width(text, TEXT) + 3.0;
+            if x.place(*at) - half >= free {
+                free = x.place(*at) + half;
+                ticks.push(Tick { at: *at, text: text.clone() });
             }
-            None => x.ticks(95.0),
         }
+        ticks
     }
 
     fn all_notes(&self) -> Vec<String> {
