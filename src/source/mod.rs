@@ -3,10 +3,12 @@
 //! In: paths and the embedded standard library. Out: texts, spans, names under one key, and the set of files that a
 //! run is made of. May not know: what any text means.
 
+mod fold;
 mod map;
 mod span;
 mod symbol;
 
+pub use fold::{fold, name, to_ascii, to_unicode};
 pub use map::{Location, SourceFile, SourceMap};
 pub use span::Span;
 pub use symbol::{Name, Symbol};

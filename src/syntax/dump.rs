@@ -1,0 +1,4 @@
+//! The tree as text.
+use super::tree::File;
+/// x
+pub fn dump(file: &File) -> String { format!("{file:#?}") }
