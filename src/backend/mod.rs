@@ -5,6 +5,9 @@
 
 pub mod random;
 pub mod reference;
+pub mod cpu;
+pub mod math;
+pub mod random;
 
 use ndarray::ArrayD;
 
