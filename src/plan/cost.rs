@@ -69,6 +69,7 @@ pub(super) fn cost(program: &Program, tile: Option<AxisId>) -> Cost {
             | Op::At { .. }
             | Op::Scan(_)
             | Op::Output(..)
+            | Op::Mark(..)
             | Op::Detach(_) => {}
         }
     }

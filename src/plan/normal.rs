@@ -85,7 +85,7 @@ impl Rebuild<'_> {
         let node = self.from.node(v);
         let region = self.region(node.region, context);
         let new = match &node.op {
-            Op::Detach(a) => self.value(*a, context),
+            Op::Detach(a) | Op::Mark(_, a) => self.value(*a, context),
             Op::Argument(r, number) => {
                 let r = self.region(*r, context);
                 self.push(Op::Argument(r, *number), node.ty.clone(), region, v)

@@ -188,6 +188,7 @@ impl Compiler<'_> {
             | Op::At { .. }
             | Op::Scan(_)
             | Op::Output(..)
+            | Op::Mark(..)
             | Op::Detach(_) => unreachable!("no item of its own: {:?}", node.op),
         }
     }
