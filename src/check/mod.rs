@@ -1,1 +1,5 @@
 //! check
+mod nearest;
+mod size;
+mod structure;
+mod walk;

@@ -10,6 +10,7 @@ mod grammar;
 mod parse;
 mod scan;
 pub mod tree;
+pub mod walk;
 
 pub use dump::dump;
 pub use parse::parse;
