@@ -29,7 +29,7 @@ impl Exit {
         let any = |code: &str| errors.iter().any(|found| found == code);
         if errors.is_empty() {
             Self::Done
-        } else if any("soc::write") {
+        } else if any("soc::write") || any("soc::read") {
             Self::Files
         } else if any("soc::resources") {
             Self::Resources
@@ -40,6 +40,11 @@ impl Exit {
         } else {
             Self::Errors
         }
+    }
+
+    /// The first of two ends that is not `Done`.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self == Self::Done { other } else { self }
     }
 }
 
@@ -53,5 +58,25 @@ impl From<Exit> for ExitCode {
             Exit::Resources => 4,
             Exit::Files => 74,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn because_of(codes: &[&str]) -> Exit {
+        let report = |code: &&str| Report::new(miette::MietteDiagnostic::new("made up").with_code(*code));
+        Exit::because_of(&codes.iter().map(report).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_command_line_is_at_fault_only_if_the_text_is_not() {
+        assert_eq!(because_of(&[]), Exit::Done);
+        assert_eq!(because_of(&["soc::override"]), Exit::Usage);
+        assert_eq!(because_of(&["soc::override", "soc::name"]), Exit::Errors);
+        assert_eq!(because_of(&["soc::resources"]), Exit::Resources);
+        assert_eq!(because_of(&["soc::nonfinite"]), Exit::NonFinite);
+        assert_eq!(because_of(&["soc::write"]), Exit::Files);
     }
 }
