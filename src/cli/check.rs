@@ -11,10 +11,10 @@ use crate::diagnostic::render_json;
 
 /// Checks every file by itself.
 pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
-    let mut worst = Exit::Done;
+    let mut first = Exit::Done;
     let mut all: Vec<Value> = Vec::new();
     for file in &arguments.files {
-        let front = pipeline::front(file, &arguments.set);
+        let front = pipeline::front(file, arguments.set.clone(), None);
         if arguments.json {
             if let Value::Array(reports) = render_json(&front.reports, &front.sources) {
                 all.extend(reports);
@@ -22,10 +22,10 @@ pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
         } else {
             terminal::show(&front.reports, &front.sources);
         }
-        worst = worst.or(front.exit());
+        first = first.or(front.exit());
     }
     if arguments.json {
         terminal::print(&format!("{:#}\n", Value::Array(all)))?;
     }
-    Ok(worst)
+    Ok(first)
 }

@@ -27,9 +27,11 @@ impl Exit {
     pub(super) fn because_of(reports: &[Report]) -> Self {
         let errors: Vec<String> = reports.iter().filter(|report| report.is_error()).map(Report::code).collect();
         let any = |code: &str| errors.iter().any(|found| found == code);
+        // A file that an import names is an error of the text that imports it.
+        let unplaced = reports.iter().any(|report| report.code() == "soc::io" && report.offset().is_none());
         if errors.is_empty() {
             Self::Done
-        } else if any("soc::write") || any("soc::read") {
+        } else if unplaced {
             Self::Files
         } else if any("soc::resources") {
             Self::Resources
@@ -77,6 +79,6 @@ mod tests {
         assert_eq!(because_of(&["soc::override", "soc::name"]), Exit::Errors);
         assert_eq!(because_of(&["soc::resources"]), Exit::Resources);
         assert_eq!(because_of(&["soc::nonfinite"]), Exit::NonFinite);
-        assert_eq!(because_of(&["soc::write"]), Exit::Files);
+        assert_eq!(because_of(&["soc::io"]), Exit::Files);
     }
 }

@@ -4,6 +4,7 @@
 //! door alone, through [`pipeline`]. May not know: what happens inside a stage.
 
 mod args;
+mod cells;
 mod check;
 mod errors;
 mod exit;
@@ -54,7 +55,7 @@ pub fn main() -> ExitCode {
 /// Runs a command; an error is one of writing to stdout.
 fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
     match (arguments.command, arguments.run) {
-        (Some(Command::Run(run)), _) | (None, Some(run)) => run::run(run),
+        (Some(Command::Run(run)), _) | (None, Some(run)) => run::run(&run),
         (Some(Command::Check(check)), _) => check::check(&check),
         (Some(Command::Fmt(fmt)), _) => fmt::fmt(&fmt),
         (Some(Command::Explain(explain)), _) => explain::explain(&explain),

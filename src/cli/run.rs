@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::args::RunArguments;
+use super::cells::Cells;
 use super::errors::NothingToDo;
 use super::exit::Exit;
 use super::machine::Loader;
@@ -11,78 +12,85 @@ use super::pipeline::{self, Front};
 use super::progress::Progress;
 use super::terminal::{print, say, show};
 use crate::diagnostic::Report;
-use crate::lower::{Cell, Outline};
 use crate::report::{self, Experiment, Table};
-use crate::run::{Outcome, run_cell};
-use crate::typed::Checked;
+use crate::run::run_cell;
 
 /// Runs an experiment.
-pub(super) fn run(arguments: RunArguments) -> io::Result<Exit> {
+pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let overrides = pipeline::overrides(&arguments.settings);
-    let front = pipeline::front(&arguments.file, &overrides);
+    let front = pipeline::front(&arguments.file, overrides, arguments.settings.seed);
     show(&front.reports, &front.sources);
-    let Some(checked) = &front.checked else {
+    if front.experiment.is_none() {
         return Ok(front.exit());
-    };
-    match experiment(&arguments, &front, checked, overrides) {
-        Ok(experiment) => finish(&arguments, &experiment),
-        Err(report) => {
-            let reports = [report];
-            show(&reports, &front.sources);
-            Ok(Exit::because_of(&reports))
-        }
     }
+    let stop = |report: Report| {
+        let reports = [report];
+        show(&reports, &front.sources);
+        Exit::because_of(&reports)
+    };
+    let (experiment, directory) = match carry_out(arguments, &front) {
+        Ok(done) => done,
+        Err(report) => return Ok(stop(report)),
+    };
+    let written = report::write(&directory, &experiment);
+    print(&results(arguments, &experiment))?;
+    if let Err(unwritable) = written {
+        return Ok(stop(Report::new(unwritable)));
+    }
+    if !arguments.quiet {
+        say(&format!("wrote {}", directory.display()));
+    }
+    let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone());
+    Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
 }
 
-/// Runs every cell.
-fn experiment<'a>(
-    arguments: &RunArguments,
-    front: &'a Front,
-    checked: &Checked,
-    overrides: Vec<(String, String)>,
-) -> Result<Experiment<'a>, Report> {
-    let outline = front.outline.as_ref().expect("a checked file has an outline");
+/// Runs every cell until one meets a value that is not finite. Whatever can be refused is refused before the first step.
+fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experiment<'a>, PathBuf), Report> {
+    let (checked, outline) = front.experiment.as_ref().expect("the caller has looked for errors");
     let loader = Loader::new(&arguments.target);
-    let combinations = combinations(outline);
-    let cells = Cells::look_ahead(checked, outline, &combinations, &loader)?;
-    if cells.first().is_some_and(|cell| cell.stages.is_empty() && cell.running_measures.is_empty()) {
+    let cells = Cells::look_ahead(checked, outline, &loader)?;
+    if cells.nothing_to_do() {
         return Err(Report::new(NothingToDo { file: front.name.clone() }));
     }
     let mut experiment = Experiment {
         file: front.name.clone(),
-        text: front.text.clone(),
+        text: front.text().to_owned(),
         outline,
         sources: &front.sources,
-        overrides,
+        overrides: front.overrides.clone(),
         backend: arguments.target.backend.name().to_owned(),
-        threads: loader.threads(),
+        threads: loader.threads,
         seed: arguments.settings.seed.unwrap_or(0),
         outcomes: Vec::new(),
     };
-    report::prepare(&directory(arguments, &experiment)).map_err(Report::new)?;
-    let mut progress = Progress::new(combinations.len(), arguments.quiet);
-    for (number, chosen) in combinations.iter().enumerate() {
-        let cell = cells.get(number, checked, chosen)?;
+    let directory = arguments.out.clone().unwrap_or_else(|| {
+        PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8]))
+    });
+    report::prepare(&directory).map_err(Report::new)?;
+    let mut progress = Progress::new(cells.count(), arguments.quiet);
+    for number in 0..cells.count() {
+        let cell = cells.get(number)?;
         progress.enter(&cell.labels);
-        let seed = cell.seed.unwrap_or(experiment.seed);
-        let outcome = run_cell(&cell, &loader, seed, &mut progress);
+        let outcome = run_cell(&cell, &loader, cell.seed.unwrap_or(experiment.seed), &mut progress);
         progress.leave();
-        let outcome: Outcome = outcome?;
-        let failed = outcome.failure.is_some();
-        experiment.outcomes.push(outcome);
-        if failed {
+        experiment.outcomes.push(outcome?);
+        if experiment.failed() {
             break;
         }
     }
-    Ok(experiment)
+    Ok((experiment, directory))
 }
 
-/// Every choice of one index per swept name; the last name runs fastest.
-fn combinations(outline: &Outline) -> Vec<Vec<usize>> {
-    let mut all = vec![Vec::new()];
-    for (_, labels) in &outline.sweep {
-        let longer = |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
-        all = all.iter().flat_map(longer).collect();
+/// What stdout shows: the tables of the file or, where it has none, the last values.
+fn results(arguments: &RunArguments, experiment: &Experiment<'_>) -> String {
+    if arguments.json {
+        return format!("{}\n", report::results(experiment));
     }
-    all
+    let outline = experiment.outline;
+    let tables: Vec<Table> = if outline.tables.is_empty() {
+        vec![report::last_values(outline, &experiment.outcomes)]
+    } else {
+        outline.tables.iter().map(|figure| report::table(figure, outline, &experiment.outcomes)).collect()
+    };
+    tables.iter().map(Table::text).collect::<Vec<_>>().join("\n")
 }
