@@ -3,3 +3,4 @@ mod nearest;
 mod size;
 mod structure;
 mod walk;
+pub mod provisional;
