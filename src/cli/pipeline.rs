@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::Settings;
 use super::exit::Exit;
-use crate::check::check;
+use crate::check::provisional::provisional;
 use crate::diagnostic::{Report, Sink};
 use crate::lower::{Outline, outline};
 use crate::source::{SourceMap, Symbol};
@@ -56,7 +56,7 @@ pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Opt
     {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
-    let checked = if sink.has_errors() { None } else { check(&sources, modules, &overrides, &mut sink) };
+    let checked = if sink.has_errors() { None } else { provisional(modules, &sources, &mut sink) };
     let experiment = checked.filter(|_| !sink.has_errors()).map(|checked| {
         let outline = outline(&checked);
         (checked, outline)
