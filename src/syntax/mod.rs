@@ -12,6 +12,7 @@ mod parse;
 mod scan;
 mod tokens;
 pub mod tree;
+pub mod walk;
 
 pub use dump::dump;
 pub use load::{Entry, ParsedModule, load_all};
