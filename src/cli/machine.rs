@@ -24,7 +24,9 @@ impl Loader {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = target.threads.unwrap_or(cores);
         if threads > cores {
-            WARNED.call_once(|| say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower")));
+            WARNED.call_once(|| {
+                say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"))
+            });
         }
         Self { backend: target.backend, threads }
     }
