@@ -149,6 +149,9 @@ pub(super) struct ExplainArguments {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) settings: Settings,
+    /// The number of worker threads that the plan is for [default: one per core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(super) threads: Option<usize>,
 }
 
 /// The forms that a text goes through.

@@ -38,7 +38,6 @@ impl Experiment<'_> {
             hash.update(text.as_bytes());
         };
         for file in self.sources.files() {
-            part(file.name());
             part(file.text());
         }
         for (name, value) in &self.overrides {
