@@ -57,6 +57,7 @@ fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experime
         text: front.text().to_owned(),
         outline,
         sources: &front.sources,
+        modules: front.modules(),
         overrides: front.overrides.clone(),
         backend: arguments.target.backend.name().to_owned(),
         threads: loader.threads,
