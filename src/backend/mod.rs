@@ -6,6 +6,7 @@
 pub mod cpu;
 pub mod math;
 pub mod random;
+pub mod reference;
 
 use ndarray::ArrayD;
 

@@ -354,6 +354,11 @@ pub enum ScanOutput {
 }
 
 impl Op {
+    /// Whether the type does not follow from the operands.
+    pub fn has_free_type(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::Draw(_) | Self::Argument(..) | Self::Broadcast(_) | Self::Reshape(_))
+    }
+
     /// Calls `f` on every operand, in order. For a scan: the initial carries, the sliced values, the next carries, the
     /// stacked values.
     pub fn for_each_operand(&self, mut f: impl FnMut(ValueId)) {
