@@ -1,6 +1,8 @@
 //! Small programs and their derivatives, checked against the reference evaluator.
 #![allow(dead_code)]
 
+pub mod random;
+
 use ndarray::{ArrayD, IxDyn};
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
