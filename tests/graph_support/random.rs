@@ -14,14 +14,20 @@ struct Maker {
     b: Builder,
     n: Numbers,
     axes: [AxisId; 3],
+    detach: bool,
 }
 
 /// A program with a scalar output, its gradients, and some values; the parameters have the shapes [`SHAPES`].
 pub fn program(seed: u64) -> Program {
+    program_with(seed, true)
+}
+
+/// As [`program`]; without `Detach`, differences agree with derivatives.
+pub fn program_with(seed: u64, detach: bool) -> Program {
     let mut b = Builder::new();
     let axes = [b.axis("sample", 3, AxisKind::Sample), b.axis("t", 4, AxisKind::Time), b.axis("i", 2, AxisKind::Index)];
     let p = inputs(&mut b, &SHAPES);
-    let mut m = Maker { b, n: Numbers(seed), axes };
+    let mut m = Maker { b, n: Numbers(seed), axes, detach };
     let mut pool = p.clone();
     pool.push(along(&mut m.b, p[3], axes[0]));
     pool.push(m.b.push(Op::Iota(axes[1])));
@@ -120,7 +126,7 @@ impl Maker {
             15 | 16 => Op::Reduce(Reduction::Sum, vec![axis], if self.n.below(2) == 0 { vec![0] } else { vec![] }, x),
             17 => Op::Reduce(Reduction::LogSumExp, vec![axis], vec![], x),
             18 => Op::Broadcast(x),
-            19 => Op::Detach(x),
+            19 if self.detach => Op::Detach(x),
             20 => Op::CumulativeSum { axis, reverse: dim == 0, exclusive: self.n.below(2) == 0, of: x },
             _ => Op::Transpose(vec![1, 0], x),
         }
