@@ -1,1 +1,6 @@
 //! check
+mod nearest;
+mod size;
+mod structure;
+mod walk;
+pub mod provisional;

@@ -36,3 +36,9 @@ impl Span {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 }
+
+impl From<Span> for miette::SourceSpan {
+    fn from(span: Span) -> Self {
+        Self::from((span.start as usize, (span.end.saturating_sub(span.start)) as usize))
+    }
+}

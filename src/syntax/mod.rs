@@ -3,4 +3,16 @@
 //! In: the text of one file and its place in the offset space. Out: a [`File`](tree::File) with spans, or worded
 //! errors; and, the other way, the printer behind `fmt`. May not know: what a name or a type means.
 
+mod dump;
+mod errors;
+mod explain;
+mod grammar;
+mod load;
+mod parse;
+mod scan;
 pub mod tree;
+pub mod walk;
+
+pub use dump::dump;
+pub use load::{Entry, ParsedModule, load_all};
+pub use parse::parse;

@@ -262,7 +262,7 @@ impl Run<'_> {
                 };
                 self.stacks[scan.index()][number].clone()
             }
-            Op::Detach(x) => self.get(*x).clone(),
+            Op::Detach(x) | Op::Mark(_, x) => self.get(*x).clone(),
             Op::Solve(m, x) => {
                 let shape = self.ty(*m).shape.clone();
                 let m = self.spread(*m, &Type { axes: node.ty.axes.clone(), shape });

@@ -39,6 +39,7 @@ impl Forward {
         Some(match op {
             Op::Number(_) | Op::Table(_) | Op::Iota(_) | Op::Eye(_) | Op::Parameter(_) | Op::State(_) | Op::Step
             | Op::Draw(_) | Op::Argument(..) | Op::Scan(_) | Op::Output(..) | Op::Detach(_) | Op::Concat(..) => return None,
+            Op::Mark(..) => d,
             Op::Unary(f, x) => times_slope(b, *f, *x, v, d, at),
             Op::Binary(f, x, y) => return times_partial(b, *f, slot, (*x, *y, v), d, ty, at),
             Op::Select(c, ..) => {

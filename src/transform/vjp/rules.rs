@@ -24,6 +24,7 @@ pub(super) fn contribution(
     Some(match op {
         Op::Number(_) | Op::Table(_) | Op::Iota(_) | Op::Eye(_) | Op::Parameter(_) | Op::State(_) | Op::Step
         | Op::Draw(_) | Op::Argument(..) | Op::Scan(_) | Op::Output(..) | Op::Detach(_) => return None,
+        Op::Mark(..) => fit(b, g, target),
         Op::Unary(f, x) => {
             let g = times_slope(b, *f, *x, result, g, at);
             fit(b, g, target)

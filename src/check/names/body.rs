@@ -1,0 +1,190 @@
+//! Names in the bodies of problems, losses, layers, training and measurement.
+
+use super::errors::WrongPlace;
+use super::{Resolver, Role};
+use crate::syntax::tree::{Block, Definition, Equation, Layer, Net, StatementKind, UsePath};
+
+/// Which body a statement stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Problem,
+    Loss,
+    Layer,
+    Process,
+    Train,
+    Measure,
+}
+
+impl Place {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Problem => "a problem",
+            Self::Loss => "a loss",
+            Self::Layer => "a layer",
+            Self::Process => "a process",
+            Self::Train => "`train`",
+            Self::Measure => "`measure`",
+        }
+    }
+}
+
+impl Resolver<'_> {
+    pub(super) fn definition(&mut self, definition: &Definition, place: Place) {
+        self.enter();
+        self.params(&definition.params, false);
+        for clause in &definition.requires {
+            self.expr(clause);
+        }
+        self.statements(&definition.body, place);
+        self.leave();
+    }
+
+    pub(super) fn layer(&mut self, layer: &Layer) {
+        self.enter();
+        self.params(&layer.params, false);
+        self.params(&layer.inputs, true);
+        self.ty(&layer.output, true);
+        self.statements(&layer.body, Place::Layer);
+        self.leave();
+    }
+
+    pub(super) fn net(&mut self, net: &Net) {
+        self.enter();
+        self.params(&net.inputs, false);
+        self.ty(&net.output, false);
+        self.expr(&net.value);
+        self.leave();
+    }
+
+    pub(super) fn block(&mut self, block: &Block, place: Place) {
+        self.enter();
+        self.statements(block, place);
+        self.leave();
+    }
+
+    fn statements(&mut self, block: &Block, place: Place) {
+        for statement in &block.statements {
+            if let Some(what) = misplaced(&statement.kind, place) {
+                let help = "each body holds its own statements; the language page lists them";
+                self.sink.push(WrongPlace { what, place: place.words(), help, at: statement.span });
+            }
+            self.declare_statement(&statement.kind, place);
+        }
+        for statement in &block.statements {
+            self.statement(&statement.kind);
+        }
+    }
+
+    /// The names that a statement gives to its body: they are seen in all of it, as definitions are worked out when
+    /// they are first asked for.
+    fn declare_statement(&mut self, statement: &StatementKind, place: Place) {
+        match statement {
+            StatementKind::Use(one) => {
+                for name in &one.names {
+                    self.declare(name, Role::Plain);
+                }
+            }
+            StatementKind::Let(one) => self.declare(&one.name, Role::Plain),
+            StatementKind::Time { name, .. } if place != Place::Problem || !self.is_local(&name.key) => self.declare(name, Role::Plain),
+            StatementKind::State(one) | StatementKind::Control(one) => self.declare(&one.name, Role::Plain),
+            StatementKind::Noise(one) => self.declare(&one.name, Role::Noise),
+            StatementKind::Process { name, .. } | StatementKind::Parameter { name, .. } => self.declare(name, Role::Plain),
+            StatementKind::Path { state, noise, .. } => {
+                self.declare(state, Role::Plain);
+                if let Some(noise) = noise {
+                    self.declare(noise, Role::Noise);
+                }
+            }
+            StatementKind::Draw { names, .. } => {
+                for name in names {
+                    self.declare(name, Role::Plain);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn statement(&mut self, statement: &StatementKind) {
+        match statement {
+            StatementKind::Use(one) => {
+                if let UsePath::Dotted(path) = &one.from
+                    && let Some(owner) = path.first()
+                {
+                    self.need(owner);
+                }
+            }
+            StatementKind::Let(one) => self.let_value(one),
+            StatementKind::Time { from, to, .. } => {
+                self.expr(from);
+                self.expr(to);
+            }
+            StatementKind::State(one) | StatementKind::Control(one) | StatementKind::Noise(one) => self.ty(&one.ty, false),
+            StatementKind::Equation(one) => self.equation(one),
+            StatementKind::Boundary { at, value, .. } => {
+                self.expr(at);
+                self.expr(value);
+            }
+            StatementKind::Cost(value) | StatementKind::Return(value) => self.expr(value),
+            StatementKind::Process { ty, body, .. } => {
+                self.ty(ty, false);
+                self.block(body, Place::Process);
+            }
+            StatementKind::Path { problem, control, .. } => {
+                self.expr(problem);
+                if let Some(control) = control {
+                    self.expr(control);
+                }
+            }
+            StatementKind::Parameter { ty, init, .. } => {
+                self.ty(ty, false);
+                self.expr(init);
+            }
+            StatementKind::Draw { law, .. } => self.expr(law),
+            StatementKind::Setting { value, .. } => self.expr(value),
+            StatementKind::Minimize { objective, over } => {
+                self.expr(objective);
+                for (name, by) in over {
+                    self.need(name);
+                    self.expr(by);
+                }
+            }
+        }
+    }
+
+    /// Under a differential its time is bound.
+    fn equation(&mut self, equation: &Equation) {
+        for term in &equation.terms {
+            self.enter();
+            let differential = &term.differential;
+            if !self.is_noise(&differential.name.key) {
+                self.bind(&differential.name);
+            }
+            self.expr(&term.integrand);
+            self.leave();
+        }
+    }
+}
+
+/// What a statement is called where it may not stand.
+fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
+    use Place::{Layer, Loss, Measure, Problem, Process, Train};
+    let (what, places): (_, &[Place]) = match statement {
+        StatementKind::Use(_) => ("`use`", &[Problem, Loss, Train, Measure]),
+        StatementKind::Let(_) => ("`let`", &[Problem, Loss, Layer, Process, Train, Measure]),
+        StatementKind::Time { .. } => ("`time`", &[Problem]),
+        StatementKind::State(_) => ("`state`", &[Problem]),
+        StatementKind::Control(_) => ("`control`", &[Problem]),
+        StatementKind::Noise(_) => ("`noise`", &[Problem]),
+        StatementKind::Equation(_) => ("an equation", &[Problem, Process]),
+        StatementKind::Boundary { .. } => ("a boundary value", &[Problem, Process]),
+        StatementKind::Cost(_) => ("`cost`", &[Problem]),
+        StatementKind::Process { .. } => ("`process`", &[Problem, Loss, Train, Measure]),
+        StatementKind::Path { .. } => ("`path`", &[Loss, Train, Measure]),
+        StatementKind::Parameter { .. } => ("`param`", &[Layer]),
+        StatementKind::Draw { .. } => ("a draw", &[Loss, Train, Measure]),
+        StatementKind::Setting { .. } => ("a setting", &[Train, Measure]),
+        StatementKind::Minimize { .. } => ("`minimize`", &[Train]),
+        StatementKind::Return(_) => ("`return`", &[Loss, Layer]),
+    };
+    (!places.contains(&place)).then_some(what)
+}

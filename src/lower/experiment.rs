@@ -1,0 +1,134 @@
+//! What lowering hands to the run: programs and the order to run them in.
+
+use crate::graph::Program;
+use crate::source::Span;
+
+/// The shape of an experiment: everything that does not depend on the swept values.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// The `//!` text of the file.
+    pub doc: String,
+    /// The swept names with a label per value, in order. Empty without a sweep.
+    pub sweep: Vec<(String, Vec<String>)>,
+    /// The figures.
+    pub plots: Vec<Figure>,
+    /// The tables.
+    pub tables: Vec<Figure>,
+    /// `cite` lines of the file and of all that it uses.
+    pub citations: Vec<String>,
+}
+
+/// A figure or a table as the file asks for it. Names are spelled as in the file; sweep names as in [`Outline::sweep`].
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The measured quantities.
+    pub quantities: Vec<String>,
+    /// The abscissa: `step` or a swept name. `None` for a table.
+    pub against: Option<String>,
+    /// One curve or row per value of these.
+    pub by: Vec<String>,
+    /// Averaged over these.
+    pub mean_over: Vec<String>,
+    /// Logarithmic axes: `x`, `y`.
+    pub log: Vec<String>,
+    /// Where the file says so.
+    pub span: Span,
+}
+
+/// One combination of swept values, ready to run.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The chosen value of every swept name, as (name, label).
+    pub labels: Vec<(String, String)>,
+    /// The seed that the file says (a swept or a top-level `seed`), if it does.
+    pub seed: Option<u64>,
+    /// Computes the first values of the parameters: one output per parameter, in order. Has no parameters itself.
+    pub init: Program,
+    /// The names of the parameters, `V.W1`; all programs of the cell number parameters in this order.
+    pub parameters: Vec<String>,
+    /// What happens, in order. At most one is a training.
+    pub stages: Vec<Stage>,
+    /// Measurements with `every`, made during the training, at step 0, at every multiple and at the last step.
+    pub running_measures: Vec<Measurement>,
+}
+
+/// A part of a run.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// Optimises parameters.
+    Train(Training),
+    /// Measures once.
+    Measure(Measurement),
+}
+
+/// A training loop.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// One step: the objective under [`Training::OBJECTIVE`], gradients, next states, rates.
+    pub program: Program,
+    /// The number of steps.
+    pub steps: u64,
+    /// Who moves, and how.
+    pub groups: Vec<Group>,
+    /// The batch size.
+    pub batch: usize,
+    /// Where the objective stands in the file.
+    pub span: Span,
+}
+
+impl Training {
+    /// The name of the output that holds the objective.
+    pub const OBJECTIVE: &'static str = "objective";
+}
+
+/// Parameters that one optimiser moves.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The net's name.
+    pub name: String,
+    /// The numbers of its parameters.
+    pub parameters: Vec<usize>,
+    /// The rule.
+    pub rule: Rule,
+    /// The name of the program's output that holds the learning rate of a step.
+    pub rate: String,
+    /// The largest norm of the group's gradient; longer ones are scaled down to it.
+    pub clip: Option<f64>,
+}
+
+/// How a gradient g moves a parameter θ at the learning rate η.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// θ ← θ − η v, v ← momentum·v + g.
+    Sgd {
+        /// The weight of the past.
+        momentum: f64,
+    },
+    /// Adam with bias correction; `decay` is the decoupled weight decay of AdamW.
+    /// Source: arXiv:1412.6980, Algorithm 1; arXiv:1711.05101, Algorithm 2.
+    Adam {
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root of the second moment.
+        epsilon: f64,
+        /// Decoupled weight decay.
+        decay: f64,
+    },
+}
+
+/// Quantities measured together.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// Computes one named scalar output per quantity.
+    pub program: Program,
+    /// Steps between two measurements during training.
+    pub every: Option<u64>,
+    /// The quantities, as the file spells them; outputs bear the same names.
+    pub quantities: Vec<String>,
+    /// The batch size.
+    pub batch: usize,
+    /// Where it stands in the file.
+    pub span: Span,
+}

@@ -1,0 +1,93 @@
+//! Pairs of the grammar to tree, item by item.
+//!
+//! In: a text. Out: the tree of all items that parsed, and an error for each that did not. May not know: where the
+//! text came from.
+
+mod binders;
+mod build;
+mod expressions;
+mod items;
+mod operators;
+mod statements;
+mod types;
+
+use pest::Parser as _;
+use pest::error::InputLocation;
+
+use self::build::Builder;
+use super::errors;
+use super::explain::explain;
+use super::grammar::{Grammar, Rule};
+use super::scan::{Fault, Scan};
+use super::tree::{File, Item};
+use crate::diagnostic::Sink;
+
+/// Parses the text of one file whose first byte stands at `base`.
+///
+/// Every item that does not parse is one error in `sink`; the others are in the tree.
+pub fn parse(text: &str, base: u32, sink: &mut Sink) -> File {
+    let scan = Scan::new(text);
+    for fault in &scan.faults {
+        errors::report_fault(*fault, base, text, sink);
+    }
+    if let Some(Fault::TooDeep { .. }) = scan.faults.last() {
+        return File::default();
+    }
+    let mut file = File { doc: scan.head_doc(text), items: Vec::new() };
+    let mut at = scan.skip_blanks(text, 0);
+    while at < text.len() {
+        let (item, end) = parse_item(text, base, at, &scan, sink);
+        file.items.extend(item);
+        at = scan.skip_blanks(text, end);
+    }
+    file
+}
+
+/// Parses the item at `at` and returns where it ended, or where the next one may start.
+fn parse_item(text: &str, base: u32, at: usize, scan: &Scan, sink: &mut Sink) -> (Option<Item>, usize) {
+    match Grammar::parse(Rule::item, &text[at..]) {
+        Ok(mut pairs) => {
+            let pair = pairs.next().expect("a parse has its own pair");
+            let end = at + pair.as_span().end();
+            let mut builder = Builder { text, scan, base, from: at, sink };
+            (Some(builder.item(pair)), end)
+        }
+        Err(error) => {
+            let (InputLocation::Pos(found) | InputLocation::Span((found, _))) = error.location;
+            let found = scan.skip_blanks(text, at + found);
+            let next = next_item(text, at, scan);
+            if !scan.faults.iter().any(|fault| (at..next).contains(&fault.place())) {
+                explain(text, base, at, found, scan, sink);
+            }
+            (None, next)
+        }
+    }
+}
+
+/// Words that start an item.
+const ITEM_WORDS: &[&str] = &[
+    "cite", "use", "let", "problem", "loss", "layer", "net", "sweep", "train", "measure", "plot", "table",
+];
+
+/// The next line after `from` that starts an item: one outside all brackets, or at the margin when the bracket around
+/// it is never closed.
+fn next_item(text: &str, from: usize, scan: &Scan) -> usize {
+    let mut line = from;
+    while let Some(length) = text[line..].find('\n') {
+        line += length + 1;
+        let rest = &text[line..];
+        let start = line + (rest.len() - rest.trim_start_matches([' ', '\t']).len());
+        let word = text[start..].split(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
+        if !word.is_some_and(|word| ITEM_WORDS.contains(&word)) {
+            continue;
+        }
+        let free = match scan.bracket_around(start) {
+            None => true,
+            Some(bracket) => start == line && bracket.close.is_none(),
+        };
+        if free {
+            return start;
+        }
+    }
+    text.len()
+}
