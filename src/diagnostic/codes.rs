@@ -22,8 +22,6 @@ const fn code(code: &'static str, title: &'static str) -> Code {
 
 /// Every code a report may carry.
 pub const CODES: &[Code] = &[
-    code("soc::read", "a file that cannot be read, is too large or is not UTF-8"),
-    code("soc::write", "a file or directory that cannot be written"),
     code("soc::io", "a file that cannot be read or written"),
     code("soc::encoding", "a file that is not UTF-8"),
     code("soc::too_large", "a file beyond the limit for texts"),

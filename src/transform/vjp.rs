@@ -3,7 +3,7 @@
 mod rules;
 mod scan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::activity::{active, differentiable};
 use super::fit::fit;
@@ -32,7 +32,7 @@ pub fn vjp(b: &mut Builder, seeds: &[(ValueId, ValueId)], wrt: &[ValueId]) -> Ve
     }
     let batch = seeds.iter().flat_map(|(y, g)| b.ty(*g).axes.iter().filter(|x| !b.ty(*y).varies(**x)).copied());
     let batch = Type::new(batch, []).axes;
-    let mut reverse = Reverse { active, inputs: inputs.clone(), batch, mirror: Mirror::new(base) };
+    let mut reverse = Reverse { active, inputs: inputs.clone(), batch, mirror: Mirror::new(base), carried: Vec::new() };
     let mut pending = Pending::default();
     for (y, g) in seeds {
         let (shape, given) = (&b.ty(*y).shape, &b.ty(*g).shape);
@@ -99,8 +99,8 @@ impl Pending {
     }
 }
 
-/// A contribution to a value outside of the body in which its cotangent arose: given for all steps at once, after the
-/// loop, so that it is one contraction and not a sum from step to step.
+/// A contribution to a value that no derivative carries from step to step: given for all steps at once, after the loop,
+/// so that it is one contraction over long lanes and not a sum from step to step.
 struct Deferred {
     op: Op,
     result: ValueId,
@@ -114,6 +114,8 @@ struct Reverse {
     inputs: Vec<ValueId>,
     batch: Vec<AxisId>,
     mirror: Mirror,
+    /// For every body being walked, the values whose cotangents are made inside the loop.
+    carried: Vec<HashSet<ValueId>>,
 }
 
 impl Reverse {
@@ -154,9 +156,9 @@ impl Reverse {
         (found, deferred)
     }
 
-    /// Gives a contribution to its target, or puts it off if the target lies outside of the body being walked.
+    /// Gives a contribution to its target, or puts it off if it need not be given inside the loop.
     fn deliver(&mut self, b: &mut Builder, d: Deferred, pending: &mut Pending, deferred: &mut Vec<Deferred>) {
-        if !self.is_here(b, d.target) {
+        if !self.is_here(d.target) {
             deferred.push(d);
             return;
         }
@@ -176,7 +178,8 @@ impl Reverse {
         }
     }
 
-    fn is_here(&self, b: &Builder, v: ValueId) -> bool {
-        self.mirror.source().is_none_or(|source| b.program().node(v).region == source)
+    /// Whether cotangents of the value are made in the body being walked.
+    fn is_here(&self, v: ValueId) -> bool {
+        self.carried.last().is_none_or(|carried| carried.contains(&v))
     }
 }
