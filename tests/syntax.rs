@@ -17,3 +17,12 @@ fn programs_of_the_reference_parse() {
         assert!(!file.items.is_empty());
     }
 }
+
+#[test]
+fn shown() {
+    for name in ["losses", "quadratic_ou", "experiment"] {
+        let text = std::fs::read_to_string(format!("tests/lang/ok/{name}.soc")).expect("readable");
+        let mut sink = Sink::new();
+        println!("{}", syntax::dump(&syntax::parse(&text, 1, &mut sink)));
+    }
+}

@@ -22,7 +22,9 @@ const fn code(code: &'static str, title: &'static str) -> Code {
 
 /// Every code a report may carry.
 pub const CODES: &[Code] = &[
-    code("soc::read", "a file that cannot be read, is too large or is not UTF-8"),
+    code("soc::io", "a file that cannot be read or written"),
+    code("soc::encoding", "a file that is not UTF-8"),
+    code("soc::too_large", "a file beyond the limit for texts"),
     code("soc::import", "an import that names nothing, leaves its root or comes back to itself"),
     code("soc::syntax", "a text that is not in the language"),
     code("soc::nesting", "brackets nested too deeply"),

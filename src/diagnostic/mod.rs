@@ -5,11 +5,13 @@
 //! the code that raises them.
 
 mod codes;
+mod nearest;
 mod render;
 mod report;
 mod sink;
 
 pub use codes::{CODES, Code, find_code};
+pub use nearest::nearest;
 pub use render::{Charset, Rendering, render, render_json, render_with};
 pub use report::Report;
 pub use sink::Sink;

@@ -113,6 +113,18 @@ impl SourceMap {
     }
 }
 
+/// Bytes of a snippet beyond which only a window is shown.
+const LONGEST_SNIPPET: usize = 2000;
+/// Bytes before and after a span in such a window.
+const WINDOW: usize = 60;
+
+fn char_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 impl SourceCode for SourceMap {
     fn read_span<'a>(
         &'a self,
@@ -130,6 +142,23 @@ impl SourceCode for SourceMap {
         let within = SourceSpan::from((span.offset() - base, span.len()));
         let contents = SourceCode::read_span(&*file.text, &within, lines_before, lines_after)?;
         let shown = *contents.span();
+        let text = &*file.text;
+        if shown.len() > LONGEST_SNIPPET && span.len() < LONGEST_SNIPPET / 2 {
+            // A line of megabytes: a window around the span is all that a reader can use.
+            let window = char_boundary(text, within.offset().saturating_sub(WINDOW).max(shown.offset()))
+                ..char_boundary(text, (within.offset() + within.len() + WINDOW).min(shown.offset() + shown.len()));
+            let at = self.location(start).ok_or(MietteError::OutOfBounds)?;
+            let lines = text[window.clone()].matches('\n').count();
+            let above = text[window.start..within.offset()].matches('\n').count();
+            return Ok(Box::new(MietteSpanContents::new_named(
+                file.name.clone(),
+                &text.as_bytes()[window.clone()],
+                SourceSpan::from((window.start + base, window.len())),
+                at.line - 1 - above,
+                at.column - 1,
+                lines + 1,
+            )));
+        }
         Ok(Box::new(MietteSpanContents::new_named(
             file.name.clone(),
             contents.data(),

@@ -3,12 +3,18 @@
 //! In: paths and the embedded standard library. Out: texts, spans, names under one key, and the set of files that a
 //! run is made of. May not know: what any text means.
 
+pub mod errors;
 mod fold;
+mod library;
 mod map;
+mod read;
+mod root;
 mod span;
 mod symbol;
 
 pub use fold::{fold, name, to_ascii, to_unicode};
+pub use library::{LibraryFile, library_module, library_modules};
 pub use map::{Location, SourceFile, SourceMap};
+pub use root::{Root, Target};
 pub use span::Span;
 pub use symbol::{Name, Symbol};

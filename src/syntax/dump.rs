@@ -1,4 +1,350 @@
-//! The tree as text.
-use super::tree::File;
-/// x
-pub fn dump(file: &File) -> String { format!("{file:#?}") }
+//! The tree as text: nested lists without spans, spellings and groups, so that two texts that mean the same syntax
+//! print the same.
+
+use std::fmt::{self, Write};
+
+use super::tree::{
+    Argument, Block, Clause, Declaration, Definition, Differential, Expr, ExprKind, File, Integral, Item, ItemKind,
+    Let, Param, PostfixOp, Statement, StatementKind, Term, TypeExpr, TypeKind, UnaryOp, Use, UsePath,
+};
+use crate::source::Name;
+
+/// The whole file, one item after the other.
+pub fn dump(file: &File) -> String {
+    let mut dump = Dump { out: String::new(), depth: 0 };
+    dump.file(file).expect("a String takes any text");
+    dump.out
+}
+
+struct Dump {
+    out: String,
+    depth: usize,
+}
+
+impl Dump {
+    fn file(&mut self, file: &File) -> fmt::Result {
+        self.doc("//!", &file.doc)?;
+        file.items.iter().try_for_each(|item| self.item(item))
+    }
+
+    fn line(&mut self) -> fmt::Result {
+        write!(self.out, "\n{:width$}", "", width = 2 * self.depth)
+    }
+
+    fn doc(&mut self, mark: &str, doc: &str) -> fmt::Result {
+        if doc.is_empty() { Ok(()) } else { doc.lines().try_for_each(|line| write!(self.out, "\n{mark} {line}")) }
+    }
+
+    fn item(&mut self, item: &Item) -> fmt::Result {
+        self.doc("///", &item.doc)?;
+        self.line()?;
+        match &item.kind {
+            ItemKind::Cite(text) => write!(self.out, "(cite {:?})", text.value),
+            ItemKind::Use(clause) => self.use_clause(clause),
+            ItemKind::Let(binding) => self.binding(binding),
+            ItemKind::Problem(definition) => self.definition("problem", definition),
+            ItemKind::Bind(bind) => self.form(&format!("bind {}", bind.name.key), |dump| dump.expr(&bind.value)),
+            ItemKind::Loss(definition) => self.definition("loss", definition),
+            ItemKind::Layer(layer) => self.form(&format!("layer {}", layer.name.key), |dump| {
+                dump.params(&layer.params)?;
+                dump.params(&layer.inputs)?;
+                dump.type_expr(&layer.output)?;
+                dump.block(&layer.body)
+            }),
+            ItemKind::Net(net) => self.form(&format!("net {}", net.name.key), |dump| {
+                dump.params(&net.inputs)?;
+                dump.type_expr(&net.output)?;
+                dump.expr(&net.value)
+            }),
+            ItemKind::Sweep(axes) => self.form("sweep", |dump| {
+                axes.iter().try_for_each(|axis| {
+                    dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values))
+                })
+            }),
+            ItemKind::Train(body) => self.form("train", |dump| dump.block(body)),
+            ItemKind::Measure(measure) => self.form("measure", |dump| {
+                if let Some(every) = &measure.every {
+                    dump.form("every", |dump| dump.expr(every))?;
+                }
+                dump.block(&measure.body)
+            }),
+            ItemKind::Plot(plot) => self.form("plot", |dump| {
+                dump.names(&plot.quantities)?;
+                write!(dump.out, " against {}", plot.against.key)?;
+                plot.clauses.iter().try_for_each(|clause| dump.clause(clause))
+            }),
+            ItemKind::Table(table) => self.form("table", |dump| {
+                dump.names(&table.quantities)?;
+                table.clauses.iter().try_for_each(|clause| dump.clause(clause))
+            }),
+        }
+    }
+
+    fn form(&mut self, head: &str, inner: impl FnOnce(&mut Self) -> fmt::Result) -> fmt::Result {
+        if !self.out.ends_with([' ', '\n', '(']) {
+            self.out.push(' ');
+        }
+        write!(self.out, "({head}")?;
+        inner(self)?;
+        self.out.push(')');
+        Ok(())
+    }
+
+    fn names(&mut self, names: &[Name]) -> fmt::Result {
+        names.iter().try_for_each(|name| write!(self.out, " {}", name.key))
+    }
+
+    fn clause(&mut self, clause: &Clause) -> fmt::Result {
+        match clause {
+            Clause::By(name) => write!(self.out, " (by {})", name.key),
+            Clause::MeanOver(name) => write!(self.out, " (mean-over {})", name.key),
+            Clause::Log(name) => write!(self.out, " (log {})", name.key),
+        }
+    }
+
+    fn use_clause(&mut self, clause: &Use) -> fmt::Result {
+        self.form("use", |dump| {
+            match &clause.from {
+                UsePath::Dotted(words) => dump.names(words)?,
+                UsePath::File(text) => write!(dump.out, " {:?}", text.value)?,
+            }
+            dump.form("names", |dump| dump.names(&clause.names))
+        })
+    }
+
+    fn definition(&mut self, word: &str, definition: &Definition) -> fmt::Result {
+        self.form(&format!("{word} {}", definition.name.key), |dump| {
+            dump.params(&definition.params)?;
+            for clause in &definition.requires {
+                dump.form("requires", |dump| dump.expr(clause))?;
+            }
+            dump.block(&definition.body)
+        })
+    }
+
+    fn binding(&mut self, binding: &Let) -> fmt::Result {
+        self.form(&format!("let {}", binding.name.key), |dump| {
+            if let Some(params) = &binding.params {
+                dump.params(params)?;
+            }
+            if let Some(ty) = &binding.ty {
+                dump.type_expr(ty)?;
+            }
+            dump.expr(&binding.value)
+        })
+    }
+
+    fn params(&mut self, params: &[Param]) -> fmt::Result {
+        self.form("params", |dump| {
+            params.iter().try_for_each(|param| {
+                dump.form(param.name.key.as_str(), |dump| {
+                    if let Some(ty) = &param.ty {
+                        dump.type_expr(ty)?;
+                    }
+                    param.default.as_ref().map_or(Ok(()), |default| dump.expr(default))
+                })
+            })
+        })
+    }
+
+    fn block(&mut self, block: &Block) -> fmt::Result {
+        self.depth += 1;
+        for statement in &block.statements {
+            self.doc("///", &statement.doc)?;
+            self.line()?;
+            self.statement(statement)?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn declaration(&mut self, word: &str, declaration: &Declaration) -> fmt::Result {
+        self.form(&format!("{word} {}", declaration.name.key), |dump| dump.type_expr(&declaration.ty))
+    }
+
+    fn statement(&mut self, statement: &Statement) -> fmt::Result {
+        match &statement.kind {
+            StatementKind::Use(clause) => self.use_clause(clause),
+            StatementKind::Let(binding) => self.binding(binding),
+            StatementKind::Time { name, from, to } => self.form(&format!("time {}", name.key), |dump| {
+                dump.expr(from)?;
+                dump.expr(to)
+            }),
+            StatementKind::State(declaration) => self.declaration("state", declaration),
+            StatementKind::Control(declaration) => self.declaration("control", declaration),
+            StatementKind::Noise(declaration) => self.declaration("noise", declaration),
+            StatementKind::Equation(equation) => self.form(&format!("equation {}", equation.name.key), |dump| {
+                equation.terms.iter().try_for_each(|term| dump.term(term))
+            }),
+            StatementKind::Boundary { name, at, drawn, value } => {
+                let word = if *drawn { "drawn" } else { "given" };
+                self.form(&format!("{word} {}", name.key), |dump| {
+                    dump.expr(at)?;
+                    dump.expr(value)
+                })
+            }
+            StatementKind::Cost(value) => self.form("cost", |dump| dump.expr(value)),
+            StatementKind::Process { name, ty, scheme, body } => {
+                self.form(&format!("process {}", name.key), |dump| {
+                    dump.type_expr(ty)?;
+                    if let Some(scheme) = scheme {
+                        write!(dump.out, " (by {})", scheme.key)?;
+                    }
+                    dump.block(body)
+                })
+            }
+            StatementKind::Path { state, noise, problem, control } => {
+                self.form(&format!("path {}", state.key), |dump| {
+                    if let Some(noise) = noise {
+                        write!(dump.out, " (noise {})", noise.key)?;
+                    }
+                    dump.expr(problem)?;
+                    control.as_ref().map_or(Ok(()), |control| dump.form("under", |dump| dump.expr(control)))
+                })
+            }
+            StatementKind::Parameter { name, ty, drawn, init } => {
+                let word = if *drawn { "param-drawn" } else { "param-given" };
+                self.form(&format!("{word} {}", name.key), |dump| {
+                    dump.type_expr(ty)?;
+                    dump.expr(init)
+                })
+            }
+            StatementKind::Draw { names, law } => self.form("draw", |dump| {
+                dump.names(names)?;
+                dump.expr(law)
+            }),
+            StatementKind::Setting { name, value } => {
+                self.form(&format!("setting {}", name.key), |dump| dump.expr(value))
+            }
+            StatementKind::Minimize { objective, over } => self.form("minimize", |dump| {
+                dump.expr(objective)?;
+                over.iter().try_for_each(|(name, optimiser)| {
+                    dump.form(&format!("over {}", name.key), |dump| dump.expr(optimiser))
+                })
+            }),
+            StatementKind::Return(value) => self.form("return", |dump| dump.expr(value)),
+        }
+    }
+
+    fn term(&mut self, term: &Term) -> fmt::Result {
+        self.form(if term.negative { "minus" } else { "plus" }, |dump| {
+            dump.expr(&term.integrand)?;
+            dump.differential(term.dot, &term.differential)
+        })
+    }
+
+    fn differential(&mut self, dot: bool, differential: &Differential) -> fmt::Result {
+        let word = if dot { "·d" } else { "d" };
+        self.form(&format!("{word} {}", differential.name.key), |dump| {
+            differential.at.as_ref().map_or(Ok(()), |at| dump.expr(at))
+        })
+    }
+
+    fn type_expr(&mut self, ty: &TypeExpr) -> fmt::Result {
+        match &ty.kind {
+            TypeKind::Real(sizes) => self.form("R", |dump| sizes.iter().try_for_each(|size| dump.expr(size))),
+            TypeKind::Named(names) => self.form("type", |dump| dump.names(names)),
+            TypeKind::List(of) => self.form("list-of", |dump| dump.type_expr(of)),
+            TypeKind::Function(from, to) => self.form("function", |dump| {
+                from.iter().try_for_each(|ty| dump.type_expr(ty))?;
+                dump.type_expr(to)
+            }),
+        }
+    }
+
+    fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> fmt::Result {
+        exprs.into_iter().try_for_each(|expr| self.expr(expr))
+    }
+
+    fn expr(&mut self, expr: &Expr) -> fmt::Result {
+        match &expr.kind {
+            ExprKind::Number { value, .. } => write!(self.out, " {value}"),
+            ExprKind::Text(text) => write!(self.out, " {text:?}"),
+            ExprKind::Bool(value) => write!(self.out, " {value}"),
+            ExprKind::Name(name) => write!(self.out, " {}", name.key),
+            ExprKind::Hole => write!(self.out, " _"),
+            ExprKind::Group(inner) => self.expr(inner),
+            ExprKind::Tuple(entries) => self.form("tuple", |dump| dump.exprs(entries)),
+            ExprKind::List(entries) => self.form("list", |dump| dump.exprs(entries)),
+            ExprKind::Range(from, to) => self.form("range", |dump| dump.exprs([&**from, &**to])),
+            ExprKind::Lambda(params, body) => self.form("lambda", |dump| {
+                dump.params(params)?;
+                dump.expr(body)
+            }),
+            ExprKind::If(when, then, otherwise) => {
+                self.form("if", |dump| dump.exprs([&**when, &**then, &**otherwise]))
+            }
+            ExprKind::Unary(op, _, operand) => {
+                let word = match op {
+                    UnaryOp::Negate => "negate",
+                    UnaryOp::Not => "not",
+                    UnaryOp::SquareRoot => "sqrt",
+                };
+                self.form(word, |dump| dump.expr(operand))
+            }
+            ExprKind::Binary(op, _, left, right) => {
+                self.form(&format!("{op:?}").to_lowercase(), |dump| dump.exprs([&**left, &**right]))
+            }
+            ExprKind::Postfix(op, _, operand) => {
+                let word = match op {
+                    PostfixOp::Transpose => "transpose",
+                    PostfixOp::Inverse => "inverse",
+                    PostfixOp::InverseTranspose => "inverse-transpose",
+                };
+                self.form(word, |dump| dump.expr(operand))
+            }
+            ExprKind::Norm(_, inner) => self.form("norm", |dump| dump.expr(inner)),
+            ExprKind::Call(function, arguments) => self.form("call", |dump| {
+                dump.expr(function)?;
+                arguments.iter().try_for_each(|argument| dump.argument(argument))
+            }),
+            ExprKind::Index(of, entries) => self.form("index", |dump| {
+                dump.expr(of)?;
+                dump.exprs(entries)
+            }),
+            ExprKind::Member(of, name) => self.form("member", |dump| {
+                dump.expr(of)?;
+                write!(dump.out, " {}", name.key)
+            }),
+            ExprKind::With(of, members) => self.form("with", |dump| {
+                dump.expr(of)?;
+                members.iter().try_for_each(|member| dump.binding(member))
+            }),
+            ExprKind::Gradient(_, of) => self.form("gradient", |dump| dump.expr(of)),
+            ExprKind::Jacobian(_, of) => self.form("jacobian", |dump| dump.expr(of)),
+            ExprKind::Divergence(of) => self.form("divergence", |dump| dump.expr(of)),
+            ExprKind::Laplacian(_, of) => self.form("laplacian", |dump| dump.expr(of)),
+            ExprKind::Partial(_, name, of) => self.form(&format!("partial {}", name.key), |dump| dump.expr(of)),
+            ExprKind::Integral(integral) => self.integral(integral),
+            ExprKind::Expectation(of) => self.form("expectation", |dump| dump.expr(of)),
+            ExprKind::Variance(of) => self.form("variance", |dump| dump.expr(of)),
+            ExprKind::MeanOver(name, of) => self.form(&format!("mean {}", name.key), |dump| dump.expr(of)),
+            ExprKind::Sum(_, name, bounds, of) => self.form(&format!("sum {}", name.key), |dump| {
+                if let Some(bounds) = bounds {
+                    dump.form("from-to", |dump| dump.exprs([&bounds.0, &bounds.1]))?;
+                }
+                dump.expr(of)
+            }),
+        }
+    }
+
+    fn integral(&mut self, integral: &Integral) -> fmt::Result {
+        self.form("integral", |dump| {
+            if let Some(rule) = &integral.rule {
+                write!(dump.out, " (rule {})", rule.key)?;
+            }
+            if let Some((from, to)) = &integral.bounds {
+                dump.form("from-to", |dump| dump.exprs([from, to]))?;
+            }
+            dump.expr(&integral.integrand)?;
+            dump.differential(integral.dot, &integral.differential)
+        })
+    }
+
+    fn argument(&mut self, argument: &Argument) -> fmt::Result {
+        match &argument.name {
+            Some(name) => self.form(&format!("named {}", name.key), |dump| dump.expr(&argument.value)),
+            None => self.expr(&argument.value),
+        }
+    }
+}

@@ -139,6 +139,38 @@ pub struct WordBound {
     pub here: Span,
 }
 
+/// An imported name that its module does not define.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected a name that `{module}` defines, found `{name}`")]
+#[diagnostic(code(soc::import))]
+pub struct UnknownImport {
+    /// As written.
+    pub name: Arc<str>,
+    /// The module or file.
+    pub module: String,
+    /// The name.
+    #[label("not defined there")]
+    pub here: Span,
+    /// What it defines.
+    #[help]
+    pub help: String,
+}
+
+/// Files that import each other in a circle.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected imports that end, found a circle: {chain}")]
+#[diagnostic(code(soc::import), help("move what both need into a third file"))]
+pub struct ImportCycle {
+    /// The files in order.
+    pub chain: String,
+    /// The import that closes the circle.
+    #[label(primary, "comes back here")]
+    pub here: Span,
+    /// The imports on the way.
+    #[label(collection, "imported here")]
+    pub through: Vec<Span>,
+}
+
 /// Words a fault of the brackets.
 pub(super) fn report_fault(fault: Fault, base: u32, text: &str, sink: &mut Sink) {
     let sign = |at: usize| char::from(text.as_bytes()[at]);

@@ -10,4 +10,3 @@ use pest_derive::Parser;
 pub struct Grammar;
 
 pub(super) type Pair<'i> = pest::iterators::Pair<'i, Rule>;
-pub(super) type Pairs<'i> = pest::iterators::Pairs<'i, Rule>;

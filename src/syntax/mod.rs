@@ -7,9 +7,11 @@ mod dump;
 mod errors;
 mod explain;
 mod grammar;
+mod load;
 mod parse;
 mod scan;
 pub mod tree;
 
 pub use dump::dump;
+pub use load::{Entry, ParsedModule, load_all};
 pub use parse::parse;

@@ -19,8 +19,6 @@ pub struct Bracket {
     pub open: usize,
     /// Where it closes.
     pub close: Option<usize>,
-    /// How many brackets stand around it.
-    pub depth: usize,
 }
 
 /// What is wrong with brackets and strings.
@@ -101,7 +99,7 @@ impl Scan {
                         scan.faults.push(Fault::TooDeep { open: at });
                         return scan;
                     }
-                    scan.brackets.push(Bracket { open: at, close: None, depth: open.len() });
+                    scan.brackets.push(Bracket { open: at, close: None });
                     open.push(scan.brackets.len() - 1);
                 }
                 b')' | b']' | b'}' => scan.close(bytes, &mut open, at),
