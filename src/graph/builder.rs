@@ -39,7 +39,7 @@ impl Builder {
     pub fn resume(program: Program) -> Self {
         let mut interned = HashMap::new();
         for (i, node) in program.nodes.iter().enumerate() {
-            let key = (node.op.clone(), free_type(&node.op).then(|| node.ty.clone()));
+            let key = (node.op.clone(), node.op.has_free_type().then(|| node.ty.clone()));
             interned.entry(key).or_insert(ValueId(i as u32));
         }
         Self { program, interned, span: Span::NONE }
@@ -117,6 +117,11 @@ impl Builder {
         let id = ValueId(self.program.nodes.len() as u32 - 1);
         self.interned.insert(key, id);
         id
+    }
+
+    /// The value of this operation and, where it is free, this type, if there is one.
+    pub fn find(&self, op: Op, given: Option<Type>) -> Option<ValueId> {
+        self.interned.get(&(op, given)).copied()
     }
 
     fn region_of(&self, op: &Op) -> RegionId {
@@ -430,10 +435,6 @@ impl Builder {
         let of = self.push(inner);
         if self.ty(of).varies(from) { Some(self.push(Op::Rename { from, to, of })) } else { Some(of) }
     }
-}
-
-fn free_type(op: &Op) -> bool {
-    matches!(op, Op::Table(_) | Op::Draw(_) | Op::Argument(..) | Op::Broadcast(_) | Op::Reshape(_))
 }
 
 fn eval_unary(f: Unary, x: f64) -> Option<f64> {

@@ -49,7 +49,7 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
         Op::Parameter(i) => Ok(Type::shaped(program.parameters[*i].shape.clone())),
         Op::State(i) => Ok(Type::shaped(program.states[*i].shape.clone())),
         Op::Draw(_) | Op::Argument(..) => given(),
-        Op::Unary(_, a) | Op::Detach(a) => Ok(ty(*a).clone()),
+        Op::Unary(_, a) | Op::Detach(a) | Op::Mark(_, a) => Ok(ty(*a).clone()),
         Op::Binary(_, a, b) => elementwise(&[*a, *b]),
         Op::Select(c, a, b) => elementwise(&[*c, *a, *b]),
         Op::Contract(spec, a, b) => {

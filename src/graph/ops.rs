@@ -147,6 +147,9 @@ pub enum Op {
     Output(ValueId, ScanOutput),
     /// The identity with derivative zero.
     Detach(ValueId),
+    /// The identity, as a variable of its own: marks with different numbers are different values, so that a function can
+    /// be differentiated in one use of a value and not in the others. Removed together with `Detach`.
+    Mark(u32, ValueId),
 
     /// X with A X = B. `A: [n, n]`, `B: [n]` or `[n, m]`.
     Solve(ValueId, ValueId),
@@ -354,6 +357,11 @@ pub enum ScanOutput {
 }
 
 impl Op {
+    /// Whether the type does not follow from the operands.
+    pub fn has_free_type(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::Draw(_) | Self::Argument(..) | Self::Broadcast(_) | Self::Reshape(_))
+    }
+
     /// Calls `f` on every operand, in order. For a scan: the initial carries, the sliced values, the next carries, the
     /// stacked values.
     pub fn for_each_operand(&self, mut f: impl FnMut(ValueId)) {
@@ -361,7 +369,7 @@ impl Op {
             Self::Number(_) | Self::Table(_) | Self::Iota(_) | Self::Eye(_) | Self::Parameter(_) | Self::State(_)
             | Self::Step | Self::Draw(_) | Self::Argument(..) => {}
             Self::Unary(_, a) | Self::Reduce(_, _, _, a) | Self::Broadcast(a) | Self::Reshape(a)
-            | Self::Transpose(_, a) | Self::Detach(a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => f(*a),
+            | Self::Transpose(_, a) | Self::Detach(a) | Self::Mark(_, a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => f(*a),
             Self::CumulativeSum { of, .. } | Self::Slice { of, .. } | Self::Pad { of, .. } | Self::Gather { of, .. }
             | Self::ScatterAdd { of, .. } | Self::Rename { of, .. } | Self::At { of, .. } | Self::Place { of, .. } => f(*of),
             Self::Shift { fill, of, .. } => {
@@ -401,7 +409,7 @@ impl Op {
             Self::Number(_) | Self::Table(_) | Self::Iota(_) | Self::Eye(_) | Self::Parameter(_) | Self::State(_)
             | Self::Step | Self::Draw(_) | Self::Argument(..) => {}
             Self::Unary(_, a) | Self::Reduce(_, _, _, a) | Self::Broadcast(a) | Self::Reshape(a)
-            | Self::Transpose(_, a) | Self::Detach(a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => *a = f(*a),
+            | Self::Transpose(_, a) | Self::Detach(a) | Self::Mark(_, a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => *a = f(*a),
             Self::CumulativeSum { of, .. } | Self::Slice { of, .. } | Self::Pad { of, .. } | Self::Gather { of, .. }
             | Self::ScatterAdd { of, .. } | Self::Rename { of, .. } | Self::At { of, .. } | Self::Place { of, .. } => {
                 *of = f(*of);

@@ -3,7 +3,31 @@
 //! In: a [`Checked`](crate::typed::Checked) program. Out: an [`Outline`] of the experiment and, for each combination of
 //! swept values, a [`Cell`] of programs. The one address of discretisation: paths, integrals, processes, expectations
 //! and draws get their grids, sums, scans and streams here and nowhere else. May not know: any machine.
+//!
+//! Lowering evaluates the text once, with graph values where the run has numbers: sizes, lists and choices are known,
+//! functions are closures, matrices are [operators](operator) that are applied before they are built.
 
+mod arithmetic;
+mod block;
+mod builtin;
+mod calculus;
+mod call;
+mod cell;
+mod environment;
+mod errors;
 mod experiment;
+mod expr;
+mod integral;
+mod lowerer;
+mod network;
+mod operator;
+mod outline;
+mod problem;
+mod process;
+mod time;
+mod value;
 
+pub use cell::cell;
+pub use errors::LowerError;
 pub use experiment::{Cell, Figure, Group, Measurement, Outline, Rule, Stage, Training};
+pub use outline::outline;

@@ -1,1 +1,23 @@
-//! run
+//! The experiment's statements, carried out.
+//!
+//! In: a [`Cell`](crate::lower::Cell), a [`Machine`] that loads its programs, and an [`Observer`]. Out: an [`Outcome`]:
+//! the history of every quantity, the parameters, the time per step and, if a value was not finite, where and when.
+//! Knows parameters, optimisers, memory cells and steps. May not know: syntax, or how a program is carried out.
+
+mod errors;
+mod interpreter;
+mod machine;
+mod memory;
+mod norm;
+mod observer;
+mod optimiser;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+pub use errors::{Activity, Malformed, NonFinite};
+pub use interpreter::run_cell;
+pub use machine::{Loaded, Machine};
+pub use observer::{Observer, Silent};
+pub use optimiser::Optimiser;
+pub use outcome::{Outcome, Series, Timing};

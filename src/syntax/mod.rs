@@ -10,7 +10,9 @@ mod grammar;
 mod load;
 mod parse;
 mod scan;
+mod tokens;
 pub mod tree;
+pub mod walk;
 
 pub use dump::dump;
 pub use load::{Entry, ParsedModule, load_all};

@@ -1,1 +1,24 @@
-//! transform
+//! Rewrites of the graph: derivatives, and the passes that make it cheaper.
+//!
+//! In: values of a [`Builder`](crate::graph::Builder), or a whole [`Program`](crate::graph::Program). Out: more values,
+//! or a program that computes the same. May not know: a backend.
+
+mod activity;
+mod contract;
+mod dead;
+mod detach;
+mod fit;
+mod jvp;
+mod matrix;
+mod merge;
+mod mirror;
+mod names;
+mod optimise;
+mod rebuild;
+mod reuse;
+mod slope;
+mod vjp;
+
+pub use jvp::jvp;
+pub use optimise::{PASSES, Pass, optimise};
+pub use vjp::vjp;

@@ -1,0 +1,182 @@
+//! A plan at a given tile width, as steps.
+
+use super::code::{Code, Host, Looped, Step, Watch};
+use super::memory::Ptr;
+use super::moves::{Fill, From, Move};
+use crate::graph::{Op, Type, ValueId};
+use crate::plan::{Copy, Dim, Item, Plan, Space, View, When};
+
+/// Compiles segments of one plan for tiles of one width.
+pub(super) struct Compiler<'a> {
+    pub plan: &'a Plan,
+    pub width: usize,
+    pub when: When,
+    /// Whether every value is looked at.
+    pub watch: bool,
+}
+
+/// Every segment, for tiles of this width.
+pub(super) fn compile(plan: &Plan, width: usize, watch: bool) -> Vec<Code> {
+    plan.segments
+        .iter()
+        .map(|segment| {
+            let c = Compiler { plan, width, when: segment.when, watch };
+            Code { when: segment.when, steps: c.items(&segment.items) }
+        })
+        .collect()
+}
+
+impl Compiler<'_> {
+    fn items(&self, items: &[Item]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for item in items {
+            self.item(item, &mut steps);
+            if self.watch {
+                self.watch(item, &mut steps);
+            }
+        }
+        steps
+    }
+
+    fn item(&self, item: &Item, steps: &mut Vec<Step>) {
+        match item {
+            Item::Fused(members) => steps.push(Step::Fused(self.fused(members))),
+            Item::Op(v) => self.op(*v, steps),
+            Item::Partial(v) => self.partial(*v, steps),
+            Item::Finish(v) => steps.push(Step::Finish(self.part(*v), self.ptr(self.plan.view(*v)))),
+            Item::Collect(v) => steps.push(Step::Collect(*v)),
+            Item::Loop(l) => steps.push(Step::Loop(Box::new(Looped {
+                depth: l.depth,
+                size: l.size,
+                reverse: l.reverse,
+                before: l.before.iter().map(|c| self.copy(c)).collect(),
+                body: self.items(&l.body),
+                after: l.after.iter().map(|c| self.copy(c)).collect(),
+            }))),
+        }
+    }
+
+    /// The number of a sum over samples.
+    pub fn part(&self, v: ValueId) -> usize {
+        self.plan.partials.iter().position(|p| *p == v).expect("sums over samples are listed")
+    }
+
+    /// Where a view starts.
+    pub fn ptr(&self, view: &View) -> Ptr {
+        let b = &self.plan.buffers[view.buffer];
+        let unit = if b.lane { self.width } else { 1 };
+        let (own, slot) = match (self.when, b.space) {
+            (When::Tiles, Space::Scratch) => (true, b.slot),
+            (When::Tiles, Space::Kept) => (true, self.plan.scratch.len() + b.slot),
+            (When::Tiles, _) => (false, b.slot),
+            _ => (true, b.slot),
+        };
+        Ptr { own, slot, offset: view.offset * unit, loops: view.loops.iter().map(|(d, s)| (*d, s * unit)).collect() }
+    }
+
+    /// The stride of a view along a dimension.
+    pub fn stride(&self, view: &View, dim: Dim) -> usize {
+        view.stride(&self.plan.buffers, self.width, dim)
+    }
+
+    /// Strides along some dimensions.
+    pub fn strides(&self, view: &View, dims: &[(Dim, usize)]) -> Vec<usize> {
+        dims.iter().map(|(d, _)| self.stride(view, *d)).collect()
+    }
+
+    /// The dimensions of a type: axes, shape, lanes.
+    pub fn dims(&self, ty: &Type) -> Vec<(Dim, usize)> {
+        let mut dims = self.axes(ty);
+        dims.extend(ty.shape.iter().enumerate().map(|(i, n)| (Dim::Shape(i), *n)));
+        if self.varies(ty) {
+            dims.push((Dim::Lane, self.width));
+        }
+        dims
+    }
+
+    /// The axes of a type other than the tiled one.
+    pub fn axes(&self, ty: &Type) -> Vec<(Dim, usize)> {
+        let program = &self.plan.program;
+        ty.axes.iter().filter(|a| Some(**a) != self.plan.tile).map(|a| (Dim::Axis(*a), program.axis(*a).size)).collect()
+    }
+
+    /// Whether a type varies over lanes.
+    pub fn varies(&self, ty: &Type) -> bool {
+        self.plan.tile.is_some_and(|t| ty.varies(t))
+    }
+
+    /// The dimensions of a type in the order in which a view steps through them, the largest stride first.
+    pub fn dims_by(&self, ty: &Type, view: &View) -> Vec<(Dim, usize)> {
+        let mut dims = self.dims(ty);
+        dims.sort_by_key(|(d, _)| std::cmp::Reverse(self.stride(view, *d)));
+        dims
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, v: ValueId) -> &Type {
+        &self.plan.program.node(v).ty
+    }
+
+    fn copy(&self, c: &Copy) -> Step {
+        let dims = self.dims_by(self.ty(c.like), &c.to);
+        self.move_to(From::Memory(self.ptr(&c.from), 0), self.strides(&c.from, &dims), &c.to, &dims, false)
+    }
+
+    /// A move over dimensions into a view.
+    pub fn move_to(&self, from: From, from_strides: Vec<usize>, to: &View, dims: &[(Dim, usize)], add: bool) -> Step {
+        let to_strides = self.strides(to, dims);
+        self.move_at(from, from_strides, self.ptr(to), to_strides, dims.iter().map(|d| d.1).collect(), add)
+    }
+
+    /// A move over sizes.
+    pub fn move_at(
+        &self,
+        from: From,
+        from_strides: Vec<usize>,
+        to: Ptr,
+        to_strides: Vec<usize>,
+        mut sizes: Vec<usize>,
+        add: bool,
+    ) -> Step {
+        let mut strides = [from_strides, to_strides];
+        super::strided::coalesce(&mut sizes, &mut strides);
+        let [from_strides, to_strides] = strides;
+        Step::Move(Move { from, to, sizes, from_strides, to_strides, add })
+    }
+
+    /// One number in all of a view.
+    pub fn fill(&self, to: &View, ty: &Type, value: f32) -> Step {
+        let dims = self.dims_by(ty, to);
+        let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
+        let mut strides = [self.strides(to, &dims)];
+        super::strided::coalesce(&mut sizes, &mut strides);
+        let [strides] = strides;
+        Step::Fill(Fill { to: self.ptr(to), sizes, strides, value })
+    }
+
+    fn watch(&self, item: &Item, steps: &mut Vec<Step>) {
+        let values: &[ValueId] = match item {
+            Item::Fused(members) => members,
+            Item::Op(v) | Item::Finish(v) => std::slice::from_ref(v),
+            Item::Partial(_) | Item::Collect(_) | Item::Loop(_) => &[],
+        };
+        for v in values {
+            if matches!(self.plan.program.node(*v).op, Op::Number(_) | Op::Table(_)) {
+                continue;
+            }
+            let Some(view) = &self.plan.views[v.index()] else { continue };
+            let dims = self.dims_by(self.ty(*v), view);
+            steps.push(Step::Watch(Watch {
+                value: self.plan.origin[v.index()],
+                at: self.ptr(view),
+                sizes: dims.iter().map(|d| d.1).collect(),
+                strides: self.strides(view, &dims),
+            }));
+        }
+    }
+
+    /// A value of the host.
+    pub fn host(&self, host: Host, v: ValueId) -> Step {
+        Step::Host(host, self.ptr(self.plan.view(v)))
+    }
+}

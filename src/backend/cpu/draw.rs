@@ -1,0 +1,129 @@
+//! Random numbers, sixteen samples at a time.
+
+use multiversion::multiversion;
+
+use super::memory::{Memory, Ptr};
+use crate::backend::math;
+use crate::backend::random::{self, MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1};
+use crate::graph::{Draw, Law};
+
+/// Samples at a time.
+const LANES: usize = 16;
+
+/// A draw into memory.
+#[derive(Clone, Debug)]
+pub(super) struct Drawing {
+    pub draw: Draw,
+    pub to: Ptr,
+    /// The samples drawn, and the stride between them; samples of a tile start with the tile.
+    pub samples: usize,
+    pub sample_stride: usize,
+    pub tiled: bool,
+    /// The other axes, in their order, and their strides.
+    pub outer: Vec<(usize, usize)>,
+    /// The element dimensions and their strides.
+    pub shape: Vec<(usize, usize)>,
+}
+
+impl Drawing {
+    /// Draws.
+    pub fn run(&self, memory: &mut Memory<'_>, seed: u64, step: u64) {
+        let key = random::draw_key(&self.draw, seed);
+        let step = random::step_word(self.draw.lifetime, step);
+        let first = if self.tiled { memory.start } else { 0 };
+        let to = memory.write(&self.to);
+        let elements: usize = self.shape.iter().map(|(n, _)| n).product();
+        let outer: usize = self.outer.iter().map(|(n, _)| n).product();
+        let mut words = [[0; LANES]; 4];
+        let mut out = [[0.0; LANES]; 4];
+        for o in 0..outer {
+            let base = offset(&self.outer, o);
+            for block in 0..elements.div_ceil(4) {
+                let rows: [usize; 4] = std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
+                let count = (elements - 4 * block).min(4);
+                for s in (0..self.samples).step_by(LANES) {
+                    let lanes = LANES.min(self.samples - s);
+                    philox_lanes((first + s) as u32, [o as u32, block as u32, step], key, &mut words);
+                    entries(self.draw.law, &words, &mut out, count);
+                    for (row, values) in rows.iter().zip(&out).take(count) {
+                        let to = &mut to[row + s * self.sample_stride..];
+                        if self.sample_stride == 1 {
+                            to[..lanes].copy_from_slice(&values[..lanes]);
+                        } else {
+                            for (i, v) in values[..lanes].iter().enumerate() {
+                                to[i * self.sample_stride] = *v;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn offset(dims: &[(usize, usize)], mut index: usize) -> usize {
+    let mut at = 0;
+    for (n, s) in dims.iter().rev() {
+        at += (index % n) * s;
+        index /= n;
+    }
+    at
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn philox_lanes(sample: u32, rest: [u32; 3], key: [u32; 2], out: &mut [[u32; LANES]; 4]) {
+    let mut c0: [u32; LANES] = std::array::from_fn(|i| sample.wrapping_add(i as u32));
+    let (mut c1, mut c2, mut c3) = ([rest[0]; LANES], [rest[1]; LANES], [rest[2]; LANES]);
+    let [mut k0, mut k1] = key;
+    for _ in 0..ROUNDS {
+        for i in 0..LANES {
+            let p0 = u64::from(c0[i]) * u64::from(MULTIPLIER_0);
+            let p1 = u64::from(c2[i]) * u64::from(MULTIPLIER_1);
+            let (a, b) = ((p1 >> 32) as u32 ^ c1[i] ^ k0, (p0 >> 32) as u32 ^ c3[i] ^ k1);
+            c0[i] = a;
+            c1[i] = p1 as u32;
+            c2[i] = b;
+            c3[i] = p0 as u32;
+        }
+        k0 = k0.wrapping_add(WEYL_0);
+        k1 = k1.wrapping_add(WEYL_1);
+    }
+    *out = [c0, c1, c2, c3];
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn entries(law: Law, words: &[[u32; LANES]; 4], out: &mut [[f32; LANES]; 4], count: usize) {
+    match law {
+        Law::Uniform => {
+            for (o, w) in out.iter_mut().zip(words) {
+                for i in 0..LANES {
+                    o[i] = math::uniform(w[i]);
+                }
+            }
+        }
+        Law::Normal => {
+            for pair in 0..count.div_ceil(2) {
+                for i in 0..LANES {
+                    let (a, b) = math::normals(words[2 * pair][i], words[2 * pair + 1][i]);
+                    out[2 * pair][i] = a;
+                    out[2 * pair + 1][i] = b;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_give_the_words_of_one_sample_each() {
+        let mut words = [[0; LANES]; 4];
+        philox_lanes(100, [7, 2, 9], [0x1234, 0x9876], &mut words);
+        for i in 0..LANES {
+            let one = random::philox(random::counter(100 + i as u32, 7, 2, 9), [0x1234, 0x9876]);
+            assert_eq!(one, [words[0][i], words[1][i], words[2][i], words[3][i]]);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Compiles groups of element-wise values.
+
+use super::compile::Compiler;
+use super::fused::{Do, Fused, Instruction, Load, Source, Store};
+use super::strided::coalesce;
+use crate::graph::{Op, ValueId};
+use crate::plan::View;
+
+#[derive(Clone, Copy)]
+enum Operand {
+    Number(f32),
+    Load(usize),
+    Member(usize),
+}
+
+/// Registers, handed out and taken back.
+#[derive(Default)]
+struct Pool {
+    free: Vec<usize>,
+    count: usize,
+}
+
+impl Pool {
+    fn take(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.count += 1;
+            self.count - 1
+        })
+    }
+}
+
+impl Compiler<'_> {
+    /// A group.
+    pub fn fused(&self, members: &[ValueId]) -> Fused {
+        let program = &self.plan.program;
+        let ty = self.ty(members[0]);
+        let stored: Vec<&View> = members.iter().filter_map(|v| self.plan.views[v.index()].as_ref()).collect();
+        let dims = stored.first().map_or_else(|| self.dims(ty), |view| self.dims_by(ty, view));
+        let mut loads: Vec<(ValueId, &View)> = Vec::new();
+        let operands: Vec<Vec<Operand>> = members
+            .iter()
+            .map(|v| {
+                let load = |x: ValueId| {
+                    if let Some(i) = members.iter().position(|m| *m == x) {
+                        return Operand::Member(i);
+                    }
+                    if let Some(c) = self.constant(x) {
+                        return Operand::Number(c as f32);
+                    }
+                    let view = self.plan.view(x);
+                    if let Some(i) = loads.iter().position(|(_, y)| *y == view) {
+                        return Operand::Load(i);
+                    }
+                    loads.push((x, view));
+                    Operand::Load(loads.len() - 1)
+                };
+                program.node(*v).op.operands().into_iter().map(load).collect()
+            })
+            .collect();
+        let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
+        let mut strides: Vec<_> =
+            loads.iter().map(|(_, view)| *view).chain(stored.iter().copied()).map(|view| self.strides(view, &dims)).collect();
+        coalesce(&mut sizes, &mut strides);
+        if sizes.is_empty() {
+            sizes.push(1);
+            strides.iter_mut().for_each(|s| s.push(1));
+        }
+        let store_strides = strides.split_off(loads.len());
+
+        let last_use = |wanted: &dyn Fn(&Operand) -> bool| operands.iter().rposition(|o| o.iter().any(wanted));
+        let mut pool = Pool::default();
+        let loads: Vec<Load> = loads
+            .iter()
+            .zip(strides)
+            .map(|((_, view), strides)| {
+                let dense = Fused::is_dense(&sizes, &strides);
+                let to = if dense { 0 } else { pool.take() };
+                Load { ptr: self.ptr(view), strides, dense, to }
+            })
+            .collect();
+        let mut code = Vec::new();
+        let mut registers = vec![0; members.len()];
+        for (i, v) in members.iter().enumerate() {
+            let mut spare = Vec::new();
+            let mut source = |o: &Operand, pool: &mut Pool, code: &mut Vec<Instruction>| match o {
+                Operand::Load(k) if loads[*k].dense => Source::Memory(*k),
+                Operand::Load(k) => Source::Register(loads[*k].to),
+                Operand::Member(m) => Source::Register(registers[*m]),
+                Operand::Number(x) => {
+                    let to = pool.take();
+                    spare.push(to);
+                    code.push(Instruction { what: Do::Fill(*x), from: [Source::Register(0); 3], to });
+                    Source::Register(to)
+                }
+            };
+            let o = &operands[i];
+            let (what, read): (Do, Vec<&Operand>) = match (&program.node(*v).op, o.as_slice()) {
+                (Op::Unary(f, _), [a]) => (Do::Unary(*f), vec![a]),
+                (Op::Binary(f, ..), [a, Operand::Number(y)]) => (Do::Right(*f, *y), vec![a]),
+                (Op::Binary(f, ..), [Operand::Number(x), b]) => (Do::Left(*f, *x), vec![b]),
+                (Op::Binary(f, ..), [a, b]) => (Do::Binary(*f), vec![a, b]),
+                (Op::Select(..), [c, a, b]) => (Do::Select, vec![c, a, b]),
+                _ => unreachable!("groups hold element-wise values"),
+            };
+            let mut from = [Source::Register(0); 3];
+            for (to, o) in from.iter_mut().zip(read) {
+                *to = source(o, &mut pool, &mut code);
+            }
+            let to = pool.take();
+            registers[i] = to;
+            code.push(Instruction { what, from, to });
+            pool.free.append(&mut spare);
+            // What is read here for the last time makes room, unless it is handed out.
+            for (k, load) in loads.iter().enumerate().filter(|(_, l)| !l.dense) {
+                if last_use(&|o| matches!(o, Operand::Load(x) if *x == k)) == Some(i) {
+                    pool.free.push(load.to);
+                }
+            }
+            for m in 0..=i {
+                let last = last_use(&|o| matches!(o, Operand::Member(x) if *x == m)).unwrap_or(m);
+                if last == i && self.plan.views[members[m].index()].is_none() {
+                    pool.free.push(registers[m]);
+                }
+            }
+        }
+        let stores = members
+            .iter()
+            .enumerate()
+            .filter_map(|(i, v)| Some((i, self.plan.views[v.index()].as_ref()?)))
+            .zip(store_strides)
+            .map(|((i, view), strides)| Store {
+                ptr: self.ptr(view),
+                dense: Fused::is_dense(&sizes, &strides),
+                strides,
+                from: Source::Register(registers[i]),
+            })
+            .collect();
+        Fused { sizes, loads, code, stores, registers: pool.count }
+    }
+
+    /// The number that a value is everywhere, if that is plain.
+    pub fn constant(&self, v: ValueId) -> Option<f64> {
+        match &self.plan.program.node(v).op {
+            Op::Number(b) => Some(b.value()),
+            Op::Broadcast(a) => self.constant(*a),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Runs compiled segments: what is computed once, then all tiles, phase by phase.
+
+use std::sync::Mutex;
+
+use ndarray::{ArrayD, IxDyn};
+use rayon::prelude::*;
+
+use super::code::{Code, Context, Step, run};
+use super::compile::compile;
+use super::fused::Registers;
+use super::memory::{MAX_DEPTH, Memory, Part};
+use super::reduce::{join, start};
+use super::strided::walk;
+use crate::backend::{Fault, Feed};
+use crate::graph::{Op, ValueId};
+use crate::plan::{Dim, Plan, Slot, Space, View, When};
+
+/// A block of tiles: what they keep, and their sums.
+struct Block {
+    /// The first tile.
+    first: usize,
+    /// The kept slots of each tile.
+    kept: Vec<Vec<Vec<f32>>>,
+    parts: Vec<Part>,
+}
+
+/// What a worker has of its own.
+struct Worker {
+    slots: Vec<Vec<f32>>,
+    registers: Registers,
+}
+
+/// A compiled plan and its memory.
+pub(super) struct Machine {
+    plan: Plan,
+    /// For full tiles, and for a last one that is shorter.
+    full: Vec<Code>,
+    rest: Vec<Code>,
+    once: Vec<Vec<f32>>,
+    blocks: Vec<Block>,
+    workers: Vec<Mutex<Worker>>,
+    registers: Registers,
+    pool: rayon::ThreadPool,
+    /// The seed under which the set-up ran.
+    ready: Option<u64>,
+}
+
+impl Machine {
+    /// Sets memory aside.
+    ///
+    /// # Panics
+    /// If the system gives no threads.
+    pub fn new(plan: Plan, threads: usize, watch: bool) -> Self {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("the system gives threads");
+        let full = compile(&plan, plan.width, watch);
+        let short = plan.batch % plan.width;
+        let rest = if short == 0 { Vec::new() } else { compile(&plan, short, watch) };
+        let tiles = plan.tiles();
+        let lanes = |tile: usize| plan.width.min(plan.batch - tile * plan.width);
+        let blocks = (0..plan.blocks())
+            .map(|b| {
+                let range = b * tiles / plan.blocks()..(b + 1) * tiles / plan.blocks();
+                Block {
+                    first: range.start,
+                    kept: range.map(|tile| slots(&plan.kept, lanes(tile))).collect(),
+                    parts: plan.partials.iter().map(|v| part(&plan, *v)).collect(),
+                }
+            })
+            .collect();
+        let workers = (0..threads)
+            .map(|_| {
+                let mut slots = slots(&plan.scratch, plan.width);
+                slots.extend(plan.kept.iter().map(|_| Vec::new()));
+                Mutex::new(Worker { slots, registers: Registers::default() })
+            })
+            .collect();
+        let once = slots(&plan.once, 1);
+        Self { plan, full, rest, once, blocks, workers, registers: Registers::default(), pool, ready: None }
+    }
+
+    /// One run: the outputs, and what was found not to be finite if every value is watched.
+    pub fn run(&mut self, feed: &Feed<'_>) -> (Vec<ArrayD<f64>>, Option<Fault>) {
+        let fault = Mutex::new(None);
+        let context = Context { feed, fault: &fault };
+        let fresh = self.ready != Some(feed.seed);
+        self.ready = Some(feed.seed);
+        let Self { plan, full, rest, once, blocks, workers, registers, pool, .. } = self;
+        pool.install(|| {
+            for (k, code) in full.iter().enumerate() {
+                match code.when {
+                    When::Setup if !fresh => {}
+                    When::Setup | When::Once => {
+                        run_once(plan, &code.steps, once, blocks, registers, &context, k);
+                    }
+                    When::Tiles => {
+                        let once: &[Vec<f32>] = once;
+                        let kept = plan.scratch.len();
+                        blocks.par_iter_mut().for_each(|block| {
+                            let worker = rayon::current_thread_index().unwrap_or(0);
+                            let mut worker = workers[worker].lock().expect("a worker has one block at a time");
+                            let Worker { slots, registers } = &mut *worker;
+                            clear(plan, &code.steps, &mut block.parts);
+                            for (i, tile) in block.kept.iter_mut().enumerate() {
+                                let first = (block.first + i) * plan.width;
+                                let short = plan.batch - first < plan.width;
+                                slots[kept..].swap_with_slice(tile);
+                                let mut memory = Memory {
+                                    shared: once,
+                                    own: slots,
+                                    counters: [0; MAX_DEPTH],
+                                    partials: &mut block.parts,
+                                    start: first,
+                                    watched: (k, 0),
+                                };
+                                let steps = if short { &rest[k].steps } else { &code.steps };
+                                run(steps, &mut memory, registers, &context);
+                                slots[kept..].swap_with_slice(tile);
+                            }
+                        });
+                    }
+                }
+            }
+        });
+        let outputs = plan.program.outputs.iter().map(|(_, v)| output(plan, once, blocks, *v)).collect();
+        let fault = fault.into_inner().expect("no worker panics while it reports");
+        (outputs, fault.map(|(_, f)| f))
+    }
+}
+
+fn slots(slots: &[Slot], lanes: usize) -> Vec<Vec<f32>> {
+    slots.iter().map(|s| vec![0.0; s.rows * if s.lane { lanes } else { 1 }]).collect()
+}
+
+fn part(plan: &Plan, v: ValueId) -> Part {
+    let rows = plan.buffers[plan.view(v).buffer].rows;
+    match &plan.program.node(v).op {
+        Op::Reduce(..) => Part::Wide(vec![0.0; rows]),
+        _ => Part::Single(vec![0.0; rows]),
+    }
+}
+
+/// Sets the sums that a segment adds to back to their start.
+fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
+    use super::product::Target;
+    for step in steps {
+        let target = match step {
+            Step::Product(p) => &p.c,
+            Step::Reduce(r) => &r.to,
+            _ => continue,
+        };
+        let Target::Part(k) = target else { continue };
+        match (&mut parts[*k], &plan.program.node(plan.partials[*k]).op) {
+            (Part::Wide(x), Op::Reduce(how, ..)) => x.fill(start(*how)),
+            (Part::Wide(x), _) => x.fill(0.0),
+            (Part::Single(x), _) => x.fill(0.0),
+        }
+    }
+}
+
+fn run_once(
+    plan: &Plan,
+    steps: &[Step],
+    once: &mut [Vec<f32>],
+    blocks: &[Block],
+    registers: &mut Registers,
+    context: &Context<'_>,
+    segment: usize,
+) {
+    let mut watched = (segment, 0);
+    for step in steps {
+        match step {
+            Step::Finish(k, to) => finish(plan, *k, &mut once[to.slot][to.offset..], blocks),
+            Step::Collect(v) => {
+                let (Some(view), ty) = (&plan.collected[v.index()], &plan.program.node(*v).ty) else { continue };
+                let buffer = &plan.buffers[view.buffer];
+                let mut to = std::mem::take(&mut once[buffer.slot]);
+                let stride = |dim| view.stride(&plan.buffers, 1, dim);
+                let lane = plan.tile.map_or(0, |t| view.axis_stride(t));
+                let strides: Vec<_> =
+                    dims(plan, *v).iter().map(|(d, _)| if *d == Dim::Lane { lane } else { stride(*d) }).collect();
+                debug_assert!(plan.tile.is_some_and(|t| ty.varies(t)), "only batch-wide values are collected");
+                gather(plan, once, blocks, *v, &strides, |at, x| to[at] = x);
+                once[buffer.slot] = to;
+            }
+            step => {
+                let mut memory =
+                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], start: 0, watched };
+                run(std::slice::from_ref(step), &mut memory, registers, context);
+                watched = memory.watched;
+            }
+        }
+    }
+}
+
+/// Adds the blocks' parts in their order.
+fn finish(plan: &Plan, k: usize, to: &mut [f32], blocks: &[Block]) {
+    let how = match &plan.program.node(plan.partials[k]).op {
+        Op::Reduce(how, ..) => Some(*how),
+        _ => None,
+    };
+    let sum = |at: usize, to: &mut [f32]| {
+        for (i, t) in to.iter_mut().enumerate() {
+            let mut wide = how.map_or(0.0, start);
+            let mut single = 0.0;
+            for b in blocks {
+                match &b.parts[k] {
+                    Part::Wide(x) => wide = join(how.unwrap_or(crate::graph::Reduction::Sum), wide, x[at + i]),
+                    Part::Single(x) => single += x[at + i],
+                }
+            }
+            *t = if how.is_some() { wide as f32 } else { single };
+        }
+    };
+    let rows = plan.buffers[plan.view(plan.partials[k]).buffer].rows;
+    to[..rows].par_chunks_mut(8192).enumerate().for_each(|(i, to)| sum(8192 * i, to));
+}
+
+/// The dimensions of a value, lanes last.
+fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
+    let ty = &plan.program.node(v).ty;
+    let axes = ty.axes.iter().filter(|a| Some(**a) != plan.tile).map(|a| (Dim::Axis(*a), plan.program.axis(*a).size));
+    let mut dims: Vec<_> = axes.chain(ty.shape.iter().enumerate().map(|(i, n)| (Dim::Shape(i), *n))).collect();
+    if plan.varies(v) {
+        dims.push((Dim::Lane, plan.batch));
+    }
+    dims
+}
+
+/// Hands every number of a value, with its place under `strides`, to `put`.
+fn gather(
+    plan: &Plan,
+    once: &[Vec<f32>],
+    blocks: &[Block],
+    v: ValueId,
+    strides: &[usize],
+    mut put: impl FnMut(usize, f32),
+) {
+    let view = plan.view(v);
+    let buffer = &plan.buffers[view.buffer];
+    let mut copy = |from: &[f32], width: usize, lanes: usize, base: usize, view: &View| {
+        let dims = dims(plan, v);
+        let sizes: Vec<_> = dims.iter().map(|(d, n)| if *d == Dim::Lane { lanes } else { *n }).collect();
+        let steps: Vec<_> = dims.iter().map(|(d, _)| view.stride(&plan.buffers, width, *d)).collect();
+        let first = view.offset * if buffer.lane { width } else { 1 };
+        walk(&sizes, [&steps, strides], [first, base], &mut |[x, y]| put(y, from[x]));
+    };
+    if buffer.space == Space::Kept {
+        let lane = if plan.varies(v) { strides[strides.len() - 1] } else { 0 };
+        for b in blocks {
+            for (i, tile) in b.kept.iter().enumerate() {
+                let first = (b.first + i) * plan.width;
+                let width = plan.width.min(plan.batch - first);
+                copy(&tile[buffer.slot], width, width, first * lane, view);
+            }
+        }
+    } else {
+        copy(&once[buffer.slot], 1, plan.batch, 0, view);
+    }
+}
+
+fn output(plan: &Plan, once: &[Vec<f32>], blocks: &[Block], v: ValueId) -> ArrayD<f64> {
+    let ty = &plan.program.node(v).ty;
+    let extents = plan.program.extents(ty);
+    let mut row_major = vec![0; extents.len()];
+    let mut stride = 1;
+    for (s, n) in row_major.iter_mut().zip(&extents).rev() {
+        *s = stride;
+        stride *= n;
+    }
+    let strides: Vec<_> = dims(plan, v)
+        .iter()
+        .map(|(d, _)| match d {
+            Dim::Shape(i) => row_major[ty.axes.len() + i],
+            Dim::Axis(a) => row_major[ty.axes.iter().position(|x| x == a).unwrap_or(0)],
+            Dim::Lane => row_major[ty.axes.iter().position(|x| Some(*x) == plan.tile).unwrap_or(0)],
+        })
+        .collect();
+    let mut numbers = vec![0.0; stride];
+    gather(plan, once, blocks, v, &strides, |at, x| numbers[at] = f64::from(x));
+    ArrayD::from_shape_vec(IxDyn(&extents), numbers).expect("as many numbers as the extents say")
+}

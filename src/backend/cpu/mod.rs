@@ -1,0 +1,95 @@
+//! The CPU: tiles of samples on threads, in f32.
+//!
+//! In: a [`Program`], laid out by [`plan`](crate::plan). Out: the values of its outputs, the same bits for any number of
+//! threads. May not know: what the program is for.
+//!
+//! A tile runs its whole phase on one worker, scans included, in memory that was set aside before: nothing is allocated
+//! and nobody waits inside. [`code`] is the list of steps; each kind of step has a file.
+
+mod code;
+mod compile;
+mod dense;
+mod draw;
+mod fused;
+mod gemm;
+mod group;
+mod machine;
+mod memory;
+mod moves;
+mod ops;
+mod product;
+mod reduce;
+mod strided;
+
+use ndarray::ArrayD;
+
+use self::machine::Machine;
+use super::{Executor, Fault, Feed};
+use crate::graph::Program;
+use crate::plan::{self, Options, Summary};
+
+/// A program on the CPU.
+pub struct Cpu {
+    program: Program,
+    machine: Machine,
+    threads: usize,
+    summary: Summary,
+}
+
+impl Cpu {
+    /// Lays a program out for this many threads. Memory is limited to what the machine has free.
+    ///
+    /// # Errors
+    /// When the program does not fit.
+    pub fn new(program: Program, threads: usize) -> Result<Self, plan::Error> {
+        Self::with_limit(program, threads, free_memory())
+    }
+
+    /// As [`Cpu::new`], with a limit in bytes.
+    ///
+    /// # Errors
+    /// When the program does not fit.
+    pub fn with_limit(program: Program, threads: usize, limit: u64) -> Result<Self, plan::Error> {
+        let threads = threads.max(1);
+        let (plan, summary) = plan::check(&program, limit, threads)?;
+        let machine = Machine::new(plan, threads, false);
+        Ok(Self { program, machine, threads, summary })
+    }
+
+    /// What the program takes.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Runs again with every value looked at, and names the first that was not finite.
+    fn find_fault(&self, feed: &Feed<'_>, fallback: Fault) -> Fault {
+        match plan::build(&self.program, Options { fuse: false }) {
+            Ok(plan) => Machine::new(plan, self.threads, true).run(feed).1.unwrap_or(fallback),
+            Err(_) => fallback,
+        }
+    }
+}
+
+impl Executor for Cpu {
+    fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
+        let (outputs, _) = self.machine.run(feed);
+        for ((_, v), array) in self.program.outputs.iter().zip(&outputs) {
+            if let Some(found) = array.iter().find(|x| !x.is_finite()) {
+                return Err(self.find_fault(feed, Fault { value: *v, found: *found }));
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// The bytes of memory that are free, or 8 GB where the system does not say.
+#[allow(clippy::disallowed_methods, reason = "the system tells through a file")]
+pub fn free_memory() -> u64 {
+    std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
+        })
+        .map_or(8_000_000_000, |kilobytes| kilobytes * 1024)
+}

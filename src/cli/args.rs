@@ -1,0 +1,177 @@
+//! What the command line may say.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Experiments in stochastic optimal control and measure transport, written as mathematics.
+#[derive(Debug, Parser)]
+#[command(name = "socrun", version, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+impl Arguments {
+    /// The arguments of the process. Where no command stands first, `run` is meant.
+    pub(super) fn read(given: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut given: Vec<OsString> = given.into_iter().collect();
+        let commands = Self::command();
+        let is_command = |first: &OsString| {
+            let answers = ["help", "-h", "--help", "-V", "--version"];
+            answers.iter().any(|answer| first == answer) || commands.get_subcommands().any(|c| first == c.get_name())
+        };
+        if given.get(1).is_some_and(|first| !is_command(first)) {
+            given.insert(1, "run".into());
+        }
+        Self::try_parse_from(given)
+    }
+}
+
+const EXIT_CODES: &str = "`socrun FILE` is `socrun run FILE`.
+
+Exit codes: 0 done, 1 errors in the file, 2 errors on the command line, 3 a value was not finite,
+4 refused because the machine is too small, 74 a file could not be read or written.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run an experiment: train, measure, and write tables, figures and a report
+    Run(RunArguments),
+    /// Look for errors without running anything
+    Check(CheckArguments),
+    /// Put files into the standard layout
+    Fmt(FmtArguments),
+    /// Show a file as one of the compiler's forms
+    Explain(ExplainArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The experiment
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// The directory to write [default: runs/<name of the file>-<hash>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Say nothing on stderr but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// Give a top-level `let`, or a setting of `train`, another value
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(super) set: Vec<(String, String)>,
+    /// Short for `--set steps=N`
+    #[arg(long, value_name = "N")]
+    pub(super) steps: Option<u64>,
+    /// The seed of all draws; stands for a seed that the file gives or sweeps over
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// What runs the experiment
+    #[arg(long, value_enum, default_value_t = Backend::Cpu)]
+    pub(super) backend: Backend,
+    /// The number of worker threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(super) threads: Option<usize>,
+}
+
+/// What runs programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Backend {
+    /// All cores, in single precision
+    Cpu,
+    /// The plain interpreter in double precision: slow, the meaning of every program
+    Reference,
+}
+
+impl Backend {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Give a top-level `let`, or a setting of `train`, another value
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(super) set: Vec<(String, String)>,
+    /// Print the diagnostics as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FmtArguments {
+    /// The files; `-` reads stdin and writes stdout
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Spell everything in ASCII
+    #[arg(long, conflicts_with = "unicode")]
+    pub(super) ascii: bool,
+    /// Spell everything as on paper
+    #[arg(long)]
+    pub(super) unicode: bool,
+    /// Write nothing; exit with 1 if a file would change
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// The form
+    #[arg(long, value_enum)]
+    pub(super) stage: Stage,
+    /// The experiment
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    /// The number of worker threads that the plan is for [default: one per core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(super) threads: Option<usize>,
+}
+
+/// The forms that a text goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    /// The syntax tree of the file
+    Tree,
+    /// Modules, names and the structure of every problem
+    Typed,
+    /// The tensor graphs of the first cell, after all passes
+    Graph,
+    /// Phases, memory and cost of these graphs
+    Plan,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(format!("expected NAME=VALUE, found `{text}`")),
+    }
+}

@@ -1,0 +1,82 @@
+//! The cells of a sweep, lowered when their turn comes.
+
+use crate::diagnostic::Report;
+use crate::lower::{Cell, Outline, Stage, cell};
+use crate::typed::Checked;
+
+use super::machine::Loader;
+
+/// The cells of an experiment, in the order in which they run.
+pub(super) struct Cells<'a> {
+    checked: &'a Checked,
+    /// One index per swept name.
+    choices: Vec<Vec<usize>>,
+    first: Cell,
+}
+
+impl<'a> Cells<'a> {
+    /// Lowers and lays out cells before any of them runs, so that a size that does not fit is found now and not after
+    /// hours. Cells that differ in their seed alone are alike.
+    ///
+    /// # Errors
+    /// What lowering or laying out finds.
+    pub(super) fn look_ahead(checked: &'a Checked, outline: &Outline, loader: &Loader) -> Result<Self, Report> {
+        let choices = combinations(outline);
+        let seed = outline.sweep.iter().position(|(name, _)| name == "seed");
+        let mut first = None;
+        for chosen in &choices {
+            if seed.is_some_and(|axis| chosen[axis] > 0) {
+                continue;
+            }
+            let lowered = lower(checked, chosen)?;
+            loader.refuse(&lowered.init)?;
+            for stage in &lowered.stages {
+                loader.refuse(match stage {
+                    Stage::Train(training) => &training.program,
+                    Stage::Measure(measurement) => &measurement.program,
+                })?;
+            }
+            lowered.running_measures.iter().try_for_each(|measurement| loader.refuse(&measurement.program))?;
+            first.get_or_insert(lowered);
+        }
+        // A sweep over nothing was refused by the checker, so there is a first choice.
+        let first = match first {
+            Some(cell) => cell,
+            None => lower(checked, &vec![0; outline.sweep.len()])?,
+        };
+        Ok(Self { checked, choices, first })
+    }
+
+    /// The number of cells.
+    pub(super) fn count(&self) -> usize {
+        self.choices.len()
+    }
+
+    /// Whether the file neither trains nor measures.
+    pub(super) fn nothing_to_do(&self) -> bool {
+        self.first.stages.is_empty() && self.first.running_measures.is_empty()
+    }
+
+    /// The cell with this number.
+    ///
+    /// # Errors
+    /// What lowering finds.
+    pub(super) fn get(&self, number: usize) -> Result<Cell, Report> {
+        if number == 0 { Ok(self.first.clone()) } else { lower(self.checked, &self.choices[number]) }
+    }
+}
+
+fn lower(checked: &Checked, chosen: &[usize]) -> Result<Cell, Report> {
+    cell(checked, chosen).map_err(|error| Report::new(*error))
+}
+
+/// Every choice of one index per swept name; the last name runs fastest.
+fn combinations(outline: &Outline) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for (_, labels) in &outline.sweep {
+        let longer =
+            |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
+        all = all.iter().flat_map(longer).collect();
+    }
+    all
+}

@@ -1,0 +1,15 @@
+//! What can go wrong before any stage is reached, or between two.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// A run with no step and nothing to measure.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected an experiment, found neither `train` nor `measure` in `{file}`")]
+#[diagnostic(
+    code(soc::setting),
+    help("`socrun check` checks a file of definitions; `socrun run` needs something to do")
+)]
+pub(super) struct NothingToDo {
+    pub(super) file: String,
+}

@@ -1,0 +1,88 @@
+//! `socrun explain`
+
+use std::fmt::Write;
+use std::io;
+
+use super::args::{ExplainArguments, Stage};
+use super::exit::Exit;
+use super::machine::cores;
+use super::pipeline::{self, Front};
+use super::terminal::{print, show};
+use crate::diagnostic::Report;
+use crate::graph::Program;
+use crate::plan;
+use crate::lower::{Cell, Stage as Part, cell};
+use crate::syntax::dump;
+use crate::typed::Checked;
+
+/// Shows a form of a file.
+pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
+    let settings = &arguments.settings;
+    let front = pipeline::front(&arguments.file, pipeline::overrides(settings), settings.seed);
+    show(&front.reports, &front.sources);
+    let Some((checked, outline)) = &front.experiment else {
+        return Ok(front.exit());
+    };
+    let threads = arguments.threads.unwrap_or_else(cores);
+    let text = match arguments.stage {
+        Stage::Tree => Ok(dump(&checked.entry().tree)),
+        Stage::Typed => Ok(typed(checked, &front)),
+        Stage::Graph | Stage::Plan => match cell(checked, &vec![0; outline.sweep.len()]) {
+            Ok(cell) => programs(&cell, arguments.stage, threads),
+            Err(error) => Err(Report::new(*error)),
+        },
+    };
+    match text {
+        Ok(text) => print(&text).map(|()| Exit::Done),
+        Err(report) => {
+            let reports = [report];
+            show(&reports, &front.sources);
+            Ok(Exit::because_of(&reports))
+        }
+    }
+}
+
+/// Every module with its names, every problem with what was found out about it.
+fn typed(checked: &Checked, front: &Front) -> String {
+    let mut text = String::new();
+    for (place, module) in checked.modules.iter().enumerate() {
+        let _ = writeln!(text, "module {}", module.path);
+        for (name, (home, item)) in &module.names {
+            let from = if *home == place { String::new() } else { format!(" from {}", checked.modules[*home].path) };
+            let _ = writeln!(text, "  {name}: item {item}{from}");
+        }
+        for structure in checked.structures.range((place, 0)..(place + 1, 0)).map(|(_, structure)| structure) {
+            for fact in &structure.facts {
+                let at = front.sources.location(fact.span.start);
+                let at = at.map(|at| format!(" ({}:{}:{})", at.file, at.line, at.column)).unwrap_or_default();
+                let holds = if fact.holds { "yes" } else { "no" };
+                let _ = writeln!(text, "  {:?}: {holds}, {}{at}", fact.predicate, fact.why);
+            }
+        }
+    }
+    text
+}
+
+/// The programs of a cell, each under its name.
+fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report> {
+    let mut named: Vec<(String, &Program)> = vec![("first values".to_owned(), &cell.init)];
+    for part in &cell.stages {
+        match part {
+            Part::Train(training) => named.push(("training step".to_owned(), &training.program)),
+            Part::Measure(m) => named.push((format!("measurement of {}", m.quantities.join(", ")), &m.program)),
+        }
+    }
+    for m in &cell.running_measures {
+        named.push((format!("running measurement of {}", m.quantities.join(", ")), &m.program));
+    }
+    let mut text = String::new();
+    for (name, program) in named {
+        let form = if stage == Stage::Graph {
+            format!("{program:#?}")
+        } else {
+            plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string()
+        };
+        let _ = writeln!(text, "# {name}\n\n{form}");
+    }
+    Ok(text)
+}

@@ -1,0 +1,81 @@
+//! From a path to a checked experiment: the stages before anything runs, in their order.
+
+use std::path::Path;
+
+use super::args::Settings;
+use super::exit::Exit;
+use crate::check::check;
+use crate::diagnostic::{Report, Sink};
+use crate::lower::{Outline, outline};
+use crate::source::{SourceFile, SourceMap, Symbol};
+use crate::syntax::tree::{File, ItemKind};
+use crate::syntax::{Entry, load_all};
+use crate::typed::Checked;
+
+/// A file after the stages that read it.
+pub(super) struct Front {
+    /// The file, as the author gave it.
+    pub(super) name: String,
+    /// All texts.
+    pub(super) sources: SourceMap,
+    /// What these stages had to say, in the order of the text.
+    pub(super) reports: Vec<Report>,
+    /// What the command line set.
+    pub(super) overrides: Vec<(String, String)>,
+    /// The experiment, if there were no errors.
+    pub(super) experiment: Option<(Checked, Outline)>,
+}
+
+impl Front {
+    /// What a command ends with that goes no further.
+    pub(super) fn exit(&self) -> Exit {
+        Exit::because_of(&self.reports)
+    }
+
+    /// The files that the experiment is made of, imports first.
+    pub(super) fn modules(&self) -> Vec<&SourceFile> {
+        let modules = self.experiment.iter().flat_map(|(checked, _)| &checked.modules);
+        modules.filter_map(|module| self.sources.file_at(module.tree.items.first()?.span.start)).collect()
+    }
+
+    /// The text of the file.
+    pub(super) fn text(&self) -> &str {
+        let entry = self.sources.files().iter().find(|file| file.name() == self.name);
+        entry.map_or("", |file| file.text())
+    }
+}
+
+/// What the command line sets, with the short forms written out. A seed stands apart: see [`front`].
+pub(super) fn overrides(settings: &Settings) -> Vec<(String, String)> {
+    let steps = settings.steps.map(|steps| ("steps".to_owned(), steps.to_string()));
+    settings.set.iter().cloned().chain(steps).collect()
+}
+
+/// Reads, parses and checks a file and all that it imports. A `seed` given on the command line takes the place of one
+/// that the file names or sweeps over.
+pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Option<u64>) -> Front {
+    let mut sources = SourceMap::new();
+    let mut sink = Sink::new();
+    let modules = load_all(&mut sources, Entry::File(path), &mut sink);
+    if let (Some(seed), Some(entry)) = (seed, modules.last())
+        && has_seed(&entry.tree)
+    {
+        overrides.push(("seed".to_owned(), seed.to_string()));
+    }
+    let checked = if sink.has_errors() { None } else { check(modules, &overrides, &mut sink, &mut sources) };
+    let experiment = checked.filter(|_| !sink.has_errors()).map(|checked| {
+        let outline = outline(&checked);
+        (checked, outline)
+    });
+    Front { name: path.display().to_string(), sources, reports: sink.into_reports(), overrides, experiment }
+}
+
+/// Whether the file says which seeds it runs with.
+fn has_seed(file: &File) -> bool {
+    let key = Symbol::folded("seed");
+    file.items.iter().any(|item| match &item.kind {
+        ItemKind::Let(definition) => definition.name.key == key,
+        ItemKind::Sweep(axes) => axes.iter().any(|axis| axis.name.key == key),
+        _ => false,
+    })
+}

@@ -1,0 +1,108 @@
+//! Statements.
+
+use std::rc::Rc;
+
+use super::environment::{Binding, Scope};
+use super::errors::{Lowered, fault};
+use super::lowerer::Lowerer;
+use super::value::Value;
+use crate::syntax::tree::{Block, Expr, ExprKind, Statement, StatementKind};
+use crate::syntax::walk::for_each_part;
+
+impl<'a> Lowerer<'a> {
+    /// The statements in order; the value of `return`, if there is one.
+    pub fn block(&mut self, block: &'a Block, scope: &Rc<Scope<'a>>) -> Lowered<Option<Value<'a>>> {
+        self.block_expecting(block, scope, None)
+    }
+
+    /// As [`Lowerer::block`], where the place knows the shape of the value.
+    pub fn block_expecting(&mut self, block: &'a Block, scope: &Rc<Scope<'a>>, expected: Option<&[usize]>) -> Lowered<Option<Value<'a>>> {
+        for s in &block.statements {
+            if let StatementKind::Return(e) = &s.kind {
+                return self.expr(e, scope, expected).map(Some);
+            }
+            self.statement(s, scope)?;
+        }
+        Ok(None)
+    }
+
+    /// A statement that names or makes something.
+    pub fn statement(&mut self, s: &'a Statement, scope: &Rc<Scope<'a>>) -> Lowered<()> {
+        match &s.kind {
+            StatementKind::Use(u) => self.use_members(u, scope),
+            StatementKind::Let(l) => {
+                if l.params.is_none() && needs_time(&l.value, scope) {
+                    scope.set(&l.name.key, Binding::Timed(l));
+                    return Ok(());
+                }
+                scope.set(&l.name.key, Binding::Lazy(l));
+                self.lookup(&l.name, scope).map(|_| ())
+            }
+            StatementKind::Process { name, .. } => {
+                let process = self.process(s, scope)?;
+                scope.bind(&name.key, Value::Process(Rc::new(process)));
+                Ok(())
+            }
+            StatementKind::Path { state, noise, problem, control } => {
+                let p = match self.expr(problem, scope, None)? {
+                    Value::Problem(p) => p,
+                    other => return Err(fault(problem.span, format!("expected a problem, found {}", other.kind()))),
+                };
+                let control = match control {
+                    None => None,
+                    Some(c) => Some(self.expr(c, scope, None)?),
+                };
+                let path = self.path(state, &p, control, s.span)?;
+                scope.set_grid(p.grid.clone());
+                self.time_names(&p, scope);
+                if let (Some(name), Some(n)) = (noise, path.origin.as_ref().and_then(|o| o.noise.clone())) {
+                    scope.bind(&name.key, Value::Noise(n));
+                }
+                scope.bind(&state.key, Value::Process(Rc::new(path)));
+                Ok(())
+            }
+            StatementKind::Parameter { name, ty, drawn, init } => {
+                let v = self.parameter(name, ty, *drawn, init, scope)?;
+                scope.bind(&name.key, Value::Tensor(v));
+                Ok(())
+            }
+            StatementKind::Draw { names, law } => {
+                let Value::Law(law_value) = self.expr(law, scope, None)? else {
+                    return Err(fault(law.span, "expected a law to draw from"));
+                };
+                for name in names {
+                    let shape = self.b.ty(law_value.shift).shape.clone();
+                    let v = self.draw(&law_value, shape);
+                    scope.bind(&name.key, Value::Tensor(v));
+                }
+                Ok(())
+            }
+            StatementKind::Setting { .. } | StatementKind::Minimize { .. } => Ok(()),
+            StatementKind::Return(_) | StatementKind::Time { .. } | StatementKind::State(_) | StatementKind::Control(_)
+            | StatementKind::Noise(_) | StatementKind::Equation(_) | StatementKind::Boundary { .. } | StatementKind::Cost(_) => {
+                Err(fault(s.span, "this statement does not stand here"))
+            }
+        }
+    }
+}
+
+/// Whether an expression asks for a process at a time that nothing in it binds.
+pub fn needs_time<'a>(e: &Expr, scope: &Rc<Scope<'a>>) -> bool {
+    match &e.kind {
+        ExprKind::Name(name) => matches!(
+            scope.find(&name.key),
+            Some((_, Binding::Value(Value::Process(_)) | Binding::Timed(_)))
+        ),
+        ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
+        ExprKind::Call(callee, arguments) => {
+            let whole_path = matches!(&callee.kind, ExprKind::Member(_, name) if name.key.as_str() == "weight");
+            let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && needs_time(callee, scope);
+            callee_needs || (!whole_path && arguments.iter().any(|a| needs_time(&a.value, scope)))
+        }
+        _ => {
+            let mut found = false;
+            for_each_part(e, |part| found |= needs_time(part, scope));
+            found
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One combination of swept values: nets, training and measurements as programs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::block::needs_time;
+use super::environment::Scope;
+use super::errors::{Lowered, fault};
+use super::experiment::{Cell, Group, Measurement, Stage, Training};
+use super::lowerer::Lowerer;
+use super::network::Registry;
+use super::outline::sweep_axes;
+use super::value::Value;
+use crate::graph::{AxisKind, Op, Output, Program, Type, ValueId};
+use crate::source::{Name, Span, Symbol};
+use crate::syntax::tree::{Block, Expr, ItemKind, Measure, StatementKind};
+use crate::transform::vjp;
+use crate::typed::Checked;
+
+/// Lowers the cell with the chosen value of every swept name, in the order of the outline.
+///
+/// # Errors
+/// What only concrete sizes show: a size below one, shapes that differ after all.
+pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
+    let axes = sweep_axes(checked);
+    let mut choice = BTreeMap::new();
+    let mut labels = Vec::new();
+    for ((name, values), index) in axes.iter().zip(chosen) {
+        choice.insert(name.key.clone(), *index);
+        labels.push((name.text.to_string(), values[*index].clone()));
+    }
+    let registry = Rc::new(RefCell::new(Registry::collecting()));
+    let init = first_values(checked, &choice, &registry)?;
+    registry.borrow_mut().open = false;
+    let mut stages = Vec::new();
+    let mut running_measures = Vec::new();
+    let mut measures = 0;
+    for item in &checked.entry().tree.items {
+        match &item.kind {
+            ItemKind::Train(block) => {
+                stages.push(Stage::Train(training(checked, &choice, &registry, block, item.span)?));
+            }
+            ItemKind::Measure(m) => {
+                measures += 1;
+                let measurement = measurement(checked, &choice, &registry, m, measures, item.span)?;
+                if measurement.every.is_some() {
+                    running_measures.push(measurement);
+                } else {
+                    stages.push(Stage::Measure(measurement));
+                }
+            }
+            _ => {}
+        }
+    }
+    let seed = seed(checked, &choice, &registry)?;
+    let parameters = registry.borrow().names();
+    Ok(Cell { labels, seed, init, parameters, stages, running_measures })
+}
+
+fn first_values(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCell<Registry>>) -> Lowered<Program> {
+    let mut l = Lowerer::new(checked, choice, registry.clone(), "init", 1);
+    for (module, m) in checked.modules.iter().enumerate() {
+        let scope = l.root(module);
+        for item in &m.tree.items {
+            if let ItemKind::Net(net) = &item.kind {
+                l.meet(net, &scope)?;
+            }
+        }
+    }
+    Ok(l.b.finish())
+}
+
+fn seed(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCell<Registry>>) -> Lowered<Option<u64>> {
+    let key = Symbol::folded("seed");
+    if !checked.entry().names.contains_key(&key) {
+        return Ok(None);
+    }
+    let mut l = Lowerer::new(checked, choice, registry.clone(), "seed", 1);
+    let scope = l.entry();
+    let name = Name { key, text: "seed".into(), span: Span::NONE };
+    let value = l.lookup(&name, &scope)?;
+    l.known_value(&value, Span::NONE).map(|x| Some(x as u64))
+}
+
+/// `grid 50  batch 128  steps 60_000`
+struct Settings {
+    grid: usize,
+    batch: usize,
+    steps: u64,
+}
+
+fn settings(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCell<Registry>>, block: &Block, other: Option<&Block>) -> Lowered<Settings> {
+    let mut l = Lowerer::new(checked, choice, registry.clone(), "settings", 1);
+    let scope = l.entry();
+    let mut find = |word: &str, default: usize| -> Lowered<usize> {
+        for b in [Some(block), other].into_iter().flatten() {
+            for s in &b.statements {
+                if let StatementKind::Setting { name, value } = &s.kind
+                    && name.key.as_str() == word
+                {
+                    return l.size(value, &scope);
+                }
+            }
+        }
+        Ok(default)
+    };
+    Ok(Settings { grid: find("grid", 1)?, batch: find("batch", 1)?, steps: find("steps", 1)? as u64 })
+}
+
+fn training(
+    checked: &Checked,
+    choice: &BTreeMap<Symbol, usize>,
+    registry: &Rc<RefCell<Registry>>,
+    block: &Block,
+    span: Span,
+) -> Lowered<Training> {
+    let settings = settings(checked, choice, registry, block, None)?;
+    let mut l = Lowerer::new(checked, choice, registry.clone(), "train", settings.grid);
+    l.sample = Some(l.b.axis("sample", settings.batch, AxisKind::Sample));
+    let scope = Scope::child(&l.entry());
+    l.block(block, &scope)?;
+    let mut groups = Vec::new();
+    let mut at = span;
+    for s in &block.statements {
+        let StatementKind::Minimize { objective, over } = &s.kind else { continue };
+        at = objective.span;
+        minimize(&mut l, objective, over, &scope, &mut groups)?;
+    }
+    if groups.is_empty() {
+        return Err(fault(span, "nothing is minimised here"));
+    }
+    let program = l.b.finish();
+    Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, span: at })
+}
+
+fn minimize<'a>(
+    l: &mut Lowerer<'a>,
+    objective: &'a Expr,
+    over: &'a [(Name, Expr)],
+    scope: &Rc<Scope<'a>>,
+    groups: &mut Vec<Group>,
+) -> Lowered<()> {
+    let value = l.expr(objective, scope, None)?;
+    let loss = l.tensor(&value, objective.span)?;
+    if *l.b.ty(loss) != Type::SCALAR {
+        return Err(fault(objective.span, "what is minimised is one number; average it over what it varies over, E[…]"));
+    }
+    l.b.program_mut().outputs.push((Output::Named(Training::OBJECTIVE.to_owned()), loss));
+    let mut wrt: Vec<(usize, ValueId)> = Vec::new();
+    for (name, optimizer) in over {
+        let parameters = l.parameters_of(&name.key);
+        let Value::Optimizer(o) = l.expr(optimizer, scope, None)? else {
+            return Err(fault(optimizer.span, "expected an optimizer: adam(1e-3), sgd(1e-2)"));
+        };
+        let rate = match &o.rate {
+            Value::Function(f) => {
+                let step = l.b.push(Op::Step);
+                let f = f.clone();
+                let value = l.call(&f, vec![(None, Value::Tensor(step))], optimizer.span, None)?;
+                l.tensor(&value, optimizer.span)?
+            }
+            other => l.tensor(&other.clone(), optimizer.span)?,
+        };
+        let output = format!("rate:{}", groups.len());
+        l.b.program_mut().outputs.push((Output::Named(output.clone()), rate));
+        groups.push(Group {
+            name: name.text.to_string(),
+            parameters: parameters.iter().map(|p| p.0).collect(),
+            rule: o.rule,
+            rate: output,
+            clip: o.clip,
+        });
+        wrt.extend(parameters);
+    }
+    let one = l.b.number(1.0);
+    let values: Vec<ValueId> = wrt.iter().map(|w| w.1).collect();
+    let gradients = vjp(&mut l.b, &[(loss, one)], &values);
+    for ((number, parameter), gradient) in wrt.into_iter().zip(gradients) {
+        let gradient = gradient.unwrap_or_else(|| {
+            let ty = l.b.ty(parameter).clone();
+            l.b.filled(0.0, ty)
+        });
+        l.b.program_mut().outputs.push((Output::Gradient(number), gradient));
+    }
+    Ok(())
+}
+
+fn measurement(
+    checked: &Checked,
+    choice: &BTreeMap<Symbol, usize>,
+    registry: &Rc<RefCell<Registry>>,
+    m: &Measure,
+    number: usize,
+    span: Span,
+) -> Lowered<Measurement> {
+    let train = checked.entry().tree.items.iter().find_map(|i| match &i.kind {
+        ItemKind::Train(block) => Some(block),
+        _ => None,
+    });
+    let settings = settings(checked, choice, registry, &m.body, train)?;
+    let purpose = ["measure", "measure2", "measure3", "measure4"][(number - 1).min(3)];
+    let mut l = Lowerer::new(checked, choice, registry.clone(), purpose, settings.grid);
+    l.draws = (number as u64) << 32;
+    l.sample = Some(l.b.axis("sample", settings.batch, AxisKind::Sample));
+    let scope = Scope::child(&l.entry());
+    l.block(&m.body, &scope)?;
+    let mut quantities = Vec::new();
+    for s in &m.body.statements {
+        let StatementKind::Let(definition) = &s.kind else { continue };
+        if definition.params.is_some() || needs_time(&definition.value, &scope) {
+            continue;
+        }
+        let value = l.lookup(&definition.name, &scope)?;
+        if let Value::Number(_) | Value::Tensor(_) = value {
+            let v = l.tensor(&value, definition.span)?;
+            if *l.b.ty(v) == Type::SCALAR {
+                quantities.push(definition.name.text.to_string());
+                l.b.program_mut().outputs.push((Output::Named(definition.name.text.to_string()), v));
+            }
+        }
+    }
+    let every = match &m.every {
+        None => None,
+        Some(e) => {
+            let scope = l.entry();
+            Some(l.size(e, &scope)? as u64)
+        }
+    };
+    let program = l.b.finish();
+    Ok(Measurement { program, every, quantities, batch: settings.batch, span })
+}

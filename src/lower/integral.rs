@@ -1,0 +1,243 @@
+//! Integrals, means and expectations: sums over axes.
+
+use std::rc::Rc;
+
+use super::environment::{Binding, Scope};
+use super::errors::{Lowered, fault};
+use super::lowerer::Lowerer;
+use super::time::{Grid, Moment, Place};
+use super::value::{Noise, Process, Value};
+use crate::graph::{AxisId, AxisKind, Binary, Op, ValueId};
+use crate::source::{Name, Span};
+use crate::syntax::tree::{Expr, Integral};
+
+/// Against what an integral is taken.
+enum Against<'a> {
+    Time,
+    Noise(Rc<Noise>),
+    Path(Rc<Process<'a>>),
+}
+
+impl<'a> Lowerer<'a> {
+    /// `∫[from..to] integrand d…`: the left-point sum, or the Itô sum against a noise or a path.
+    pub fn integral(&mut self, integral: &'a Integral, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<Value<'a>> {
+        if let Some(rule) = &integral.rule
+            && rule.key.as_str() != "left"
+        {
+            return Err(fault(rule.span, format!("there is no quadrature rule `{rule}` here")));
+        }
+        let name = &integral.differential.name;
+        let against = match scope.find(&name.key) {
+            Some((_, Binding::Value(Value::Noise(n)))) => Against::Noise(n),
+            Some((_, Binding::Value(Value::Process(p)))) => Against::Path(p),
+            _ => Against::Time,
+        };
+        let grid = match &against {
+            Against::Noise(n) => n.grid.clone(),
+            Against::Path(p) => p.grid.clone(),
+            Against::Time => {
+                scope.grid().ok_or_else(|| fault(span, "no path or process before this says over which times to integrate"))?
+            }
+        };
+        let bounds = match &integral.bounds {
+            None => None,
+            Some((from, to)) => Some((self.bound(from, &grid, scope)?, self.bound(to, &grid, scope)?)),
+        };
+        let axis = self.free_axis(&grid);
+        let moment = self.moments(&grid, axis);
+        let inner = Scope::child(scope);
+        // The variable of `dW(s)` is s; that of `dW` is whatever the text calls the time.
+        let variable = match (&against, &integral.differential.at) {
+            (Against::Time, _) => Some(name.key.clone()),
+            (_, Some(at)) => Self::is_plain_name(at).cloned(),
+            (_, None) => None,
+        };
+        match variable {
+            Some(key) => inner.bind(&key, Value::Time(moment)),
+            None => inner.bind(&crate::source::Symbol::folded("t"), Value::Time(moment)),
+        }
+        if let Some((from, to)) = bounds
+            && (from.place == Place::End || to.place == Place::Start)
+        {
+            // An empty range: only the shape of the integrand is wanted.
+            let value = self.within(axis, moment, |l| l.integrand(integral, &inner, &against, &grid, axis))?;
+            let mut ty = self.b.ty(value).clone();
+            ty.axes.retain(|x| *x != axis);
+            return Ok(Value::Tensor(self.b.filled(0.0, ty)));
+        }
+        let value = self.within(axis, moment, |l| l.integrand(integral, &inner, &against, &grid, axis))?;
+        self.sum_between(value, axis, bounds).map(Value::Tensor)
+    }
+
+    fn bound(&mut self, e: &'a Expr, grid: &Grid, scope: &Rc<Scope<'a>>) -> Lowered<Moment> {
+        match self.expr(e, scope, None)? {
+            Value::Time(m) => Ok(m),
+            Value::Number(x) if x == grid.from => Ok(self.start(grid)),
+            Value::Number(x) if x == grid.to => Ok(self.end(grid)),
+            other => Err(fault(e.span, format!("a bound is a time of the grid, found {}", other.kind()))),
+        }
+    }
+
+    /// Runs `f` with a time bound along an axis.
+    pub fn within<T>(&mut self, axis: AxisId, moment: Moment, f: impl FnOnce(&mut Self) -> Lowered<T>) -> Lowered<T> {
+        self.axes_in_use.push(axis);
+        self.now.push(moment);
+        let out = f(self);
+        self.now.pop();
+        self.axes_in_use.pop();
+        out
+    }
+
+    /// The summand at each step: integrand times increment.
+    fn integrand(
+        &mut self,
+        integral: &'a Integral,
+        scope: &Rc<Scope<'a>>,
+        against: &Against<'a>,
+        grid: &Grid,
+        axis: AxisId,
+    ) -> Lowered<ValueId> {
+        let value = self.expr(&integral.integrand, scope, None)?;
+        let increment = match against {
+            Against::Time => {
+                let v = self.tensor(&value, integral.integrand.span)?;
+                let h = self.b.number(grid.step());
+                return Ok(self.b.mul(h, v));
+            }
+            Against::Noise(n) => n.increments,
+            Against::Path(p) => self.b.sub(p.right, p.left),
+        };
+        let increment = self.along(grid, increment, axis);
+        let span = integral.integrand.span;
+        if integral.dot {
+            let v = self.tensor(&value, span)?;
+            return self.inner(v, increment, span);
+        }
+        let product = self.multiply(&value, &Value::Tensor(increment), span)?;
+        self.tensor(&product, span)
+    }
+
+    /// Σ over the axis of the steps between the bounds.
+    fn sum_between(&mut self, value: ValueId, axis: AxisId, bounds: Option<(Moment, Moment)>) -> Lowered<ValueId> {
+        let value = if self.b.ty(value).varies(axis) { value } else { self.b.spread(value, &[axis]) };
+        let (from, to) = match bounds {
+            None => (Place::Start, Place::End),
+            Some((from, to)) => (from.place, to.place),
+        };
+        match (from, to) {
+            (Place::Start, Place::End) => Ok(self.b.sum(value, &[axis], &[])),
+            (Place::Along(t), Place::End) => {
+                if self.b.ty(value).varies(t) {
+                    let keep = self.order(Binary::LessEqual, t, axis);
+                    let kept = self.b.mul(keep, value);
+                    return Ok(self.b.sum(kept, &[axis], &[]));
+                }
+                let sums = self.b.push(Op::CumulativeSum { axis, reverse: true, exclusive: false, of: value });
+                Ok(self.b.push(Op::Rename { from: axis, to: t, of: sums }))
+            }
+            (Place::Start, Place::Along(t)) => {
+                if self.b.ty(value).varies(t) {
+                    let keep = self.order(Binary::Less, axis, t);
+                    let kept = self.b.mul(keep, value);
+                    return Ok(self.b.sum(kept, &[axis], &[]));
+                }
+                let sums = self.b.push(Op::CumulativeSum { axis, reverse: false, exclusive: true, of: value });
+                Ok(self.b.push(Op::Rename { from: axis, to: t, of: sums }))
+            }
+            (Place::Along(r), Place::Along(t)) => {
+                let after = self.order(Binary::LessEqual, r, axis);
+                let before = self.order(Binary::Less, axis, t);
+                let keep = self.b.mul(after, before);
+                let kept = self.b.mul(keep, value);
+                Ok(self.b.sum(kept, &[axis], &[]))
+            }
+            _ => Err(fault(self.b.span, "an integral runs between the ends of the horizon and bound times")),
+        }
+    }
+
+    /// 1 where the entry number along `a` stands in this order to that along `b`.
+    fn order(&mut self, how: Binary, a: AxisId, b: AxisId) -> ValueId {
+        let i = self.b.push(Op::Iota(a));
+        let j = self.b.push(Op::Iota(b));
+        self.b.binary(how, i, j)
+    }
+
+    /// `mean[t] e`: the average over all K + 1 times of the grid.
+    pub fn mean_over(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<Value<'a>> {
+        let grid = scope.grid().ok_or_else(|| fault(span, "no path or process before this says over which times to average"))?;
+        let axis = self.free_axis(&grid);
+        let moment = self.moments(&grid, axis);
+        let inner = Scope::child(scope);
+        inner.bind(&name.key, Value::Time(moment));
+        let at_steps = self.within(axis, moment, |l| {
+            let v = l.expr(body, &inner, None)?;
+            l.tensor(&v, body.span)
+        })?;
+        let at_steps = if self.b.ty(at_steps).varies(axis) { at_steps } else { self.b.spread(at_steps, &[axis]) };
+        let sum = self.b.sum(at_steps, &[axis], &[]);
+        let end = self.end(&grid);
+        let last = Scope::child(scope);
+        last.bind(&name.key, Value::Time(end));
+        self.now.push(end);
+        let at_end = self.expr(body, &last, None).and_then(|v| self.tensor(&v, body.span));
+        self.now.pop();
+        let total = self.b.add(sum, at_end?);
+        let n = self.b.number((grid.steps + 1) as f64);
+        Ok(Value::Tensor(self.b.div(total, n)))
+    }
+
+    /// `Σ[i = a..b] e`, written out.
+    pub fn sum_over(
+        &mut self,
+        name: &'a Name,
+        range: Option<&'a (Expr, Expr)>,
+        body: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
+        let Some((from, to)) = range else {
+            return Err(fault(span, format!("Σ[{name}] needs a range here: Σ[{name} = 1..n]")));
+        };
+        let (from, to) = (self.integer(from, scope)?, self.integer(to, scope)?);
+        let mut total = Value::Number(0.0);
+        for i in from..=to {
+            let inner = Scope::child(scope);
+            inner.bind(&name.key, Value::Number(i as f64));
+            let value = self.expr(body, &inner, None)?;
+            total = if i == from { value } else { self.binary(crate::syntax::tree::BinaryOp::Add, &total, &value, span)? };
+        }
+        Ok(total)
+    }
+
+    /// E[e]: the mean over samples.
+    pub fn expectation(&mut self, v: ValueId, span: Span) -> Lowered<ValueId> {
+        let axis = self.sample_axis(v, span)?;
+        let n = self.b.program().axis(axis).size as f64;
+        let sum = self.b.sum(v, &[axis], &[]);
+        let scale = self.b.number(1.0 / n);
+        Ok(self.b.mul(scale, sum))
+    }
+
+    /// Var[e] with the divisor N − 1.
+    pub fn variance(&mut self, v: ValueId, span: Span) -> Lowered<ValueId> {
+        let axis = self.sample_axis(v, span)?;
+        let n = self.b.program().axis(axis).size as f64;
+        if n < 2.0 {
+            return Err(fault(span, "a variance takes a batch of at least two"));
+        }
+        let mean = self.expectation(v, span)?;
+        let centred = self.b.sub(v, mean);
+        let square = self.b.unary(crate::graph::Unary::Power(2), centred);
+        let sum = self.b.sum(square, &[axis], &[]);
+        let scale = self.b.number(1.0 / (n - 1.0));
+        Ok(self.b.mul(scale, sum))
+    }
+
+    fn sample_axis(&self, v: ValueId, span: Span) -> Lowered<AxisId> {
+        let axes = &self.b.ty(v).axes;
+        axes.iter()
+            .copied()
+            .find(|a| self.b.program().axis(*a).kind == AxisKind::Sample)
+            .ok_or_else(|| fault(span, "nothing here is random: the value does not vary over samples"))
+    }
+}

@@ -1,0 +1,290 @@
+//! Nets, layers and their parameters.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::call::Arguments;
+use super::environment::Scope;
+use super::errors::{Lowered, fault};
+use super::lowerer::{Lowerer, stream_of};
+use super::value::{Function, Value};
+use crate::graph::{Draw, Lifetime, Op, Output, ParameterInfo, Type, ValueId};
+use crate::source::{Name, Span, Symbol};
+use crate::syntax::tree::{Expr, ExprKind, Layer, Net, Param, TypeExpr, TypeKind};
+
+/// The parameters of all nets of a cell, in the order in which they were first met.
+#[derive(Default, Debug)]
+pub struct Registry {
+    entries: Vec<Entry>,
+    by_place: BTreeMap<(String, usize), usize>,
+    /// Whether new parameters may still be met: only while the first values are lowered.
+    pub open: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    net: String,
+    info: ParameterInfo,
+}
+
+impl Registry {
+    /// An empty registry that takes in the parameters it meets.
+    pub fn collecting() -> Self {
+        Self { open: true, ..Self::default() }
+    }
+
+    /// Names and shapes.
+    pub fn infos(&self) -> Vec<ParameterInfo> {
+        if self.open { Vec::new() } else { self.entries.iter().map(|e| e.info.clone()).collect() }
+    }
+
+    /// The names of all parameters.
+    pub fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|e| e.info.name.clone()).collect()
+    }
+
+    /// The parameters of a net.
+    pub fn of_net(&self, net: &str) -> Vec<usize> {
+        (0..self.entries.len()).filter(|i| self.entries[*i].net == net).collect()
+    }
+}
+
+/// Where in a net the next parameter stands.
+#[derive(Clone, Debug)]
+pub struct Naming {
+    net: String,
+    next: usize,
+    layers: Vec<String>,
+}
+
+/// A net.
+pub struct Network<'a> {
+    name: Name,
+    inputs: Vec<(&'a Param, Option<Vec<usize>>)>,
+    output: Vec<usize>,
+    value: &'a Expr,
+    scope: Rc<Scope<'a>>,
+}
+
+/// A layer with its parameters bound.
+pub struct AppliedLayer<'a> {
+    layer: &'a Layer,
+    scope: Rc<Scope<'a>>,
+}
+
+impl<'a> Lowerer<'a> {
+    /// `net V(x: R[d], t: R) -> R[d] = …`
+    pub fn network(&mut self, net: &'a Net, scope: &Rc<Scope<'a>>) -> Lowered<Network<'a>> {
+        let mut inputs = Vec::with_capacity(net.inputs.len());
+        for p in &net.inputs {
+            let shape = match &p.ty {
+                Some(ty) => self.shape(ty, scope)?,
+                None => None,
+            };
+            inputs.push((p, shape));
+        }
+        let output = self.shape(&net.output, scope)?.ok_or_else(|| fault(net.output.span, "a net gives R or R[…]"))?;
+        Ok(Network { name: net.name.clone(), inputs, output, value: &net.value, scope: scope.clone() })
+    }
+
+    /// Applies a net, so that all its parameters are met.
+    pub fn meet(&mut self, net: &'a Net, scope: &Rc<Scope<'a>>) -> Lowered<()> {
+        let network = Rc::new(self.network(net, scope)?);
+        let mut given = Vec::new();
+        for (p, shape) in &network.inputs {
+            let shape = shape.clone().ok_or_else(|| fault(p.span, "the inputs of a net have shapes"))?;
+            given.push((None, Value::Tensor(self.b.filled(0.0, Type::shaped(shape)))));
+        }
+        self.call_network(&network, given, net.name.span).map(|_| ())
+    }
+
+    /// A net at its inputs.
+    pub fn call_network(&mut self, net: &Rc<Network<'a>>, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+        if given.len() != net.inputs.len() {
+            return Err(fault(span, format!("`{}` takes {} inputs, found {}", net.name, net.inputs.len(), given.len())));
+        }
+        let scope = Scope::child(&net.scope);
+        for ((param, shape), (_, value)) in net.inputs.iter().zip(given) {
+            let mut v = self.tensor(&value, span)?;
+            if let Some(shape) = shape
+                && self.b.ty(v).shape != *shape
+            {
+                if self.b.ty(v).elements() != shape.iter().product::<usize>() {
+                    return Err(fault(span, format!(
+                        "`{}` takes `{}` of shape {shape:?}, found {:?}",
+                        net.name, param.name, self.b.ty(v).shape
+                    )));
+                }
+                v = self.b.reshape(v, shape.clone());
+            }
+            scope.bind(&param.name.key, Value::Tensor(v));
+        }
+        let naming = Naming { net: net.name.key.as_str().to_owned(), next: 0, layers: Vec::new() };
+        let outer = self.naming.replace(naming);
+        let value = self.expr(net.value, &scope, Some(&net.output));
+        self.naming = outer;
+        let value = value?;
+        self.fits(&value, &net.output, net.value.span, &format!("`{}`", net.name))?;
+        Ok(value)
+    }
+
+    fn fits(&mut self, value: &Value<'a>, shape: &[usize], span: Span, who: &str) -> Lowered<()> {
+        let found = match value {
+            Value::Operator(m) => {
+                let (r, c) = self.extent(m);
+                vec![r, c]
+            }
+            other => {
+                let v = self.tensor(other, span)?;
+                self.b.ty(v).shape.clone()
+            }
+        };
+        if found == shape { Ok(()) } else { Err(fault(span, format!("{who} gives the shape {shape:?}, this has {found:?}"))) }
+    }
+
+    /// A layer at its parameters.
+    pub fn apply_layer(&mut self, layer: &'a Layer, module: usize, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+        let scope = Scope::child(&self.root(module));
+        self.bind_params(&layer.params, given, &scope, span)?;
+        Ok(Value::Function(Rc::new(Function::Applied(Rc::new(AppliedLayer { layer, scope })))))
+    }
+
+    /// A layer at its inputs; several for one parameter are joined to a vector.
+    pub fn call_layer(
+        &mut self,
+        applied: &Rc<AppliedLayer<'a>>,
+        given: Arguments<'a>,
+        span: Span,
+        expected: Option<&[usize]>,
+    ) -> Lowered<Value<'a>> {
+        let layer = applied.layer;
+        let scope = Scope::child(&applied.scope);
+        let values: Vec<Value<'a>> = given.into_iter().map(|(_, v)| v).collect();
+        let values = match (layer.inputs.len(), values.as_slice()) {
+            (1, [Value::Tuple(items)]) => vec![Value::Tensor(self.join(items, span)?)],
+            (1, many) if many.len() > 1 => vec![Value::Tensor(self.join(many, span)?)],
+            _ => values,
+        };
+        if values.len() != layer.inputs.len() {
+            return Err(fault(span, format!("`{}` takes {} inputs, found {}", layer.name, layer.inputs.len(), values.len())));
+        }
+        for (param, value) in layer.inputs.iter().zip(&values) {
+            let mut v = self.tensor(value, span)?;
+            if let Some(ty) = &param.ty {
+                // A scalar goes where a vector of one component is asked for.
+                if let TypeKind::Real(sizes) = &ty.kind
+                    && sizes.len() == 1
+                    && self.b.ty(v).shape.is_empty()
+                {
+                    v = self.b.reshape(v, [1]);
+                }
+                let shape = self.b.ty(v).shape.clone();
+                self.match_sizes(ty, &shape, &scope, span)?;
+            }
+            scope.bind(&param.name.key, Value::Tensor(v));
+        }
+        if let Some(expected) = expected {
+            self.match_sizes(&layer.output, expected, &scope, span)?;
+        }
+        let shape = self.shape(&layer.output, &scope)?;
+        if let Some(n) = &mut self.naming {
+            n.layers.push(layer.name.key.as_str().to_owned());
+        }
+        let value = self.block_expecting(&layer.body, &scope, shape.as_deref());
+        if let Some(n) = &mut self.naming {
+            n.layers.pop();
+        }
+        let value = value?.ok_or_else(|| fault(span, format!("`{}` returns nothing", layer.name)))?;
+        if let Some(shape) = shape {
+            self.fits(&value, &shape, span, &format!("the layer `{}`", layer.name))?;
+        }
+        Ok(value)
+    }
+
+    /// Binds the size names of a type that are still free by a shape, and compares the others.
+    fn match_sizes(&mut self, ty: &'a TypeExpr, shape: &[usize], scope: &Rc<Scope<'a>>, span: Span) -> Lowered<()> {
+        let TypeKind::Real(sizes) = &ty.kind else { return Ok(()) };
+        if sizes.len() != shape.len() {
+            return Err(fault(span, format!("expected {} dimensions, found the shape {shape:?}", sizes.len())));
+        }
+        for (size, n) in sizes.iter().zip(shape) {
+            if let ExprKind::Name(name) = &size.kind
+                && scope.find(&name.key).is_none()
+                && !self.checked.modules[scope.module].names.contains_key(&name.key)
+            {
+                scope.bind(&name.key, Value::Number(*n as f64));
+                continue;
+            }
+            let wanted = self.size(size, scope)?;
+            if wanted != *n {
+                return Err(fault(span, format!("expected the size {wanted}, found {n}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// `param W: R[n, m] ~ uniform(-k, k)`: the parameter that stands at this place of the net.
+    pub fn parameter(
+        &mut self,
+        name: &Name,
+        ty: &'a TypeExpr,
+        drawn: bool,
+        init: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+    ) -> Lowered<ValueId> {
+        let shape = self.shape(ty, scope)?.ok_or_else(|| fault(ty.span, "a parameter is R or R[…]"))?;
+        let Some(naming) = &mut self.naming else {
+            return Err(fault(name.span, "parameters belong to layers that a net applies"));
+        };
+        let ordinal = naming.next;
+        naming.next += 1;
+        let net = naming.net.clone();
+        let full = format!("{net}.{ordinal}.{}.{}", naming.layers.join("."), name.key);
+        let place = (net.clone(), ordinal);
+        if self.registry.borrow().open {
+            let value = self.first_value(&full, &shape, drawn, init, scope)?;
+            let mut registry = self.registry.borrow_mut();
+            let number = registry.entries.len();
+            if !registry.by_place.contains_key(&place) {
+                registry.by_place.insert(place, number);
+                registry.entries.push(Entry { net, info: ParameterInfo { name: full.clone(), shape } });
+                self.b.program_mut().outputs.push((Output::Named(full), value));
+            }
+            return Ok(value);
+        }
+        let number = self.registry.borrow().by_place.get(&place).copied();
+        let number = number.ok_or_else(|| fault(name.span, format!("the parameter `{full}` was not met when the nets were made")))?;
+        let known = self.registry.borrow().entries[number].info.shape.clone();
+        if known != shape {
+            return Err(fault(name.span, format!("the parameter `{full}` has the shape {known:?}, here {shape:?}")));
+        }
+        let v = self.b.push(Op::Parameter(number));
+        Ok(if self.frozen > 0 { self.b.detach(v) } else { v })
+    }
+
+    fn first_value(&mut self, full: &str, shape: &[usize], drawn: bool, init: &'a Expr, scope: &Rc<Scope<'a>>) -> Lowered<ValueId> {
+        let value = self.expr(init, scope, Some(shape))?;
+        let ty = Type::shaped(shape.to_vec());
+        let v = match (&value, drawn) {
+            (Value::Law(law), true) => {
+                let draw = Draw { stream: stream_of(full, 0), law: law.law, lifetime: Lifetime::Run, seed: None };
+                let standard = self.b.push_typed(Op::Draw(draw), Some(ty.clone()));
+                let scaled = self.b.mul(law.scale, standard);
+                self.b.add(law.shift, scaled)
+            }
+            (_, true) => return Err(fault(init.span, format!("expected a law to draw from, found {}", value.kind()))),
+            (_, false) => self.tensor(&value, init.span)?,
+        };
+        if self.b.ty(v).shape.is_empty() || self.b.ty(v).shape == shape {
+            Ok(self.b.broadcast(v, ty))
+        } else {
+            Err(fault(init.span, format!("expected the shape {shape:?}, found {:?}", self.b.ty(v).shape)))
+        }
+    }
+
+    /// The parameter values of a net, for gradients.
+    pub fn parameters_of(&mut self, net: &Symbol) -> Vec<(usize, ValueId)> {
+        let numbers = self.registry.borrow().of_net(net.as_str());
+        numbers.into_iter().map(|n| (n, self.b.push(Op::Parameter(n)))).collect()
+    }
+}

@@ -1,0 +1,302 @@
+//! Builds a plan: normal form, phases, the place of every value, work in order, slots.
+
+use std::collections::BTreeMap;
+
+use super::cost::cost;
+use super::error::{Error, TooMany};
+use super::lifetime::assign_slots;
+use super::memory::refuse_giants;
+use super::normal::{Normal, normalise};
+use super::phase::{Phases, Role, phases, tiled_axis};
+use super::schedule::schedule_program;
+use super::{Buffer, Plan, Space, View};
+use crate::graph::{AxisId, Op, Program, RegionId, ScanOutput, Type, ValueId};
+
+/// The largest number of samples: their index is one word of the random generator's counter.
+const MAX_SAMPLES: usize = u32::MAX as usize;
+
+/// How to lay out a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether element-wise values share passes; without it every value has a place of its own.
+    pub fuse: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fuse: true }
+    }
+}
+
+/// Lays out a program.
+///
+/// # Errors
+/// When an axis has more entries than can be counted, or a value has more numbers than a machine can address.
+pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
+    for axis in &program.axes {
+        if axis.size > MAX_SAMPLES {
+            return Err(TooMany { axis: axis.name.clone(), size: axis.size, most: MAX_SAMPLES }.into());
+        }
+    }
+    let wanted = tiled_axis(program);
+    let mut tile = wanted;
+    let mut normal = normalise(program, tile);
+    let mut phases_found = phases(&normal.program, tile);
+    if phases_found.is_none() {
+        tile = None;
+        normal = normalise(program, tile);
+        phases_found = phases(&normal.program, tile);
+    }
+    let phases = phases_found.expect("without a tiled axis samples meet nowhere");
+    refuse_giants(&normal, tile)?;
+    let batch = tile.map_or(1, |t| program.axis(t).size);
+    let width = match batch {
+        128.. => 64,
+        64.. => 32,
+        _ => 16.min(batch.max(1)),
+    };
+    let mut places = Places::new(&normal, phases, tile);
+    let segments = schedule_program(&mut places, options);
+    let Places { buffers, views, collected, partials, .. } = places;
+    let cost = cost(&normal.program, tile);
+    let Normal { program, origin } = normal;
+    let mut plan = Plan {
+        program,
+        origin,
+        tile,
+        batch,
+        width,
+        segments,
+        buffers,
+        once: Vec::new(),
+        setup_slots: 0,
+        kept: Vec::new(),
+        scratch: Vec::new(),
+        views,
+        collected,
+        partials,
+        cost,
+    };
+    assign_slots(&mut plan);
+    Ok(plan)
+}
+
+/// Places of values, handed out when first asked for.
+pub(super) struct Places<'a> {
+    pub program: &'a Program,
+    pub phases: Phases,
+    pub tile: Option<AxisId>,
+    pub buffers: Vec<Buffer>,
+    pub views: Vec<Option<View>>,
+    pub collected: Vec<Option<View>>,
+    pub partials: Vec<ValueId>,
+    /// Numbers that are read from memory.
+    pub numbers: Vec<ValueId>,
+    /// The readers of each value.
+    pub users: Vec<Vec<ValueId>>,
+    scan_of: Vec<Option<ValueId>>,
+    stacks: BTreeMap<(ValueId, usize), View>,
+    placed: BTreeMap<ValueId, (ValueId, usize)>,
+}
+
+impl<'a> Places<'a> {
+    fn new(normal: &'a Normal, phases: Phases, tile: Option<AxisId>) -> Self {
+        let program = &normal.program;
+        let n = program.nodes.len();
+        let mut users = vec![Vec::new(); n];
+        let mut scan_of = vec![None; program.regions.len()];
+        let mut placed = BTreeMap::new();
+        for (i, node) in program.nodes.iter().enumerate() {
+            let v = ValueId(i as u32);
+            node.op.for_each_operand(|x| users[x.index()].push(v));
+            if let Op::Scan(s) = &node.op {
+                scan_of[s.region.index()] = Some(v);
+                for (k, x) in s.stacked.iter().enumerate() {
+                    if program.node(*x).region == s.region && computed_in_place(&program.node(*x).op) {
+                        placed.entry(*x).or_insert((v, k));
+                    }
+                }
+            }
+        }
+        Self {
+            program,
+            phases,
+            tile,
+            buffers: Vec::new(),
+            views: vec![None; n],
+            collected: vec![None; n],
+            partials: Vec::new(),
+            numbers: Vec::new(),
+            users,
+            scan_of,
+            stacks: BTreeMap::new(),
+            placed,
+        }
+    }
+
+    /// The scan in the root around a region.
+    fn root_scan(&self, mut region: RegionId) -> Option<ValueId> {
+        let mut scan = None;
+        while region != RegionId::ROOT {
+            scan = self.scan_of[region.index()];
+            region = self.program.regions[region.index()];
+        }
+        scan
+    }
+
+    fn space(&self, v: ValueId) -> Space {
+        let at = self.root_scan(self.program.node(v).region).unwrap_or(v);
+        match self.phases.role[at.index()] {
+            Role::Lane => Space::Scratch,
+            _ if self.phases.constant[at.index()] => Space::Setup,
+            _ => Space::Once,
+        }
+    }
+
+    pub fn varies(&self, v: ValueId) -> bool {
+        self.tile.is_some_and(|t| self.program.node(v).ty.varies(t))
+    }
+
+    /// A new buffer for a value of this type.
+    pub fn alloc(&mut self, ty: &Type, space: Space, first: Option<AxisId>, owner: ValueId) -> View {
+        let tile = if space == Space::Scratch { self.tile } else { None };
+        let lane = tile.is_some_and(|t| ty.varies(t));
+        let (view, rows) = View::dense(self.program, ty, tile, first, self.buffers.len());
+        self.buffers.push(Buffer { space, lane, rows, slot: 0, owner });
+        view
+    }
+
+    /// A buffer beside that of a value, of its type.
+    pub fn alloc_like(&mut self, v: ValueId) -> View {
+        let ty = self.program.node(v).ty.clone();
+        self.alloc(&ty, self.space(v), None, v)
+    }
+
+    /// Where the k-th stacked value of a scan goes.
+    pub fn stack(&mut self, scan: ValueId, k: usize) -> View {
+        if let Some(view) = self.stacks.get(&(scan, k)) {
+            return view.clone();
+        }
+        let Op::Scan(s) = &self.program.node(scan).op else { unreachable!("stacks belong to scans") };
+        let t = &self.program.node(s.stacked[k]).ty;
+        let ty = Type::new(t.axes.iter().copied().chain([s.axis]), t.shape.clone());
+        let (space, axis) = (self.space(scan), s.axis);
+        let view = self.alloc(&ty, space, Some(axis), scan);
+        self.stacks.insert((scan, k), view.clone());
+        view
+    }
+
+    /// Whether the value was stacked where it was computed.
+    pub fn is_placed(&self, v: ValueId, scan: ValueId, k: usize) -> bool {
+        self.placed.get(&v) == Some(&(scan, k))
+    }
+
+    /// A batch-wide value as one buffer.
+    pub fn collect(&mut self, v: ValueId) -> View {
+        if let Some(view) = &self.collected[v.index()] {
+            return view.clone();
+        }
+        let ty = self.program.node(v).ty.clone();
+        let view = self.alloc(&ty, Space::Once, None, v);
+        self.collected[v.index()] = Some(view.clone());
+        view
+    }
+
+    /// The place of a value.
+    pub fn view(&mut self, v: ValueId) -> View {
+        if let Some(view) = &self.views[v.index()] {
+            return view.clone();
+        }
+        let view = self.alias(v).unwrap_or_else(|| {
+            if let Some((scan, k)) = self.placed.get(&v).copied() {
+                let Op::Scan(s) = &self.program.node(scan).op else { unreachable!("stacks belong to scans") };
+                let depth = self.program.depth(s.region) - 1;
+                let axis = s.axis;
+                return self.stack(scan, k).sliced(axis, depth);
+            }
+            if matches!(self.program.node(v).op, Op::Number(_)) {
+                self.numbers.push(v);
+            }
+            self.alloc_like(v)
+        });
+        self.views[v.index()] = Some(view.clone());
+        view
+    }
+
+    /// The place of a value that another computes, if so.
+    pub fn alias(&mut self, v: ValueId) -> Option<View> {
+        let program = self.program;
+        let node = program.node(v);
+        Some(match &node.op {
+            Op::Argument(region, _) => {
+                let scan = self.scan_of[region.index()]?;
+                let Op::Scan(s) = &program.node(scan).op else { return None };
+                let (outer, _) = s.slices.iter().find(|(_, argument)| *argument == v)?;
+                self.view(*outer).sliced(s.axis, program.depth(*region) - 1)
+            }
+            Op::Output(scan, which) => {
+                let Op::Scan(s) = &program.node(*scan).op else { return None };
+                match which {
+                    ScanOutput::Final(i) => self.view(s.carries[*i].argument),
+                    ScanOutput::Stacked(i) => self.stack(*scan, *i),
+                }
+            }
+            Op::Broadcast(a) => {
+                let mut view = self.view(*a);
+                if program.node(*a).ty.shape.is_empty() {
+                    view.shape = vec![0; node.ty.shape.len()];
+                }
+                view
+            }
+            Op::Rename { from, to, of } => {
+                if Some(*to) == self.tile {
+                    return None;
+                }
+                let mut view = if Some(*from) == self.tile { self.collect(*of) } else { self.view(*of) };
+                for (axis, _) in &mut view.axes {
+                    if axis == from {
+                        *axis = *to;
+                    }
+                }
+                view
+            }
+            Op::At { axis, index, of } => {
+                let mut view = if Some(*axis) == self.tile { self.collect(*of) } else { self.view(*of) };
+                view.offset += view.axis_stride(*axis) * index;
+                view.axes.retain(|(x, _)| x != axis);
+                view
+            }
+            Op::Slice { dim, start, of, .. } => {
+                let mut view = self.view(*of);
+                view.offset += view.shape[*dim] * start;
+                view
+            }
+            Op::Transpose(perm, a) => {
+                let mut view = self.view(*a);
+                view.shape = perm.iter().map(|i| view.shape[*i]).collect();
+                view
+            }
+            Op::Reshape(a) => {
+                let from = program.node(*a).ty.shape.clone();
+                self.view(*a).reshaped(&from, &node.ty.shape)?
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn computed_in_place(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::Argument(..)
+            | Op::Output(..)
+            | Op::Broadcast(_)
+            | Op::Rename { .. }
+            | Op::At { .. }
+            | Op::Slice { .. }
+            | Op::Transpose(..)
+            | Op::Reshape(_)
+            | Op::Scan(_)
+            | Op::Number(_)
+    )
+}

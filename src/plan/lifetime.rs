@@ -1,0 +1,201 @@
+//! How long each buffer is in use, and which may share memory.
+
+use std::collections::BTreeMap;
+
+use super::elementwise::is_elementwise;
+use super::{Buffer, Item, Plan, Slot, Space};
+use crate::graph::{Op, ValueId};
+
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    from: usize,
+    to: usize,
+    first_segment: usize,
+    last_segment: usize,
+}
+
+struct Walk<'a> {
+    plan: &'a Plan,
+    lives: Vec<Option<Life>>,
+    position: usize,
+    segment: usize,
+    /// Loops around the place, as the positions of their first and last item.
+    scopes: Vec<(usize, usize)>,
+}
+
+/// Gives every buffer a slot.
+pub(super) fn assign_slots(plan: &mut Plan) {
+    let mut walk =
+        Walk { plan, lives: vec![None; plan.buffers.len()], position: 1, segment: 0, scopes: Vec::new() };
+    for (k, segment) in plan.segments.iter().enumerate() {
+        walk.segment = k;
+        segment.items.iter().for_each(|item| walk.item(item));
+    }
+    let end = walk.position + 1;
+    walk.position = end;
+    walk.segment = plan.segments.len();
+    for (_, v) in &plan.program.outputs {
+        if let Some(view) = &plan.views[v.index()] {
+            walk.touch(view.buffer);
+        }
+    }
+    let lives = walk.lives;
+    let mut buffers = plan.buffers.clone();
+    for (b, life) in buffers.iter_mut().zip(&lives) {
+        if let Some(l) = life
+            && b.space == Space::Scratch
+            && l.first_segment != l.last_segment
+        {
+            b.space = Space::Kept;
+        }
+    }
+    plan.once = share(&mut buffers, &lives, Space::Setup, false);
+    plan.setup_slots = plan.once.len();
+    let once = share(&mut buffers, &lives, Space::Once, true);
+    for b in buffers.iter_mut().filter(|b| b.space == Space::Once) {
+        b.slot += plan.setup_slots;
+    }
+    plan.once.extend(once);
+    plan.kept = share(&mut buffers, &lives, Space::Kept, false);
+    plan.scratch = share(&mut buffers, &lives, Space::Scratch, true);
+    plan.buffers = buffers;
+}
+
+fn share(buffers: &mut [Buffer], lives: &[Option<Life>], space: Space, reuse: bool) -> Vec<Slot> {
+    let mut order: Vec<_> = (0..buffers.len()).filter(|i| buffers[*i].space == space && lives[*i].is_some()).collect();
+    order.sort_by_key(|i| lives[*i].map(|l| (l.from, *i)));
+    let mut slots: Vec<Slot> = Vec::new();
+    let mut busy: Vec<usize> = Vec::new();
+    for i in order {
+        let Some(life) = lives[i] else { continue };
+        let b = &mut buffers[i];
+        let free = |k: &usize| reuse && busy[*k] < life.from && slots[*k].lane == b.lane;
+        let fits = (0..slots.len()).filter(free).filter(|k| slots[*k].rows >= b.rows).min_by_key(|k| slots[*k].rows);
+        let chosen = fits.or_else(|| (0..slots.len()).filter(free).max_by_key(|k| slots[*k].rows));
+        let slot = chosen.unwrap_or_else(|| {
+            slots.push(Slot { lane: b.lane, rows: 0 });
+            busy.push(0);
+            slots.len() - 1
+        });
+        slots[slot].rows = slots[slot].rows.max(b.rows);
+        busy[slot] = life.to;
+        b.slot = slot;
+    }
+    slots
+}
+
+impl Walk<'_> {
+    fn touch(&mut self, buffer: usize) {
+        let at = self.position;
+        let life = self.lives[buffer].get_or_insert(Life {
+            from: at,
+            to: at,
+            first_segment: self.segment,
+            last_segment: self.segment,
+        });
+        life.to = life.to.max(at);
+        life.last_segment = self.segment;
+        // What stems from outside of a loop is needed again at its next step.
+        if let Some((_, end)) = self.scopes.iter().find(|(start, _)| life.from <= *start) {
+            life.to = life.to.max(*end);
+        }
+    }
+
+    fn touch_value(&mut self, v: ValueId) {
+        if let Some(view) = &self.plan.views[v.index()] {
+            self.touch(view.buffer);
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        self.position += 1;
+        match item {
+            Item::Fused(members) => {
+                for v in members {
+                    debug_assert!(is_elementwise(&self.plan.program.node(*v).op));
+                    self.plan.program.node(*v).op.for_each_operand(|x| self.touch_value(x));
+                    self.touch_value(*v);
+                }
+            }
+            Item::Op(v) => {
+                self.plan.program.node(*v).op.for_each_operand(|x| self.touch_value(x));
+                self.touch_value(*v);
+            }
+            Item::Partial(v) => self.plan.program.node(*v).op.for_each_operand(|x| self.touch_value(x)),
+            Item::Finish(v) => self.touch_value(*v),
+            Item::Collect(v) => {
+                self.touch_value(*v);
+                if let Some(view) = &self.plan.collected[v.index()] {
+                    self.touch(view.buffer);
+                }
+            }
+            Item::Loop(l) => {
+                let Op::Scan(s) = &self.plan.program.node(l.scan).op else { return };
+                for c in &l.before {
+                    self.touch(c.from.buffer);
+                    self.touch(c.to.buffer);
+                }
+                let touched = stacks(self.plan, l);
+                for b in &touched {
+                    self.touch(*b);
+                }
+                for (outer, _) in &s.slices {
+                    self.touch_value(*outer);
+                }
+                let start = self.position;
+                let end = start + count(&l.body) + l.after.len() + 1;
+                self.scopes.push((start, end));
+                for item in &l.body {
+                    self.item(item);
+                }
+                for c in &l.after {
+                    self.position += 1;
+                    self.touch(c.from.buffer);
+                    self.touch(c.to.buffer);
+                }
+                self.scopes.pop();
+                self.position = end;
+            }
+        }
+    }
+}
+
+/// The buffers into which a loop stacks.
+fn stacks(plan: &Plan, l: &Loop) -> Vec<usize> {
+    let mut found = BTreeMap::new();
+    for (i, node) in plan.program.nodes.iter().enumerate() {
+        if let Op::Output(scan, _) = &node.op
+            && *scan == l.scan
+            && let Some(view) = &plan.views[i]
+        {
+            found.insert(view.buffer, ());
+        }
+    }
+    let Op::Scan(s) = &plan.program.node(l.scan).op else { return Vec::new() };
+    for v in &s.stacked {
+        // A value computed in its place.
+        if let Some(view) = &plan.views[v.index()]
+            && plan.buffers[view.buffer].owner == l.scan
+        {
+            found.insert(view.buffer, ());
+        }
+    }
+    for c in &l.after {
+        if plan.buffers[c.to.buffer].owner == l.scan {
+            found.insert(c.to.buffer, ());
+        }
+    }
+    found.into_keys().collect()
+}
+
+fn count(items: &[Item]) -> usize {
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Loop(l) => 2 + count(&l.body) + l.after.len(),
+            _ => 1,
+        })
+        .sum()
+}
+
+use super::Loop;

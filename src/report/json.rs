@@ -1,0 +1,57 @@
+//! Results for other programs.
+
+use serde_json::{Map, Value, json};
+
+use super::Experiment;
+use crate::run::{NonFinite, Outcome, Series};
+use crate::source::SourceMap;
+
+/// One object: what was run, and per cell the labels, every quantity with its last value and its history
+/// `[[step, value], …]`, the objective likewise, and the seconds per training step.
+pub fn results(experiment: &Experiment<'_>) -> Value {
+    let cells: Vec<Value> = experiment.outcomes.iter().map(|outcome| cell(outcome, experiment.sources)).collect();
+    let overrides: Map<String, Value> =
+        experiment.overrides.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "socrun": env!("CARGO_PKG_VERSION"),
+        "file": experiment.file,
+        "hash": experiment.hash(),
+        "backend": experiment.backend,
+        "threads": experiment.threads,
+        "seed": experiment.seed,
+        "set": overrides,
+        "status": if experiment.failed() { "nonfinite" } else { "done" },
+        "cells": cells,
+    })
+}
+
+fn cell(outcome: &Outcome, sources: &SourceMap) -> Value {
+    let labels: Map<String, Value> = outcome.labels.iter().map(|(name, label)| (name.clone(), json!(label))).collect();
+    let quantities: Map<String, Value> = outcome.quantities.iter().map(|s| (s.name.clone(), series(s))).collect();
+    json!({
+        "labels": labels,
+        "seed": outcome.seed,
+        "steps": outcome.steps,
+        "quantities": quantities,
+        "objective": series(&outcome.objective),
+        "seconds_per_step": outcome.timing.map(|timing| json!({ "median": timing.median, "mean": timing.mean })),
+        "failure": outcome.failure.as_ref().map(|failure| failed(failure, sources)),
+    })
+}
+
+fn series(series: &Series) -> Value {
+    json!({ "last": series.last(), "history": series.points })
+}
+
+fn failed(failure: &NonFinite, sources: &SourceMap) -> Value {
+    let place = sources.location(failure.span.start);
+    json!({
+        "code": "soc::nonfinite",
+        "message": failure.to_string(),
+        "expression": sources.text(failure.span),
+        "file": place.as_ref().map(|place| &place.file),
+        "line": place.as_ref().map(|place| place.line),
+        "column": place.as_ref().map(|place| place.column),
+        "kept_steps": failure.kept,
+    })
+}

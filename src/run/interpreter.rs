@@ -1,0 +1,277 @@
+//! The order of things: first values, measurements, training steps.
+
+use std::time::Instant;
+
+use ndarray::ArrayD;
+
+use super::memory::Memory;
+use super::{Activity, Loaded, Machine, Malformed, NonFinite, Observer, Optimiser, Outcome, Series, Timing};
+use crate::backend::{Fault, Feed};
+use crate::diagnostic::Report;
+use crate::graph::{Output, Program};
+use crate::lower::{Cell, Measurement, Stage, Training};
+use crate::source::Span;
+
+/// Runs a cell with a seed: every stage in order, running measurements during the training.
+///
+/// Step k, from 0, feeds `step = k`; a measurement after k steps feeds and is recorded at k. Running measurements are
+/// made after 0 steps, after every n-th and after the last. Parameters change only when the step as a whole is finite.
+///
+/// # Errors
+/// When the machine cannot hold a program; nothing was run then. A value that is not finite is no error: it ends the
+/// run, and the outcome names it.
+pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dyn Observer) -> Result<Outcome, Report> {
+    let init = machine.load(&cell.init)?;
+    let mut stages = Vec::new();
+    for stage in &cell.stages {
+        stages.push(match stage {
+            Stage::Train(training) => LoadedStage::Train(training, load_training(training, machine)?),
+            Stage::Measure(measurement) => LoadedStage::Measure(load_measurement(measurement, machine)?),
+        });
+    }
+    let running = cell.running_measures.iter().map(|m| load_measurement(m, machine)).collect::<Result<Vec<_>, _>>()?;
+
+    let mut run = Run::new(cell, seed, running);
+    match run.initialise(cell, init).and_then(|()| run.stages(stages, observer)) {
+        Ok(()) => {}
+        Err(Stop::Report(report)) => return Err(report),
+        Err(Stop::NonFinite(failure)) => run.outcome.failure = Some(failure),
+    }
+    Ok(run.finish(cell))
+}
+
+/// Why a run ends before its end.
+enum Stop {
+    NonFinite(NonFinite),
+    Report(Report),
+}
+
+enum LoadedStage<'a> {
+    Train(&'a Training, Loaded),
+    Measure(LoadedMeasurement<'a>),
+}
+
+struct LoadedMeasurement<'a> {
+    measurement: &'a Measurement,
+    loaded: Loaded,
+    /// The position of every quantity among the outputs.
+    outputs: Vec<usize>,
+}
+
+impl LoadedMeasurement<'_> {
+    fn due(&self, step: u64, steps: u64) -> bool {
+        step == 0 || step == steps || self.measurement.every.is_some_and(|every| step.is_multiple_of(every.max(1)))
+    }
+}
+
+fn load_training(training: &Training, machine: &dyn Machine) -> Result<Loaded, Report> {
+    let loaded = machine.load(&training.program)?;
+    let rates = training.groups.iter().map(|group| group.rate.as_str());
+    for name in rates.chain([Training::OBJECTIVE]) {
+        position(&loaded.program, name, training.span)?;
+    }
+    Ok(loaded)
+}
+
+fn load_measurement<'a>(measurement: &'a Measurement, machine: &dyn Machine) -> Result<LoadedMeasurement<'a>, Report> {
+    let loaded = machine.load(&measurement.program)?;
+    let find = |name: &String| position(&loaded.program, name, measurement.span);
+    let outputs = measurement.quantities.iter().map(find).collect::<Result<_, _>>()?;
+    Ok(LoadedMeasurement { measurement, loaded, outputs })
+}
+
+/// The position of a named scalar among the outputs of a program.
+fn position(program: &Program, name: &str, span: Span) -> Result<usize, Report> {
+    let named = |(kind, _): &(Output, _)| matches!(kind, Output::Named(n) if n == name);
+    let malformed = |found: String| Report::new(Malformed { expected: format!("a scalar `{name}`"), found, span });
+    let at = program.outputs.iter().position(named).ok_or_else(|| malformed("no output of that name".to_owned()))?;
+    let extents = program.extents(&program.node(program.outputs[at].1).ty);
+    if extents.iter().product::<usize>() != 1 {
+        return Err(malformed(format!("extents {extents:?}")));
+    }
+    Ok(at)
+}
+
+/// A run under way.
+struct Run<'a> {
+    seed: u64,
+    parameters: Vec<ArrayD<f64>>,
+    memory: Memory,
+    running: Vec<LoadedMeasurement<'a>>,
+    seconds: Vec<f64>,
+    outcome: Outcome,
+}
+
+impl<'a> Run<'a> {
+    fn new(cell: &Cell, seed: u64, running: Vec<LoadedMeasurement<'a>>) -> Self {
+        let mut quantities = Vec::new();
+        let measured = cell.stages.iter().filter_map(|stage| match stage {
+            Stage::Measure(measurement) => Some(measurement),
+            Stage::Train(_) => None,
+        });
+        for measurement in cell.running_measures.iter().chain(measured) {
+            for name in &measurement.quantities {
+                if !quantities.iter().any(|series: &Series| series.name == *name) {
+                    quantities.push(Series::new(name));
+                }
+            }
+        }
+        let outcome = Outcome {
+            labels: cell.labels.clone(),
+            seed,
+            quantities,
+            objective: Series::new(Training::OBJECTIVE),
+            timing: None,
+            steps: 0,
+            parameters: Vec::new(),
+            failure: None,
+        };
+        Self { seed, parameters: Vec::new(), memory: Memory::default(), running, seconds: Vec::new(), outcome }
+    }
+
+    fn finish(mut self, cell: &Cell) -> Outcome {
+        self.outcome.timing = Timing::of(self.seconds);
+        self.outcome.parameters = cell.parameters.iter().cloned().zip(self.parameters).collect();
+        self.outcome
+    }
+
+    fn initialise(&mut self, cell: &Cell, mut init: Loaded) -> Result<(), Stop> {
+        let values = self.execute(&mut init, 0, Activity::Initialising, Span::NONE)?;
+        if values.len() != cell.parameters.len() {
+            let expected = format!("a first value for each of {} parameters", cell.parameters.len());
+            let found = values.len().to_string();
+            return Err(Stop::Report(Report::new(Malformed { expected, found, span: Span::NONE })));
+        }
+        self.parameters = values.into_iter().map(row_major).collect();
+        Ok(())
+    }
+
+    fn stages(&mut self, stages: Vec<LoadedStage<'a>>, observer: &mut dyn Observer) -> Result<(), Stop> {
+        for stage in stages {
+            match stage {
+                LoadedStage::Train(training, loaded) => self.train(training, loaded, observer)?,
+                LoadedStage::Measure(mut measurement) => self.measure(&mut measurement, observer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a program once and keeps what it leaves in memory cells.
+    fn execute(
+        &mut self,
+        loaded: &mut Loaded,
+        step: u64,
+        activity: Activity,
+        whole: Span,
+    ) -> Result<Vec<ArrayD<f64>>, Stop> {
+        let states = self.memory.read(&loaded.program);
+        let feed = Feed { parameters: &self.parameters, states: &states, step, seed: self.seed };
+        match loaded.executor.execute(&feed) {
+            Ok(values) => {
+                self.memory.write(&loaded.program, &values);
+                Ok(values)
+            }
+            Err(fault) => Err(self.stop(&loaded.program, &fault, activity, whole)),
+        }
+    }
+
+    fn stop(&self, program: &Program, fault: &Fault, activity: Activity, whole: Span) -> Stop {
+        let span = program.node(fault.value).span;
+        let span = if span.is_none() { whole } else { span };
+        Stop::NonFinite(NonFinite::new(fault.found, activity, self.outcome.steps, span))
+    }
+
+    fn measure(&mut self, measurement: &mut LoadedMeasurement<'_>, observer: &mut dyn Observer) -> Result<(), Stop> {
+        let step = self.outcome.steps;
+        let LoadedMeasurement { measurement, loaded, outputs } = measurement;
+        let values = self.execute(loaded, step, Activity::Measuring { step }, measurement.span)?;
+        for (name, at) in measurement.quantities.iter().zip(outputs) {
+            let value = scalar(&values[*at]);
+            let series = self.outcome.quantities.iter_mut().find(|series| series.name == *name);
+            series.expect("every quantity has its series").points.push((step, value));
+            observer.measured(step, name, value);
+        }
+        Ok(())
+    }
+
+    fn measure_running(&mut self, steps: u64, observer: &mut dyn Observer) -> Result<(), Stop> {
+        let mut running = std::mem::take(&mut self.running);
+        let step = self.outcome.steps;
+        let due = running.iter_mut().filter(|m| m.due(step, steps));
+        let result = due.into_iter().try_for_each(|m| self.measure(m, observer));
+        self.running = running;
+        result
+    }
+
+    fn train(&mut self, training: &Training, mut loaded: Loaded, observer: &mut dyn Observer) -> Result<(), Stop> {
+        observer.started(training.steps);
+        self.measure_running(training.steps, observer)?;
+        let mut optimisers: Vec<_> = training.groups.iter().map(|g| Optimiser::new(g, &self.parameters)).collect();
+        // The step writes here and the two change places, so that a step that fails leaves the parameters as they were.
+        let mut next = self.parameters.clone();
+        let noted = (training.steps / 100).max(1);
+        for k in 0..training.steps {
+            let clock = Instant::now();
+            let objective = self.step(training, &mut loaded, k, &mut optimisers, &mut next)?;
+            self.seconds.push(clock.elapsed().as_secs_f64());
+            let done = k + 1;
+            self.outcome.steps = done;
+            if done.is_multiple_of(noted) || done == 1 || done == training.steps {
+                self.outcome.objective.points.push((done, objective));
+            }
+            observer.stepped(done, objective);
+            self.measure_running(training.steps, observer)?;
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        training: &Training,
+        loaded: &mut Loaded,
+        k: u64,
+        optimisers: &mut [Optimiser],
+        next: &mut Vec<ArrayD<f64>>,
+    ) -> Result<f64, Stop> {
+        let activity = Activity::Training { step: k + 1, of: training.steps };
+        let mut values = self.execute(loaded, k, activity, training.span)?;
+        let named = |name: &str, values: &[ArrayD<f64>]| {
+            let at = position(&loaded.program, name, training.span).expect("checked when the program was loaded");
+            scalar(&values[at])
+        };
+        let objective = named(Training::OBJECTIVE, &values);
+        let rates: Vec<f64> = training.groups.iter().map(|group| named(&group.rate, &values)).collect();
+        let mut gradients: Vec<Option<ArrayD<f64>>> = vec![None; self.parameters.len()];
+        for ((kind, id), value) in loaded.program.outputs.iter().zip(&mut values) {
+            if let Output::Gradient(number) = kind {
+                let gradient = row_major(std::mem::take(value));
+                if let Some(found) = first_non_finite(&gradient) {
+                    let fault = Fault { value: *id, found };
+                    return Err(self.stop(&loaded.program, &fault, activity, training.span));
+                }
+                gradients[*number] = Some(gradient);
+            }
+        }
+        for (optimiser, rate) in optimisers.iter_mut().zip(&rates) {
+            optimiser.step(*rate, &gradients, &self.parameters, next);
+        }
+        if let Some(found) = next.iter().find_map(first_non_finite) {
+            return Err(Stop::NonFinite(NonFinite::new(found, activity, self.outcome.steps, training.span)));
+        }
+        std::mem::swap(&mut self.parameters, next);
+        Ok(objective)
+    }
+}
+
+fn scalar(value: &ArrayD<f64>) -> f64 {
+    *value.first().expect("checked to hold one number when the program was loaded")
+}
+
+fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
+    if value.is_standard_layout() { value } else { value.as_standard_layout().into_owned() }
+}
+
+/// The first entry that is not finite.
+fn first_non_finite(value: &ArrayD<f64>) -> Option<f64> {
+    value.iter().copied().find(|x| !x.is_finite())
+}

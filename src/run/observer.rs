@@ -1,0 +1,25 @@
+//! Who watches a run.
+
+/// Is told what a run does while it does it. Nothing that an observer does changes a result.
+pub trait Observer {
+    /// The training starts; `steps` will be made.
+    fn started(&mut self, steps: u64) {
+        let _ = steps;
+    }
+
+    /// `done` steps are made; the last one had this objective.
+    fn stepped(&mut self, done: u64, objective: f64) {
+        let _ = (done, objective);
+    }
+
+    /// A quantity was measured after `step` steps.
+    fn measured(&mut self, step: u64, quantity: &str, value: f64) {
+        let _ = (step, quantity, value);
+    }
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

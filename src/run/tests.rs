@@ -1,0 +1,209 @@
+//! The interpreter on a quadratic bowl whose programs are closures over the feed.
+
+use ndarray::{ArrayD, arr0, arr1};
+
+use super::{Activity, Loaded, Machine, Observer, Outcome, Silent, run_cell};
+use crate::backend::{Executor, Fault, Feed};
+use crate::diagnostic::Report;
+use crate::graph::{Builder, Op, Output, ParameterInfo, Program, StateInfo, ValueId};
+use crate::lower::{Cell, Group, Measurement, Rule, Stage, Training};
+use crate::source::Span;
+
+type Run = fn(&Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault>;
+
+struct Closure(Run);
+
+impl Executor for Closure {
+    fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
+        (self.0)(feed)
+    }
+}
+
+/// Finds the closure of a program by the number of its outputs.
+struct Closures {
+    init: Run,
+    train: Run,
+    measure: Run,
+}
+
+impl Machine for Closures {
+    fn load(&self, program: &Program) -> Result<Loaded, Report> {
+        let run = match &program.outputs[0].0 {
+            Output::Named(name) if name == "first" => self.init,
+            Output::Named(name) if name == "objective" => self.train,
+            _ => self.measure,
+        };
+        Ok(Loaded { program: program.clone(), executor: Box::new(Closure(run)) })
+    }
+}
+
+const BOWL: Closures = Closures {
+    init: |_| Ok(vec![arr1(&[3.0, -4.0]).into_dyn()]),
+    // objective ½|θ|², its rate, its gradient θ, and a counter in memory
+    train: |feed| {
+        let x = &feed.parameters[0];
+        let rate = arr0(0.5).into_dyn();
+        Ok(vec![arr0(0.5 * x.mapv(|x| x * x).sum()).into_dyn(), rate, x.clone(), &feed.states[0] + 1.0])
+    },
+    measure: |feed| {
+        let norm = feed.parameters[0].mapv(|x| x * x).sum().sqrt();
+        Ok(vec![arr0(norm).into_dyn(), arr0(feed.step as f64).into_dyn(), feed.states[0].clone()])
+    },
+};
+
+fn cell(steps: u64, every: Option<u64>) -> Cell {
+    let counter = StateInfo { name: "count".into(), shape: vec![] };
+    let parameter = ParameterInfo { name: "θ".into(), shape: vec![2] };
+    let named = |name: &str| Output::Named(name.into());
+
+    let mut init = Builder::new();
+    let zero = init.number(0.0);
+    init.program_mut().outputs = vec![(named("first"), zero)];
+
+    let mut train = Builder::new();
+    train.program_mut().parameters.push(parameter.clone());
+    train.program_mut().states.push(counter.clone());
+    let rate = train.number(0.5);
+    train.span = Span::new(7, 9);
+    let x = train.push(Op::Parameter(0));
+    let objective = train.sum(x, &[], &[0]);
+    let count = train.push(Op::State(0));
+    train.program_mut().outputs = vec![
+        (named("objective"), objective),
+        (named("rate"), rate),
+        (Output::Gradient(0), x),
+        (Output::State(0), count),
+    ];
+
+    let mut measure = Builder::new();
+    measure.program_mut().parameters.push(parameter);
+    measure.program_mut().states.push(counter);
+    let x = measure.push(Op::Parameter(0));
+    let norm = measure.sum(x, &[], &[0]);
+    let step = measure.push(Op::Step);
+    let count = measure.push(Op::State(0));
+    measure.program_mut().outputs = vec![(named("norm"), norm), (named("at"), step), (named("count"), count)];
+
+    let measurement = Measurement {
+        program: measure.finish(),
+        every,
+        quantities: vec!["norm".into(), "at".into(), "count".into()],
+        batch: 1,
+        span: Span::new(20, 30),
+    };
+    let group = Group {
+        name: "V".into(),
+        parameters: vec![0],
+        rule: Rule::Sgd { momentum: 0.0 },
+        rate: "rate".into(),
+        clip: None,
+    };
+    let span = Span::new(5, 15);
+    let training = Training { program: train.finish(), steps, groups: vec![group], batch: 1, span };
+    let last = Stage::Measure(Measurement { every: None, ..measurement.clone() });
+    Cell {
+        labels: vec![("L".into(), "bowl".into())],
+        seed: None,
+        init: init.finish(),
+        parameters: vec!["θ".into()],
+        stages: if every.is_some() { vec![Stage::Train(training)] } else { vec![Stage::Train(training), last] },
+        running_measures: if every.is_some() { vec![measurement] } else { Vec::new() },
+    }
+}
+
+fn run(cell: &Cell, machine: &Closures) -> Outcome {
+    run_cell(cell, machine, 0, &mut Silent).expect("the machine refuses nothing")
+}
+
+fn history(outcome: &Outcome, name: &str) -> Vec<(u64, f64)> {
+    outcome.quantity(name).expect("measured").points.clone()
+}
+
+#[test]
+fn measures_at_zero_at_multiples_and_at_the_end() {
+    let outcome = run(&cell(5, Some(2)), &BOWL);
+    assert_eq!(history(&outcome, "norm"), [(0, 5.0), (2, 1.25), (4, 0.3125), (5, 0.15625)]);
+    assert_eq!(history(&outcome, "at"), [(0, 0.0), (2, 2.0), (4, 4.0), (5, 5.0)]);
+    assert_eq!(outcome.timing.map(|t| t.steps), Some(5));
+    assert_eq!(outcome.objective.points[0], (1, 12.5));
+    assert!(outcome.failure.is_none());
+}
+
+#[test]
+fn memory_starts_at_zero_and_is_shared_by_name() {
+    let outcome = run(&cell(3, Some(1)), &BOWL);
+    assert_eq!(history(&outcome, "count"), [(0, 0.0), (1, 1.0), (2, 2.0), (3, 3.0)]);
+}
+
+#[test]
+fn a_measurement_after_the_training_stands_at_its_last_step() {
+    assert_eq!(history(&run(&cell(3, None), &BOWL), "norm"), [(3, 0.625)]);
+    assert_eq!(history(&run(&cell(0, None), &BOWL), "norm"), [(0, 5.0)]);
+    assert_eq!(history(&run(&cell(0, Some(1)), &BOWL), "norm"), [(0, 5.0)]);
+}
+
+#[test]
+fn a_fault_keeps_the_parameters_before_the_step() {
+    let train: Run = |feed| {
+        if feed.step == 2 { Err(Fault { value: ValueId(1), found: f64::INFINITY }) } else { (BOWL.train)(feed) }
+    };
+    let outcome = run(&cell(5, Some(1)), &Closures { train, ..BOWL });
+    let failure = outcome.failure.expect("the third step fails");
+    assert_eq!(failure.activity, Activity::Training { step: 3, of: 5 });
+    assert_eq!((failure.kept, failure.span), (2, Span::new(7, 9)));
+    assert_eq!(outcome.parameters[0].1, arr1(&[0.75, -1.0]).into_dyn());
+    assert_eq!(outcome.steps, 2);
+}
+
+#[test]
+fn parameters_that_would_overflow_are_not_taken() {
+    let train: Run = |feed| {
+        let huge = feed.parameters[0].mapv(|x| -x * 1e300);
+        let rate = if feed.step == 0 { 1e-300 } else { 1e300 };
+        Ok(vec![arr0(0.0).into_dyn(), arr0(rate).into_dyn(), huge, feed.states[0].clone()])
+    };
+    let outcome = run(&cell(5, Some(1)), &Closures { train, ..BOWL });
+    let failure = outcome.failure.expect("the second step fails");
+    assert_eq!((failure.kept, failure.span), (1, Span::new(5, 15)));
+    assert_eq!(outcome.parameters[0].1, arr1(&[6.0, -8.0]).into_dyn());
+}
+
+#[test]
+fn a_measurement_that_is_not_finite_ends_the_run() {
+    let measure: Run = |feed| {
+        if feed.step == 2 { Err(Fault { value: ValueId(0), found: f64::NAN }) } else { (BOWL.measure)(feed) }
+    };
+    let outcome = run(&cell(5, Some(1)), &Closures { measure, ..BOWL });
+    let failure = outcome.failure.expect("the measurement fails");
+    assert_eq!((failure.activity, failure.span), (Activity::Measuring { step: 2 }, Span::new(20, 30)));
+    assert_eq!(outcome.steps, 2);
+}
+
+#[test]
+fn a_program_without_an_objective_is_refused_before_anything_runs() {
+    let mut cell = cell(5, Some(1));
+    let Stage::Train(training) = &mut cell.stages[0] else { panic!("a training") };
+    training.program.outputs.retain(|(kind, _)| *kind != Output::Named("rate".into()));
+    let report = run_cell(&cell, &BOWL, 0, &mut Silent).expect_err("no rate");
+    assert_eq!(report.code(), "soc::internal");
+}
+
+#[test]
+fn an_observer_hears_of_every_step() {
+    #[derive(Default)]
+    struct Count(u64, Vec<u64>, usize);
+    impl Observer for Count {
+        fn started(&mut self, steps: u64) {
+            self.0 = steps;
+        }
+        fn stepped(&mut self, done: u64, _: f64) {
+            self.1.push(done);
+        }
+        fn measured(&mut self, _: u64, _: &str, _: f64) {
+            self.2 += 1;
+        }
+    }
+    let mut count = Count::default();
+    run_cell(&cell(3, Some(2)), &BOWL, 0, &mut count).expect("the machine refuses nothing");
+    assert_eq!((count.0, count.1, count.2), (3, vec![1, 2, 3], 9));
+}

@@ -1,0 +1,67 @@
+//! Walks over trees.
+
+use std::collections::BTreeSet;
+
+use super::tree::{Expr, ExprKind, Param};
+use crate::source::Symbol;
+
+/// Calls `f` on every direct part of an expression.
+pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
+    match &e.kind {
+        ExprKind::Number { .. } | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Hole => {}
+        ExprKind::Group(a) | ExprKind::Lambda(_, a) | ExprKind::Unary(_, _, a) | ExprKind::Postfix(_, _, a)
+        | ExprKind::Norm(_, a) | ExprKind::Member(a, _) | ExprKind::Gradient(_, a) | ExprKind::Jacobian(_, a)
+        | ExprKind::Divergence(a) | ExprKind::Laplacian(_, a) | ExprKind::Partial(_, _, a) | ExprKind::Expectation(a)
+        | ExprKind::Variance(a) | ExprKind::MeanOver(_, a) => f(a),
+        ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(f),
+        ExprKind::Range(a, b) | ExprKind::Binary(_, _, a, b) => {
+            f(a);
+            f(b);
+        }
+        ExprKind::If(a, b, c) => {
+            f(a);
+            f(b);
+            f(c);
+        }
+        ExprKind::Call(callee, arguments) => {
+            f(callee);
+            arguments.iter().for_each(|a| f(&a.value));
+        }
+        ExprKind::Index(base, items) => {
+            f(base);
+            items.iter().for_each(f);
+        }
+        ExprKind::With(base, changes) => {
+            f(base);
+            changes.iter().for_each(|l| f(&l.value));
+        }
+        ExprKind::Integral(i) => {
+            if let Some((a, b)) = &i.bounds {
+                f(a);
+                f(b);
+            }
+            f(&i.integrand);
+        }
+        ExprKind::Sum(_, _, range, body) => {
+            if let Some(r) = range {
+                f(&r.0);
+                f(&r.1);
+            }
+            f(body);
+        }
+    }
+}
+
+/// Whether an expression uses one of the names, apart from those that its parameters hide.
+pub fn mentions(e: &Expr, names: &BTreeSet<Symbol>, params: &[&Param]) -> bool {
+    if let ExprKind::Name(name) = &e.kind {
+        return names.contains(&name.key) && !params.iter().any(|p| p.name == *name);
+    }
+    let mut hidden = params.to_vec();
+    if let ExprKind::Lambda(more, _) = &e.kind {
+        hidden.extend(more);
+    }
+    let mut found = false;
+    for_each_part(e, |part| found |= mentions(part, names, &hidden));
+    found
+}
