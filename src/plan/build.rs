@@ -10,7 +10,8 @@ use super::normal::{Normal, normalise};
 use super::phase::{Phases, Role, phases, tiled_axis};
 use super::schedule::schedule_program;
 use super::{Buffer, Plan, Space, View};
-use crate::graph::{AxisId, Op, Program, RegionId, ScanOutput, Type, ValueId};
+use crate::graph::{AxisId, Node, Op, Program, RegionId, ScanOutput, Type, ValueId};
+use crate::source::Span;
 
 /// The largest number of samples: their index is one word of the random generator's counter.
 const MAX_SAMPLES: usize = u32::MAX as usize;
@@ -35,7 +36,9 @@ impl Default for Options {
 pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     for axis in &program.axes {
         if axis.size > MAX_SAMPLES {
-            return Err(TooMany { axis: axis.name.clone(), size: axis.size, most: MAX_SAMPLES }.into());
+            let over = |node: &&Node| node.ty.axes.iter().any(|a| program.axis(*a) == axis) && !node.span.is_none();
+            let span = program.nodes.iter().find(over).map_or(Span::NONE, |node| node.span);
+            return Err(TooMany { axis: axis.name.clone(), size: axis.size, most: MAX_SAMPLES, span }.into());
         }
     }
     let wanted = tiled_axis(program);
