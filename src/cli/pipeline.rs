@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::args::Settings;
 use super::exit::Exit;
-use crate::check::provisional::provisional;
+use crate::check::check;
 use crate::diagnostic::{Report, Sink};
 use crate::lower::{Outline, outline};
-use crate::source::{SourceMap, Symbol};
+use crate::source::{SourceFile, SourceMap, Symbol};
 use crate::syntax::tree::{File, ItemKind};
 use crate::syntax::{Entry, load_all};
 use crate::typed::Checked;
@@ -30,6 +30,12 @@ impl Front {
     /// What a command ends with that goes no further.
     pub(super) fn exit(&self) -> Exit {
         Exit::because_of(&self.reports)
+    }
+
+    /// The files that the experiment is made of, imports first.
+    pub(super) fn modules(&self) -> Vec<&SourceFile> {
+        let modules = self.experiment.iter().flat_map(|(checked, _)| &checked.modules);
+        modules.filter_map(|module| self.sources.file_at(module.tree.items.first()?.span.start)).collect()
     }
 
     /// The text of the file.
@@ -56,7 +62,7 @@ pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Opt
     {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
-    let checked = if sink.has_errors() { None } else { provisional(modules, &sources, &mut sink) };
+    let checked = if sink.has_errors() { None } else { check(modules, &overrides, &mut sink, &mut sources) };
     let experiment = checked.filter(|_| !sink.has_errors()).map(|checked| {
         let outline = outline(&checked);
         (checked, outline)
