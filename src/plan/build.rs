@@ -58,7 +58,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     let mut places = Places::new(&normal, phases, tile);
     let segments = schedule_program(&mut places, options);
     let Places { buffers, views, collected, partials, .. } = places;
-    let cost = cost(&normal.program, tile);
+    let cost = cost(&normal.program);
     let Normal { program, origin } = normal;
     let mut plan = Plan {
         program,
@@ -151,10 +151,6 @@ impl<'a> Places<'a> {
             _ if self.phases.constant[at.index()] => Space::Setup,
             _ => Space::Once,
         }
-    }
-
-    pub fn varies(&self, v: ValueId) -> bool {
-        self.tile.is_some_and(|t| self.program.node(v).ty.varies(t))
     }
 
     /// A new buffer for a value of this type.

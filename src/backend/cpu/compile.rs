@@ -125,12 +125,11 @@ impl Compiler<'_> {
     /// A move over dimensions into a view.
     pub fn move_to(&self, from: From, from_strides: Vec<usize>, to: &View, dims: &[(Dim, usize)], add: bool) -> Step {
         let to_strides = self.strides(to, dims);
-        self.move_at(from, from_strides, self.ptr(to), to_strides, dims.iter().map(|d| d.1).collect(), add)
+        Self::move_at(from, from_strides, self.ptr(to), to_strides, dims.iter().map(|d| d.1).collect(), add)
     }
 
     /// A move over sizes.
     pub fn move_at(
-        &self,
         from: From,
         from_strides: Vec<usize>,
         to: Ptr,

@@ -58,12 +58,18 @@ impl Compiler<'_> {
             })
             .collect();
         let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
-        let mut strides: Vec<_> =
-            loads.iter().map(|(_, view)| *view).chain(stored.iter().copied()).map(|view| self.strides(view, &dims)).collect();
+        let mut strides: Vec<_> = loads
+            .iter()
+            .map(|(_, view)| *view)
+            .chain(stored.iter().copied())
+            .map(|view| self.strides(view, &dims))
+            .collect();
         coalesce(&mut sizes, &mut strides);
         if sizes.is_empty() {
             sizes.push(1);
-            strides.iter_mut().for_each(|s| s.push(1));
+            for s in &mut strides {
+                s.push(1);
+            }
         }
         let store_strides = strides.split_off(loads.len());
 

@@ -132,7 +132,14 @@ impl Compiler<'_> {
                     to_strides.push(self.stride(to, Dim::Lane));
                 }
                 let sizes = dims.iter().map(|d| d.1).collect();
-                steps.push(self.move_at(From::Memory(self.ptr(from), 0), from_strides, self.ptr(to), to_strides, sizes, false));
+                steps.push(Self::move_at(
+                    From::Memory(self.ptr(from), 0),
+                    from_strides,
+                    self.ptr(to),
+                    to_strides,
+                    sizes,
+                    false,
+                ));
             }
             // Only a new name for the tiled axis needs work; the rest are views.
             Op::Rename { from, of, .. } => {
@@ -227,7 +234,18 @@ impl Compiler<'_> {
 
     /// `n` entries of an element dimension.
     #[expect(clippy::too_many_arguments, reason = "where from, where to, how many")]
-    fn part_of(&self, from: &View, first: usize, to: &View, at: usize, dim: usize, n: usize, v: ValueId, add: bool, steps: &mut Vec<Step>) {
+    fn part_of(
+        &self,
+        from: &View,
+        first: usize,
+        to: &View,
+        at: usize,
+        dim: usize,
+        n: usize,
+        v: ValueId,
+        add: bool,
+        steps: &mut Vec<Step>,
+    ) {
         let (mut from, mut target) = (from.clone(), to.clone());
         from.offset += from.shape[dim] * first;
         target.offset += target.shape[dim] * at;
@@ -243,7 +261,8 @@ impl Compiler<'_> {
     fn product(&self, spec: &Contraction, a: ValueId, b: ValueId, to: &View, target: Target) -> Step {
         let (ta, tb) = (self.ty(a), self.ty(b));
         let (va, vb) = (self.plan.view(a), self.plan.view(b));
-        let mut classes = Classes { batch: Class::new(3), rows: Class::new(2), columns: Class::new(2), summed: Class::new(2) };
+        let mut classes =
+            Classes { batch: Class::new(3), rows: Class::new(2), columns: Class::new(2), summed: Class::new(2) };
         let mut push = |size, in_a: Option<usize>, in_b: Option<usize>, out: Option<usize>| match (in_a, in_b, out) {
             (Some(x), Some(y), Some(z)) => classes.batch.push(size, &[x, y, z]),
             (Some(x), None, Some(z)) => classes.rows.push(size, &[x, z]),
@@ -270,7 +289,9 @@ impl Compiler<'_> {
         labels.sort_unstable();
         labels.dedup();
         for l in labels {
-            let at = |side: &[u8], view: &View| side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))));
+            let at = |side: &[u8], view: &View| {
+                side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))))
+            };
             let (x, y, z) = (at(&spec.a, va), at(&spec.b, vb), at(&spec.out, to));
             let size = x.map(|(i, _)| ta.shape[i]).or(y.map(|(i, _)| tb.shape[i])).unwrap_or(1);
             push(size, x.map(|p| p.1), y.map(|p| p.1), z.map(|p| p.1));
@@ -357,7 +378,11 @@ impl Compiler<'_> {
             strides: [pair(va), vb.map_or([0; 2], pair), pair(to)],
             outer: (
                 dims.iter().map(|d| d.1).collect(),
-                [self.strides(va, &dims), vb.map_or_else(|| vec![0; dims.len()], |view| self.strides(view, &dims)), self.strides(to, &dims)],
+                [
+                    self.strides(va, &dims),
+                    vb.map_or_else(|| vec![0; dims.len()], |view| self.strides(view, &dims)),
+                    self.strides(to, &dims),
+                ],
             ),
         })
     }

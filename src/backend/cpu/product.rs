@@ -216,7 +216,16 @@ impl Product {
 }
 
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-fn tiny_gemm([m, n, k]: [usize; 3], c: &mut [f32], cs: Strides, add: bool, a: &[f32], sa: Strides, b: &[f32], sb: Strides) {
+fn tiny_gemm(
+    [m, n, k]: [usize; 3],
+    c: &mut [f32],
+    cs: Strides,
+    add: bool,
+    a: &[f32],
+    sa: Strides,
+    b: &[f32],
+    sb: Strides,
+) {
     for i in 0..m {
         for j in 0..n {
             let mut sum = 0.0;

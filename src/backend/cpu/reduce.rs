@@ -25,7 +25,7 @@ impl Reduce {
             Target::Memory(p) => {
                 let at = memory.at(p);
                 let mut slot = memory.take(p);
-                self.into_memory(&mut slot[at..], memory.read(&self.from));
+                self.write(&mut slot[at..], memory.read(&self.from));
                 memory.put(p, slot);
             }
             Target::Part(k) => {
@@ -42,7 +42,7 @@ impl Reduce {
         }
     }
 
-    fn into_memory(&self, to: &mut [f32], from: &[f32]) {
+    fn write(&self, to: &mut [f32], from: &[f32]) {
         let (sizes, sx, sy) = &self.kept;
         // Neighbours of the operand that are neighbours of the result are reduced side by side.
         let side_by_side = sizes.len().checked_sub(1).filter(|i| sx[*i] == 1 && sy[*i] == 1 && sizes[*i] >= 8);
@@ -66,19 +66,16 @@ impl Reduce {
     fn entry(&self, from: &[f32]) -> f64 {
         let (sizes, strides) = &self.reduced;
         match self.how {
-            Reduction::Sum => match strides.last() {
-                Some(1) => {
+            Reduction::Sum => {
+                let mut sum = 0.0;
+                if strides.last() == Some(&1) {
                     let last = sizes.len() - 1;
-                    let mut sum = 0.0;
                     walk(&sizes[..last], [&strides[..last]], [0], &mut |[x]| sum += sum_run(&from[x..x + sizes[last]]));
-                    sum
-                }
-                _ => {
-                    let mut sum = 0.0;
+                } else {
                     walk(sizes, [strides], [0], &mut |[x]| sum += f64::from(from[x]));
-                    sum
                 }
-            },
+                sum
+            }
             Reduction::Maximum => self.maximum(from),
             Reduction::LogSumExp => {
                 let top = self.maximum(from);
@@ -109,11 +106,21 @@ pub(super) fn join(how: Reduction, a: f64, b: f64) -> f64 {
     match how {
         Reduction::Sum => a + b,
         Reduction::Maximum => {
-            if a > b || a.is_nan() { a } else { b }
+            if a > b || a.is_nan() {
+                a
+            } else {
+                b
+            }
         }
         Reduction::LogSumExp => {
             let (top, low) = if a > b || a.is_nan() { (a, b) } else { (b, a) };
-            if top.is_finite() && low.is_finite() { top + log(1.0 + exp(low - top)) } else if low.is_nan() { low } else { top }
+            if top.is_finite() && low.is_finite() {
+                top + log(1.0 + exp(low - top))
+            } else if low.is_nan() {
+                low
+            } else {
+                top
+            }
         }
     }
 }
