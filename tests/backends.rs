@@ -10,6 +10,7 @@ use socrun::graph::{
     RegionId, Scan, ScanOutput, StateInfo, Type, Unary, ValueId, verify,
 };
 use socrun::plan;
+use socrun::transform::vjp;
 
 /// Numbers for tables and parameters, spread over (−1, 1).
 fn numbers(shape: &[usize], salt: u64) -> ArrayD<f64> {
@@ -82,18 +83,22 @@ fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>]
     verify(program).expect("the program is well formed");
     let mut reference = Reference::new(program.clone());
     let mut cpus: Vec<Cpu> = [1, 2, 5].map(|n| Cpu::new(program.clone(), n).expect("fits")).into();
+    // Cut in the smallest strips; sums are taken in another order then.
+    let options = plan::Options { cache: 0, ..plan::Options::default() };
+    let mut strips = Cpu::with_options(program.clone(), 2, u64::MAX, options).expect("fits");
     for step in 0..2 {
         let feed = feed(parameters, states, step);
         let want = reference.execute(&feed).expect("finite");
         let got: Vec<_> = cpus.iter_mut().map(|c| c.execute(&feed).expect("finite")).collect();
+        let strips = strips.execute(&feed).expect("finite");
         for (i, want) in want.iter().enumerate() {
             let scale = want.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
             assert_eq!(want.shape(), got[0][i].shape());
-            for ((index, w), g) in want.indexed_iter().zip(got[0][i].iter()) {
+            for ((index, w), (g, h)) in want.indexed_iter().zip(got[0][i].iter().zip(&strips[i])) {
                 let value = program.outputs[i].1;
                 assert!(
-                    (w - g).abs() <= tolerance * scale,
-                    "output {i} ({:?}) at {index:?} in step {step}: reference {w}, cpu {g}",
+                    (w - g).abs() <= tolerance * scale && (w - h).abs() <= tolerance * scale,
+                    "output {i} ({:?}) at {index:?} in step {step}: reference {w}, cpu {g}, in strips {h}",
                     program.node(value).op
                 );
             }
@@ -833,4 +838,40 @@ fn what_does_not_fit_is_refused_before_it_is_set_aside() {
     }
     // What streams does not grow with the batch.
     assert!(error(1_000_000_000, false).is_none());
+}
+
+/// A loss along the paths of a scan and its gradients, in strips and without.
+#[test]
+fn gradients_along_paths() {
+    for batch in [64, 100] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", 6, AxisKind::Time);
+        let x0 = t.draw(&[sample], &[3]);
+        let noise = t.draw(&[sample, time], &[3]);
+        let (last, path, active) = euler(&mut t, time, x0, &[noise], false);
+        let (w, c, v) = (t.parameter(&[8, 3]), t.parameter(&[8]), t.parameter(&[3, 8]));
+        let h = t.b.contract(w, &[0, 1], path, &[1], &[0], &[]);
+        let h = t.b.add(h, c);
+        let h = t.b.unary(Unary::Relu, h);
+        let fit = t.b.contract(v, &[0, 1], h, &[1], &[0], &[]);
+        let miss = t.b.sub(fit, active);
+        let square = t.b.contract(miss, &[0], miss, &[0], &[], &[time]);
+        let end = t.b.contract(last, &[0], last, &[0], &[], &[]);
+        let cost = t.b.add(square, end);
+        let half = t.b.number(-0.1);
+        let weight = t.b.mul(cost, half);
+        let weight = t.b.unary(Unary::Exp, weight);
+        let weighted = t.b.mul(weight, cost);
+        let loss = t.b.sum(weighted, &[sample], &[]);
+        let mean = t.b.sum(weight, &[sample], &[]);
+        let loss = t.b.div(loss, mean);
+        t.out(loss);
+        let parameters: Vec<_> = (0..t.b.program().parameters.len()).map(|i| t.b.push(Op::Parameter(i))).collect();
+        let one = t.b.number(1.0);
+        for g in vjp(&mut t.b, &[(loss, one)], &parameters).into_iter().flatten() {
+            t.out(g);
+        }
+        t.check();
+    }
 }

@@ -9,6 +9,7 @@ use super::memory::refuse_giants;
 use super::normal::{Normal, normalise};
 use super::phase::{Phases, Role, phases, tiled_axis};
 use super::schedule::schedule_program;
+use super::strip::cut;
 use super::{Buffer, Plan, Space, View};
 use crate::graph::{AxisId, Op, Program, RegionId, ScanOutput, Type, ValueId};
 
@@ -20,11 +21,13 @@ const MAX_SAMPLES: usize = u32::MAX as usize;
 pub struct Options {
     /// Whether element-wise values share passes; without it every value has a place of its own.
     pub fuse: bool,
+    /// The bytes that a worker's cache holds of what passes between pieces of work.
+    pub cache: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true }
+        Self { fuse: true, cache: 256 * 1024 }
     }
 }
 
@@ -77,6 +80,9 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         partials,
         cost,
     };
+    if options.fuse {
+        cut(&mut plan, options.cache);
+    }
     assign_slots(&mut plan);
     Ok(plan)
 }

@@ -128,6 +128,24 @@ impl Walk<'_> {
                     self.touch(view.buffer);
                 }
             }
+            Item::Strip(strip) => {
+                // What others read is written strip by strip: it is in use from the start.
+                for v in strip.body.iter().flat_map(written) {
+                    if let Some(view) = &self.plan.views[v.index()]
+                        && !strip.internal.contains(&view.buffer)
+                    {
+                        self.touch(view.buffer);
+                    }
+                }
+                let start = self.position;
+                let end = start + count(&strip.body) + 1;
+                self.scopes.push((start, end));
+                for item in &strip.body {
+                    self.item(item);
+                }
+                self.scopes.pop();
+                self.position = end;
+            }
             Item::Loop(l) => {
                 let Op::Scan(s) = &self.plan.program.node(l.scan).op else { return };
                 for c in &l.before {
@@ -156,6 +174,15 @@ impl Walk<'_> {
                 self.position = end;
             }
         }
+    }
+}
+
+/// The values that an item writes.
+fn written(item: &Item) -> &[ValueId] {
+    match item {
+        Item::Fused(members) => members,
+        Item::Op(v) => std::slice::from_ref(v),
+        _ => &[],
     }
 }
 
@@ -192,6 +219,7 @@ fn count(items: &[Item]) -> usize {
         .iter()
         .map(|item| match item {
             Item::Loop(l) => 2 + count(&l.body) + l.after.len(),
+            Item::Strip(s) => 2 + count(&s.body),
             _ => 1,
         })
         .sum()

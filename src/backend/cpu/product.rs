@@ -58,8 +58,8 @@ impl Class {
 /// Where a product goes.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    /// Memory, overwritten.
-    Memory(Ptr),
+    /// Memory, overwritten or added to.
+    Memory(Ptr, bool),
     /// This block's part of the sum with that number, added to.
     Part(usize),
 }
@@ -149,10 +149,10 @@ impl Product {
     /// Computes it.
     pub fn run(&self, memory: &mut Memory<'_>) {
         match &self.c {
-            Target::Memory(p) => {
+            Target::Memory(p, add) => {
                 let at = memory.at(p);
                 let mut slot = memory.take(p);
-                self.into(&mut slot[at..], false, memory.read(&self.a), memory.read(&self.b));
+                self.into(&mut slot[at..], *add, memory.read(&self.a), memory.read(&self.b));
                 memory.put(p, slot);
             }
             Target::Part(k) => {
