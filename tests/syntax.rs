@@ -26,3 +26,20 @@ fn shown() {
         println!("{}", syntax::dump(&syntax::parse(&text, 1, &mut sink)));
     }
 }
+
+fn errors_of(name: &str, text: &str) -> String {
+    let mut sources = SourceMap::new();
+    let base = sources.add(name, text);
+    let mut sink = Sink::new();
+    syntax::parse(text, base, &mut sink);
+    render(&sink.into_reports(), &sources)
+}
+
+#[test]
+fn errors_are_worded() {
+    insta::glob!("lang/err/syntax-*.soc", |path| {
+        let text = std::fs::read_to_string(path).expect("readable");
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        insta::assert_snapshot!(errors_of(&name, &text));
+    });
+}

@@ -5,10 +5,12 @@ use std::io;
 
 use super::args::{ExplainArguments, Stage};
 use super::exit::Exit;
+use super::machine::cores;
 use super::pipeline::{self, Front};
 use super::terminal::{print, show};
 use crate::diagnostic::Report;
 use crate::graph::Program;
+use crate::plan;
 use crate::lower::{Cell, Stage as Part, cell};
 use crate::syntax::dump;
 use crate::typed::Checked;
@@ -21,11 +23,12 @@ pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let Some((checked, outline)) = &front.experiment else {
         return Ok(front.exit());
     };
+    let threads = arguments.threads.unwrap_or_else(cores);
     let text = match arguments.stage {
         Stage::Tree => Ok(dump(&checked.entry().tree)),
         Stage::Typed => Ok(typed(checked, &front)),
         Stage::Graph | Stage::Plan => match cell(checked, &vec![0; outline.sweep.len()]) {
-            Ok(cell) => programs(&cell, arguments.stage),
+            Ok(cell) => programs(&cell, arguments.stage, threads),
             Err(error) => Err(Report::new(*error)),
         },
     };
@@ -61,7 +64,7 @@ fn typed(checked: &Checked, front: &Front) -> String {
 }
 
 /// The programs of a cell, each under its name.
-fn programs(cell: &Cell, stage: Stage) -> Result<String, Report> {
+fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report> {
     let mut named: Vec<(String, &Program)> = vec![("first values".to_owned(), &cell.init)];
     for part in &cell.stages {
         match part {
@@ -74,7 +77,11 @@ fn programs(cell: &Cell, stage: Stage) -> Result<String, Report> {
     }
     let mut text = String::new();
     for (name, program) in named {
-        let form = if stage == Stage::Graph { format!("{program:#?}") } else { format!("{program:#?}") };
+        let form = if stage == Stage::Graph {
+            format!("{program:#?}")
+        } else {
+            plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string()
+        };
         let _ = writeln!(text, "# {name}\n\n{form}");
     }
     Ok(text)

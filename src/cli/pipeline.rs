@@ -7,7 +7,7 @@ use super::exit::Exit;
 use crate::check::provisional::provisional;
 use crate::diagnostic::{Report, Sink};
 use crate::lower::{Outline, outline};
-use crate::source::{SourceMap, Symbol};
+use crate::source::{SourceFile, SourceMap, Symbol};
 use crate::syntax::tree::{File, ItemKind};
 use crate::syntax::{Entry, load_all};
 use crate::typed::Checked;
@@ -30,6 +30,12 @@ impl Front {
     /// What a command ends with that goes no further.
     pub(super) fn exit(&self) -> Exit {
         Exit::because_of(&self.reports)
+    }
+
+    /// The files that the experiment is made of, imports first.
+    pub(super) fn modules(&self) -> Vec<&SourceFile> {
+        let modules = self.experiment.iter().flat_map(|(checked, _)| &checked.modules);
+        modules.filter_map(|module| self.sources.file_at(module.tree.items.first()?.span.start)).collect()
     }
 
     /// The text of the file.

@@ -119,6 +119,11 @@ impl Builder {
         id
     }
 
+    /// The value of this operation and, where it is free, this type, if there is one.
+    pub fn find(&self, op: Op, given: Option<Type>) -> Option<ValueId> {
+        self.interned.get(&(op, given)).copied()
+    }
+
     fn region_of(&self, op: &Op) -> RegionId {
         match op {
             Op::Argument(region, _) => *region,

@@ -15,7 +15,7 @@ use super::value::Value;
 use crate::graph::{AxisKind, Op, Output, Program, Type, ValueId};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Expr, ItemKind, Measure, StatementKind};
-use crate::transform::{optimise, vjp};
+use crate::transform::vjp;
 use crate::typed::Checked;
 
 /// Lowers the cell with the chosen value of every swept name, in the order of the outline.
@@ -68,7 +68,7 @@ fn first_values(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &
             }
         }
     }
-    Ok(optimise(l.b.finish()))
+    Ok(l.b.finish())
 }
 
 fn seed(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCell<Registry>>) -> Lowered<Option<u64>> {
@@ -130,7 +130,7 @@ fn training(
     if groups.is_empty() {
         return Err(fault(span, "nothing is minimised here"));
     }
-    let program = optimise(l.b.finish());
+    let program = l.b.finish();
     Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, span: at })
 }
 
@@ -227,6 +227,6 @@ fn measurement(
             Some(l.size(e, &scope)? as u64)
         }
     };
-    let program = optimise(l.b.finish());
+    let program = l.b.finish();
     Ok(Measurement { program, every, quantities, batch: settings.batch, span })
 }

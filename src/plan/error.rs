@@ -28,7 +28,7 @@ impl From<TooLarge> for Error {
 /// The memory that a program needs exceeds the limit.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("this needs {}, and {} may be used", readable(*bytes), readable(u128::from(*limit)))]
-#[diagnostic(code("soc::memory"), help("{}", self.advice()))]
+#[diagnostic(code(soc::resources), help("{}", self.advice()))]
 pub struct TooLarge {
     /// The bytes needed.
     pub bytes: u128,
@@ -37,6 +37,7 @@ pub struct TooLarge {
     /// The value that needs most.
     pub culprit: ValueId,
     /// Where its text stands.
+    #[label(primary, "the largest value")]
     pub span: Span,
     /// The bytes it needs.
     pub culprit_bytes: u128,
@@ -59,7 +60,7 @@ impl TooLarge {
 /// An axis with more entries than the random generator can tell apart.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("`{axis}` has {size} entries, and an axis has at most {most}")]
-#[diagnostic(code("soc::memory"), help("lower the size of `{axis}`"))]
+#[diagnostic(code(soc::resources), help("lower the size of `{axis}`"))]
 pub struct TooMany {
     /// The axis.
     pub axis: String,

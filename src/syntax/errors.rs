@@ -33,14 +33,14 @@ pub struct Unexpected {
 
 /// A bracket or quote without its partner.
 #[derive(Debug, Error, Diagnostic)]
-#[error("expected `{partner}` for this `{sign}`, found the end of the {until}")]
+#[error("expected `{partner}` for this `{sign}`, found {until}")]
 #[diagnostic(code(soc::syntax), help("close it with `{partner}`"))]
 pub struct Unclosed {
     /// What opens.
     pub sign: char,
     /// What would close it.
     pub partner: char,
-    /// Line or file.
+    /// What came first.
     pub until: &'static str,
     /// The opener.
     #[label("opened here")]
@@ -111,6 +111,18 @@ pub struct NumberTooLarge {
     pub here: Span,
 }
 
+/// `3(a + b)`
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected an operator after `{number}`, found `(`")]
+#[diagnostic(code(soc::syntax), help("there is no product without a sign: write `{number}*(…)`"))]
+pub struct NumberCalled {
+    /// The number.
+    pub number: Arc<str>,
+    /// The parentheses.
+    #[label("a number takes no values")]
+    pub here: Span,
+}
+
 /// A word such as `dot` with a wrong number of values.
 #[derive(Debug, Error, Diagnostic)]
 #[error("`{name}` takes {expected} {}, found {found}", if *expected == 1 { "value" } else { "values" })]
@@ -176,11 +188,14 @@ pub(super) fn report_fault(fault: Fault, base: u32, text: &str, sink: &mut Sink)
     let sign = |at: usize| char::from(text.as_bytes()[at]);
     let span = |at: usize| Span::new(base + at as u32, base + at as u32 + 1);
     match fault {
-        Fault::Unclosed { open } => {
-            sink.push(Unclosed { sign: sign(open), partner: partner(sign(open)), until: "file", here: span(open) });
-        }
+        Fault::Unclosed { open, next_item } => sink.push(Unclosed {
+            sign: sign(open),
+            partner: partner(sign(open)),
+            until: if next_item { "the next item" } else { "the end of the file" },
+            here: span(open),
+        }),
         Fault::UnclosedText { open } => {
-            sink.push(Unclosed { sign: '"', partner: '"', until: "line", here: span(open) });
+            sink.push(Unclosed { sign: '"', partner: '"', until: "the end of the line", here: span(open) });
         }
         Fault::Mismatch { open, close } => sink.push(Mismatched {
             open_sign: sign(open),

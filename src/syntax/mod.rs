@@ -10,6 +10,7 @@ mod grammar;
 mod load;
 mod parse;
 mod scan;
+mod tokens;
 pub mod tree;
 pub mod walk;
 

@@ -28,6 +28,8 @@ pub enum Fault {
     Unclosed {
         /// The bracket.
         open: usize,
+        /// Whether the next item came first, or the end of the file.
+        next_item: bool,
     },
     /// A closing bracket after an opening one of another kind.
     Mismatch {
@@ -53,6 +55,13 @@ pub enum Fault {
     },
 }
 
+/// Words that start an item.
+pub const ITEM_WORDS: &[&str] =
+    &["cite", "use", "let", "problem", "loss", "layer", "net", "sweep", "train", "measure", "plot", "table"];
+
+/// Faults reported per file before the rest is left alone.
+const MOST_FAULTS: usize = 20;
+
 /// The brackets a text may have open at once.
 pub const MAX_DEPTH: usize = 128;
 
@@ -68,13 +77,24 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Looks once over the text.
+    /// Looks over the text; when brackets do not match, a second time, taking each item at the margin for a new start.
     pub fn new(text: &str) -> Self {
+        let scan = Self::look(text, false);
+        match scan.faults.last() {
+            None | Some(Fault::TooDeep { .. }) => scan,
+            Some(_) => Self::look(text, true),
+        }
+    }
+
+    fn look(text: &str, margins: bool) -> Self {
         let bytes = text.as_bytes();
         let mut scan = Self::default();
         let mut open: Vec<usize> = Vec::new();
         let mut at = 0;
-        while at < bytes.len() {
+        while at < bytes.len() && scan.faults.len() < MOST_FAULTS {
+            if margins && !open.is_empty() && (at == 0 || bytes[at - 1] == b'\n') {
+                scan.restart(text, &mut open, at);
+            }
             match bytes[at] {
                 b'/' if bytes.get(at + 1) == Some(&b'/') => {
                     let end = line_end(bytes, at);
@@ -107,19 +127,36 @@ impl Scan {
             }
             at += 1;
         }
-        for bracket in open {
-            scan.faults.push(Fault::Unclosed { open: scan.brackets[bracket].open });
+        for bracket in open.into_iter().take(MOST_FAULTS) {
+            scan.faults.push(Fault::Unclosed { open: scan.brackets[bracket].open, next_item: false });
         }
         scan
+    }
+
+    /// At an item at the margin every open bracket was forgotten; but `let` and `use` may also stand in a body.
+    fn restart(&mut self, text: &str, open: &mut Vec<usize>, at: usize) {
+        let word = text[at..].split(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
+        let Some(word) = word.filter(|word| ITEM_WORDS.contains(word)) else { return };
+        let in_body = matches!(word, "let" | "use");
+        while let Some(bracket) = open.last() {
+            let place = self.brackets[*bracket].open;
+            if in_body && text.as_bytes()[place] == b'{' {
+                return;
+            }
+            self.faults.push(Fault::Unclosed { open: place, next_item: true });
+            self.brackets[*bracket].close = Some(at);
+            open.pop();
+        }
     }
 
     /// Pairs a closing bracket. When an outer bracket fits and the innermost does not, the inner ones were forgotten.
     fn close(&mut self, bytes: &[u8], open: &mut Vec<usize>, at: usize) {
         let fits = |bracket: &usize| partner(bytes[self.brackets[*bracket].open]) == bytes[at];
         let Some(position) = open.iter().rposition(fits) else {
-            match open.last() {
+            match open.pop() {
                 Some(bracket) => {
-                    self.faults.push(Fault::Mismatch { open: self.brackets[*bracket].open, close: at });
+                    self.faults.push(Fault::Mismatch { open: self.brackets[bracket].open, close: at });
+                    self.brackets[bracket].close = Some(at);
                 }
                 None => self.faults.push(Fault::Unopened { close: at }),
             }
@@ -127,6 +164,7 @@ impl Scan {
         };
         for forgotten in open.drain(position + 1..) {
             self.faults.push(Fault::Mismatch { open: self.brackets[forgotten].open, close: at });
+            self.brackets[forgotten].close = Some(at);
         }
         if let Some(bracket) = open.pop() {
             self.brackets[bracket].close = Some(at);
@@ -230,11 +268,11 @@ fn partner(open: u8) -> u8 {
 }
 
 impl Fault {
-    /// Where the fault shows.
+    /// Where the text goes wrong, at the earliest.
     pub fn place(self) -> usize {
         match self {
-            Self::Unclosed { open } | Self::UnclosedText { open } | Self::TooDeep { open } => open,
-            Self::Mismatch { close, .. } | Self::Unopened { close } => close,
+            Self::Unclosed { open, .. } | Self::UnclosedText { open } | Self::TooDeep { open } | Self::Mismatch { open, .. } => open,
+            Self::Unopened { close } => close,
         }
     }
 }

@@ -90,7 +90,7 @@ impl Machine {
                 match code.when {
                     When::Setup if !fresh => {}
                     When::Setup | When::Once => {
-                        run_once(plan, &code.steps, once, blocks, registers, &context);
+                        run_once(plan, &code.steps, once, blocks, registers, &context, k);
                     }
                     When::Tiles => {
                         let once: &[Vec<f32>] = once;
@@ -110,6 +110,7 @@ impl Machine {
                                     counters: [0; MAX_DEPTH],
                                     partials: &mut block.parts,
                                     start: first,
+                                    watched: (k, 0),
                                 };
                                 let steps = if short { &rest[k].steps } else { &code.steps };
                                 run(steps, &mut memory, registers, &context);
@@ -121,7 +122,8 @@ impl Machine {
             }
         });
         let outputs = plan.program.outputs.iter().map(|(_, v)| output(plan, once, blocks, *v)).collect();
-        (outputs, fault.into_inner().expect("no worker panics while it reports"))
+        let fault = fault.into_inner().expect("no worker panics while it reports");
+        (outputs, fault.map(|(_, f)| f))
     }
 }
 
@@ -162,7 +164,9 @@ fn run_once(
     blocks: &[Block],
     registers: &mut Registers,
     context: &Context<'_>,
+    segment: usize,
 ) {
+    let mut watched = (segment, 0);
     for step in steps {
         match step {
             Step::Finish(k, to) => finish(plan, *k, &mut once[to.slot][to.offset..], blocks),
@@ -180,8 +184,9 @@ fn run_once(
             }
             step => {
                 let mut memory =
-                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], start: 0 };
+                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], start: 0, watched };
                 run(std::slice::from_ref(step), &mut memory, registers, context);
+                watched = memory.watched;
             }
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Memory<'a> {
     pub partials: &'a mut [Part],
     /// The first sample of the tile.
     pub start: usize,
+    /// Where the run stands, counted in values looked at.
+    pub watched: (usize, usize),
 }
 
 /// The deepest nesting of loops.

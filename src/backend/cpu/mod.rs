@@ -84,7 +84,7 @@ impl Executor for Cpu {
 
 /// The bytes of memory that are free, or 8 GB where the system does not say.
 #[allow(clippy::disallowed_methods, reason = "the system tells through a file")]
-fn free_memory() -> u64 {
+pub fn free_memory() -> u64 {
     std::fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| {

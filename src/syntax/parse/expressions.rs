@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::build::{Builder, Children};
 use crate::source::{self, Name};
-use crate::syntax::errors::{NumberTooLarge, WordFunction};
+use crate::syntax::errors::{NumberCalled, NumberTooLarge, WordFunction};
 use crate::syntax::grammar::{Pair, Rule};
 use crate::syntax::tree::{Argument, BinaryOp, Expr, ExprKind, Param, PostfixOp, Spelling, UnaryOp};
 
@@ -152,6 +152,9 @@ impl Builder<'_> {
         let span = value.span.to(self.span(&pair));
         let kind = match pair.as_rule() {
             Rule::call => {
+                if let ExprKind::Number { text, .. } = &value.kind {
+                    self.sink.push(NumberCalled { number: text.clone(), here: self.span(&pair) });
+                }
                 let arguments = Children::of(pair).take_all(Rule::argument);
                 let arguments: Vec<_> = arguments.into_iter().map(|argument| self.argument(argument)).collect();
                 match (word.and_then(word_function), &value.kind) {

@@ -16,9 +16,9 @@ use pest::error::InputLocation;
 
 use self::build::Builder;
 use super::errors;
-use super::explain::explain;
+use super::explain::Stop;
 use super::grammar::{Grammar, Rule};
-use super::scan::{Fault, Scan};
+use super::scan::{Fault, ITEM_WORDS, Scan};
 use super::tree::{File, Item};
 use crate::diagnostic::Sink;
 
@@ -53,21 +53,51 @@ fn parse_item(text: &str, base: u32, at: usize, scan: &Scan, sink: &mut Sink) ->
             (Some(builder.item(pair)), end)
         }
         Err(error) => {
-            let (InputLocation::Pos(found) | InputLocation::Span((found, _))) = error.location;
-            let found = scan.skip_blanks(text, at + found);
             let next = next_item(text, at, scan);
-            if !scan.faults.iter().any(|fault| (at..next).contains(&fault.place())) {
-                explain(text, base, at, found, scan, sink);
-            }
+            report_item(text, base, (at, next), stop_of(&error), scan, sink);
             (None, next)
         }
     }
 }
 
-/// Words that start an item.
-const ITEM_WORDS: &[&str] = &[
-    "cite", "use", "let", "problem", "loss", "layer", "net", "sweep", "train", "measure", "plot", "table",
-];
+fn stop_of(error: &pest::error::Error<Rule>) -> usize {
+    let (InputLocation::Pos(stop) | InputLocation::Span((stop, _))) = error.location;
+    stop
+}
+
+/// Errors reported per item before the rest of it is left alone.
+const MOST_ERRORS: usize = 8;
+
+/// Words the error of an item, blanks the statement that holds it and looks for the next.
+fn report_item(text: &str, base: u32, (item, until): (usize, usize), stop: usize, scan: &Scan, sink: &mut Sink) {
+    // A broken bracket is reported already; what the parser says behind it would only repeat that.
+    let places = scan.faults.iter().map(|fault| fault.place());
+    let sound = places.filter(|place| (item..until).contains(place)).min().unwrap_or(usize::MAX);
+    let mut text = text.to_owned();
+    let mut stop = stop;
+    for _ in 0..MOST_ERRORS {
+        let place = scan.skip_blanks(&text, item + stop);
+        if place >= sound {
+            return;
+        }
+        let found = Stop::new(&text, base, item, until, place, scan);
+        let error = found.explain();
+        let statement = found.statement(&error, scan);
+        sink.push(error);
+        let Some((start, end)) = statement else { return };
+        let blank: String = text[start..end].chars().flat_map(blank_like).collect();
+        text.replace_range(start..end, &blank);
+        match Grammar::parse(Rule::item, &text[item..]) {
+            Ok(_) => return,
+            Err(error) => stop = stop_of(&error),
+        }
+    }
+}
+
+/// As many blanks as the letter has bytes.
+fn blank_like(letter: char) -> impl Iterator<Item = char> {
+    std::iter::repeat_n(if letter == '\n' { '\n' } else { ' ' }, letter.len_utf8())
+}
 
 /// The next line after `from` that starts an item: one outside all brackets, or at the margin when the bracket around
 /// it is never closed.
