@@ -8,7 +8,7 @@ fn main() {
     let mut map = SourceMap::new();
     let mut sink = Sink::default();
     let modules = socrun::syntax::load_all(&mut map, socrun::syntax::Entry::File(args[1].as_ref()), &mut sink);
-    let checked = socrun::check::provisional::provisional(modules, &map, &mut sink);
+    let checked = socrun::check::check(modules, &[], &mut sink, &mut map);
     if sink.has_errors() { println!("{}", render(&sink.into_reports(), &map)); return; }
     let checked = checked.unwrap();
     let outline = socrun::lower::outline(&checked);
@@ -22,9 +22,9 @@ fn main() {
         for s in &cell.stages {
             if let Stage::Train(t) = s {
                 let states: Vec<_> = t.program.states.iter().map(|s| ndarray::ArrayD::zeros(s.shape.clone())).collect();
-                let outputs = t.program.outputs.clone();
+                let program = socrun::transform::optimise(t.program.clone()); let outputs = program.outputs.clone();
                 let feed = Feed { parameters: &params, states: &states, step: 0, seed: 1 };
-                let mut cpu = Cpu::new(t.program.clone(), 2).unwrap();
+                let mut cpu = Cpu::new(program.clone(), 2).unwrap();
                 let c = cpu.execute(&feed).unwrap();
                 let t0 = std::time::Instant::now();
                 let reps = 20;
@@ -38,7 +38,7 @@ fn main() {
                     let e = if n > 0.0 { d / n } else { d };
                     if matches!(o.0, socrun::graph::Output::Gradient(_)) { worst = worst.max(e) } else { value = f64::max(value, e) }
                 }
-                println!("{i} {:?} nodes {} per step {per:?} value {value:.1e} gradient {worst:.1e}", cell.labels, t.program.nodes.len());
+                println!("{i} {:?} nodes {} per step {per:?} value {value:.1e} gradient {worst:.1e}", cell.labels, program.nodes.len());
             }
         }
     }

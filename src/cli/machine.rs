@@ -11,6 +11,7 @@ use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
 use crate::plan::{self, TooLarge};
 use crate::run::{Loaded, Machine};
+use crate::transform::optimise;
 
 /// Loads programs on the backend that the command line names.
 pub(super) struct Loader {
@@ -54,14 +55,15 @@ impl Loader {
 
 impl Machine for Loader {
     fn load(&self, program: &Program) -> Result<Loaded, Report> {
+        let program = optimise(program.clone());
         let executor: Box<dyn Executor> = match self.backend {
             Backend::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
             Backend::Reference => {
-                self.refuse(program)?;
+                self.refuse(&program)?;
                 Box::new(Reference::new(program.clone()))
             }
         };
-        Ok(Loaded { program: program.clone(), executor })
+        Ok(Loaded { program, executor })
     }
 }
 

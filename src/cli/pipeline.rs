@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::Settings;
 use super::exit::Exit;
-use crate::check::provisional::provisional;
+use crate::check::check;
 use crate::diagnostic::{Report, Sink};
 use crate::lower::{Outline, outline};
 use crate::source::{SourceFile, SourceMap, Symbol};
@@ -62,7 +62,7 @@ pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Opt
     {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
-    let checked = if sink.has_errors() { None } else { provisional(modules, &sources, &mut sink) };
+    let checked = if sink.has_errors() { None } else { check(modules, &overrides, &mut sink, &mut sources) };
     let experiment = checked.filter(|_| !sink.has_errors()).map(|checked| {
         let outline = outline(&checked);
         (checked, outline)

@@ -22,7 +22,3 @@ mod vjp;
 pub use jvp::jvp;
 pub use optimise::{PASSES, Pass, optimise};
 pub use vjp::vjp;
-/// Provisional.
-pub fn optimise(p: crate::graph::Program) -> crate::graph::Program {
-    p
-}

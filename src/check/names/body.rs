@@ -70,6 +70,13 @@ impl Resolver<'_> {
             }
             self.declare_statement(&statement.kind, place);
         }
+        // The end of the horizon of a path is known as T where nothing else is.
+        let path = block.statements.iter().find(|statement| matches!(statement.kind, StatementKind::Path { .. }));
+        if let Some(path) = path
+            && !self.is_known(&crate::source::Symbol::folded("T"))
+        {
+            self.bind_usual("T", path.span);
+        }
         for statement in &block.statements {
             self.statement(&statement.kind);
         }

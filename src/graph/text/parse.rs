@@ -320,6 +320,7 @@ impl Parser {
             "final" => self.scan_output(ScanOutput::Final(w.number()?), w)?,
             "stacked" => self.scan_output(ScanOutput::Stacked(w.number()?), w)?,
             "detach" => Op::Detach(w.value()?),
+            "mark" => Op::Mark(w.number()?, w.value()?),
             "solve" => Op::Solve(w.value()?, w.value()?),
             "inverse" => Op::Inverse(w.value()?),
             "expm" => Op::Expm(w.value()?),
