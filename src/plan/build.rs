@@ -9,6 +9,7 @@ use super::memory::refuse_giants;
 use super::normal::{Normal, normalise};
 use super::phase::{Phases, Role, phases, tiled_axis};
 use super::schedule::schedule_program;
+use super::strip::cut;
 use super::{Buffer, Plan, Space, View};
 use crate::graph::{AxisId, Node, Op, Program, RegionId, ScanOutput, Type, ValueId};
 use crate::source::Span;
@@ -21,11 +22,13 @@ const MAX_SAMPLES: usize = u32::MAX as usize;
 pub struct Options {
     /// Whether element-wise values share passes; without it every value has a place of its own.
     pub fuse: bool,
+    /// The bytes that a worker's cache holds of what passes between pieces of work.
+    pub cache: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true }
+        Self { fuse: true, cache: 256 * 1024 }
     }
 }
 
@@ -61,7 +64,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     let mut places = Places::new(&normal, phases, tile);
     let segments = schedule_program(&mut places, options);
     let Places { buffers, views, collected, partials, .. } = places;
-    let cost = cost(&normal.program, tile);
+    let cost = cost(&normal.program);
     let Normal { program, origin } = normal;
     let mut plan = Plan {
         program,
@@ -80,6 +83,9 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         partials,
         cost,
     };
+    if options.fuse {
+        cut(&mut plan, options.cache);
+    }
     assign_slots(&mut plan);
     Ok(plan)
 }
@@ -154,10 +160,6 @@ impl<'a> Places<'a> {
             _ if self.phases.constant[at.index()] => Space::Setup,
             _ => Space::Once,
         }
-    }
-
-    pub fn varies(&self, v: ValueId) -> bool {
-        self.tile.is_some_and(|t| self.program.node(v).ty.varies(t))
     }
 
     /// A new buffer for a value of this type.
