@@ -7,7 +7,7 @@ fn main() {
     let mut map = SourceMap::new();
     let mut sink = Sink::default();
     let modules = socrun::syntax::load_all(&mut map, socrun::syntax::Entry::File(path.as_ref()), &mut sink);
-    let checked = socrun::check::provisional::provisional(modules, &map, &mut sink);
+    let checked = socrun::check::check(modules, &[], &mut sink, &mut map);
     if sink.has_errors() { println!("{}", render(&sink.into_reports(), &map)); return; }
     let checked = checked.unwrap();
     let outline = socrun::lower::outline(&checked);

@@ -563,3 +563,29 @@ fn inputs_are_independent_and_renamed_inputs_count() {
     let d = jvp(&mut b, f, &[(renamed, ones)]).expect("depends");
     assert_eq!(g, d);
 }
+
+#[test]
+fn random_programs() {
+    let mut with_gradient = 0;
+    for seed in 1000..1150 {
+        let program = graph_support::random::program_with(seed, false);
+        let mut numbers = graph_support::Numbers(seed);
+        let at: Vec<_> = graph_support::random::SHAPES.iter().map(|s| numbers.array(s)).collect();
+        let found = graph_support::run(&program, &at);
+        let mut loss = program.clone();
+        loss.outputs.truncate(1);
+        let expected = graph_support::differences(&loss, &at, 2e-4);
+        for (value, (name, _)) in found.iter().zip(&program.outputs) {
+            let socrun::graph::Output::Named(name) = name else { continue };
+            let what = format!("seed {seed}, {name}");
+            if let Some(i) = name.strip_prefix("gradient ") {
+                with_gradient += 1;
+                graph_support::close(&what, value, &expected[i.parse::<usize>().expect("a number")], 1e-6);
+            } else if name == "tangent" {
+                let slope = (&expected[0] * &at[0]).sum();
+                graph_support::close(&what, value, &ndarray::arr0(slope).into_dyn(), 1e-6);
+            }
+        }
+    }
+    assert!(with_gradient > 200, "only {with_gradient} gradients compared");
+}

@@ -3,10 +3,10 @@
 //! In: a [`Program`](crate::graph::Program) and, for every run of it, a [`Feed`]. Out: the values of its outputs, or a
 //! [`Fault`]. May not know: syntax, or what the program is for.
 
-pub mod reference;
 pub mod cpu;
 pub mod math;
 pub mod random;
+pub mod reference;
 
 use ndarray::ArrayD;
 

@@ -1,6 +1,51 @@
-//! check
-mod nearest;
+//! Names, kinds, sizes, shapes, axes, and the structure of problems.
+//!
+//! In: the trees of all files of a program, and the values that the command line puts in place of the file's own. Out:
+//! a [`Checked`] program, or errors, as many independent ones as there are. May not know: how anything runs.
+
+mod builtin;
+mod names;
 mod size;
 mod structure;
+mod typing;
 mod walk;
-pub mod provisional;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Sink;
+use crate::source::SourceMap;
+use crate::syntax::ParsedModule;
+use crate::syntax::tree::ItemKind;
+use crate::typed::{Checked, Module};
+
+/// Checks a program whose files were parsed; `None` after an error, also one that was in `sink` before.
+pub fn check(modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) -> Option<Checked> {
+    let _ = overrides;
+    if sink.has_errors() {
+        return None;
+    }
+    let offers = names::Offers::default();
+    let mut resolved: Vec<names::Resolved> = Vec::new();
+    for (place, module) in modules.iter().enumerate() {
+        let one = names::resolve_module(place, &module.tree, &module.imports, &resolved, &offers, sink);
+        resolved.push(one);
+    }
+    let mut structures = BTreeMap::new();
+    for (place, module) in modules.iter().enumerate() {
+        for (item, one) in module.tree.items.iter().enumerate() {
+            if let ItemKind::Problem(definition) = &one.kind
+                && let Some(structure) = structure::find_structure(definition, map, sink)
+            {
+                structures.insert((place, item), structure);
+            }
+        }
+    }
+    // A name without a meaning is an error of its own; typing takes it for anything.
+    typing::type_program(&modules, &resolved, &structures, map, sink);
+    if sink.has_errors() {
+        return None;
+    }
+    let modules = modules.into_iter().zip(resolved);
+    let modules = modules.map(|(module, resolved)| Module { path: module.path, tree: module.tree, names: resolved.names }).collect();
+    Some(Checked { modules, structures })
+}

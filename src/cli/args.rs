@@ -1,20 +1,34 @@
 //! What the command line may say.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Experiments in stochastic optimal control and measure transport, written as mathematics.
 #[derive(Debug, Parser)]
 #[command(name = "socrun", version, arg_required_else_help = true)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     #[command(subcommand)]
-    pub(super) command: Option<Command>,
-    #[command(flatten)]
-    pub(super) run: Option<RunArguments>,
+    pub(super) command: Command,
+}
+
+impl Arguments {
+    /// The arguments of the process. Where no command stands first, `run` is meant.
+    pub(super) fn read(given: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut given: Vec<OsString> = given.into_iter().collect();
+        let commands = Self::command();
+        let is_command = |first: &OsString| {
+            let answers = ["help", "-h", "--help", "-V", "--version"];
+            answers.iter().any(|answer| first == answer) || commands.get_subcommands().any(|c| first == c.get_name())
+        };
+        if given.get(1).is_some_and(|first| !is_command(first)) {
+            given.insert(1, "run".into());
+        }
+        Self::try_parse_from(given)
+    }
 }
 
 const EXIT_CODES: &str = "`socrun FILE` is `socrun run FILE`.
@@ -135,6 +149,9 @@ pub(super) struct ExplainArguments {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) settings: Settings,
+    /// The number of worker threads that the plan is for [default: one per core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(super) threads: Option<usize>,
 }
 
 /// The forms that a text goes through.

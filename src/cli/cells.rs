@@ -74,7 +74,8 @@ fn lower(checked: &Checked, chosen: &[usize]) -> Result<Cell, Report> {
 fn combinations(outline: &Outline) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for (_, labels) in &outline.sweep {
-        let longer = |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
+        let longer =
+            |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
         all = all.iter().flat_map(longer).collect();
     }
     all

@@ -3,21 +3,22 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-/// A file that cannot be read.
-#[derive(Debug, Error, Diagnostic)]
-#[error("cannot read `{file}`: {why}")]
-#[diagnostic(code(soc::read))]
-pub(super) struct Unreadable {
-    pub(super) file: String,
-    pub(super) why: String,
-    #[help]
-    pub(super) help: Option<String>,
-}
-
 /// A run with no step and nothing to measure.
 #[derive(Debug, Error, Diagnostic)]
 #[error("expected an experiment, found neither `train` nor `measure` in `{file}`")]
-#[diagnostic(code(soc::setting), help("`socrun check` checks a file of definitions; `socrun run` needs something to do"))]
+#[diagnostic(
+    code(soc::setting),
+    help("`socrun check` checks a file of definitions; `socrun run` needs something to do")
+)]
 pub(super) struct NothingToDo {
     pub(super) file: String,
+}
+
+/// A file that could not be written.
+#[derive(Debug, Error, Diagnostic)]
+#[error("cannot write `{file}`: {why}")]
+#[diagnostic(code(soc::io))]
+pub(super) struct NotWritten {
+    pub(super) file: String,
+    pub(super) why: String,
 }

@@ -5,13 +5,15 @@ use std::io;
 
 use super::args::{ExplainArguments, Stage};
 use super::exit::Exit;
+use super::machine::cores;
 use super::pipeline::{self, Front};
 use super::terminal::{print, show};
 use crate::diagnostic::Report;
-use crate::graph::Program;
+use crate::graph::{Program, text};
 use crate::lower::{Cell, Stage as Part, cell};
+use crate::plan;
 use crate::syntax::dump;
-use crate::typed::Checked;
+use crate::typed::{Checked, Predicate};
 
 /// Shows a form of a file.
 pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
@@ -21,11 +23,12 @@ pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let Some((checked, outline)) = &front.experiment else {
         return Ok(front.exit());
     };
+    let threads = arguments.threads.unwrap_or_else(cores);
     let text = match arguments.stage {
         Stage::Tree => Ok(dump(&checked.entry().tree)),
         Stage::Typed => Ok(typed(checked, &front)),
         Stage::Graph | Stage::Plan => match cell(checked, &vec![0; outline.sweep.len()]) {
-            Ok(cell) => programs(&cell, arguments.stage),
+            Ok(cell) => programs(&cell, arguments.stage, threads),
             Err(error) => Err(Report::new(*error)),
         },
     };
@@ -53,7 +56,8 @@ fn typed(checked: &Checked, front: &Front) -> String {
                 let at = front.sources.location(fact.span.start);
                 let at = at.map(|at| format!(" ({}:{}:{})", at.file, at.line, at.column)).unwrap_or_default();
                 let holds = if fact.holds { "yes" } else { "no" };
-                let _ = writeln!(text, "  {:?}: {holds}, {}{at}", fact.predicate, fact.why);
+                let name = Predicate::ALL.iter().find(|row| row.0 == fact.predicate).map_or("", |row| row.1);
+                let _ = writeln!(text, "  {name}: {holds}, {}{at}", fact.why);
             }
         }
     }
@@ -61,7 +65,7 @@ fn typed(checked: &Checked, front: &Front) -> String {
 }
 
 /// The programs of a cell, each under its name.
-fn programs(cell: &Cell, stage: Stage) -> Result<String, Report> {
+fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report> {
     let mut named: Vec<(String, &Program)> = vec![("first values".to_owned(), &cell.init)];
     for part in &cell.stages {
         match part {
@@ -72,10 +76,14 @@ fn programs(cell: &Cell, stage: Stage) -> Result<String, Report> {
     for m in &cell.running_measures {
         named.push((format!("running measurement of {}", m.quantities.join(", ")), &m.program));
     }
-    let mut text = String::new();
+    let mut all = String::new();
     for (name, program) in named {
-        let form = if stage == Stage::Graph { format!("{program:#?}") } else { format!("{program:#?}") };
-        let _ = writeln!(text, "# {name}\n\n{form}");
+        let form = if stage == Stage::Graph {
+            text::print(program)
+        } else {
+            plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string()
+        };
+        let _ = writeln!(all, "# {name}\n\n{form}");
     }
-    Ok(text)
+    Ok(all)
 }

@@ -5,10 +5,13 @@ use std::sync::Once;
 use super::args::{Backend, Target};
 use super::terminal::say;
 use crate::backend::Executor;
+use crate::backend::cpu::{Cpu, free_memory};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
-use crate::graph::Program;
+use crate::graph::{Node, Program, ValueId};
+use crate::plan::{self, TooLarge};
 use crate::run::{Loaded, Machine};
+use crate::transform::optimise;
 
 /// Loads programs on the backend that the command line names.
 pub(super) struct Loader {
@@ -17,14 +20,21 @@ pub(super) struct Loader {
     pub(super) threads: usize,
 }
 
+/// The number of cores that the system grants.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 impl Loader {
     /// The machine of the command line, with one thread per core unless it says otherwise.
     pub(super) fn new(target: &Target) -> Self {
         static WARNED: Once = Once::new();
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = cores();
         let threads = target.threads.unwrap_or(cores);
         if threads > cores {
-            WARNED.call_once(|| say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower")));
+            WARNED.call_once(|| {
+                say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"));
+            });
         }
         Self { backend: target.backend, threads }
     }
@@ -36,17 +46,46 @@ impl Loader {
     /// # Errors
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
-        let _ = (self.backend, program);
-        Ok(())
+        match self.backend {
+            Backend::Cpu => plan::check(program, free_memory(), self.threads).map(drop).map_err(Report::new),
+            Backend::Reference => refuse_values(program, free_memory()),
+        }
     }
 }
 
 impl Machine for Loader {
     fn load(&self, program: &Program) -> Result<Loaded, Report> {
-        self.refuse(program)?;
+        let program = optimise(program.clone());
         let executor: Box<dyn Executor> = match self.backend {
-            Backend::Cpu | Backend::Reference => Box::new(Reference::new(program.clone())),
+            Backend::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
+            Backend::Reference => {
+                self.refuse(&program)?;
+                Box::new(Reference::new(program.clone()))
+            }
         };
-        Ok(Loaded { program: program.clone(), executor })
+        Ok(Loaded { program, executor })
     }
+}
+
+/// The reference evaluator holds every value whole and drops it after its last use: what it needs is at least a few
+/// times its largest value.
+fn refuse_values(program: &Program, limit: u64) -> Result<(), Report> {
+    let size = |node: &Node| program.extents(&node.ty).iter().fold(8_u128, |bytes, n| bytes.saturating_mul(*n as u128));
+    let Some((at, largest)) = program.nodes.iter().enumerate().max_by_key(|(_, node)| size(node)) else {
+        return Ok(());
+    };
+    let bytes = size(largest).saturating_mul(4);
+    if bytes <= u128::from(limit) {
+        return Ok(());
+    }
+    let axes = largest.ty.axes.iter().map(|axis| program.axis(*axis));
+    Err(Report::new(TooLarge {
+        bytes,
+        limit,
+        culprit: ValueId(at as u32),
+        span: largest.span,
+        culprit_bytes: size(largest),
+        axes: axes.map(|axis| (axis.name.clone(), axis.size)).collect(),
+        shape: largest.ty.shape.clone(),
+    }))
 }

@@ -6,6 +6,7 @@
 mod args;
 mod cells;
 mod check;
+mod elaborate;
 mod errors;
 mod exit;
 mod explain;
@@ -18,8 +19,6 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Arguments, Command};
 use exit::Exit;
 
@@ -28,7 +27,7 @@ const STACK: usize = 256 << 20;
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(answer) => {
             // Help and version are answers, not errors; both kinds know where they belong.
@@ -54,14 +53,10 @@ pub fn main() -> ExitCode {
 
 /// Runs a command; an error is one of writing to stdout.
 fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
-    match (arguments.command, arguments.run) {
-        (Some(Command::Run(run)), _) | (None, Some(run)) => run::run(&run),
-        (Some(Command::Check(check)), _) => check::check(&check),
-        (Some(Command::Fmt(fmt)), _) => fmt::fmt(&fmt),
-        (Some(Command::Explain(explain)), _) => explain::explain(&explain),
-        (None, None) => {
-            terminal::say("socrun: expected a file; `socrun --help` tells more");
-            Ok(Exit::Usage)
-        }
+    match arguments.command {
+        Command::Run(run) => run::run(&run),
+        Command::Check(check) => check::check(&check),
+        Command::Fmt(fmt) => fmt::fmt(&fmt),
+        Command::Explain(explain) => explain::explain(&explain),
     }
 }

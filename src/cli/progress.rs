@@ -27,7 +27,7 @@ pub(super) struct Progress {
     started: Instant,
     shown: Option<Instant>,
     tenth: u64,
-    measured: Option<(String, f64)>,
+    measured: Vec<(String, f64)>,
 }
 
 impl Progress {
@@ -47,7 +47,7 @@ impl Progress {
             started: Instant::now(),
             shown: None,
             tenth: 0,
-            measured: None,
+            measured: Vec::new(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Progress {
     pub(super) fn enter(&mut self, labels: &[(String, String)]) {
         self.cell += 1;
         self.label = labels.iter().map(|(name, label)| format!("{name} = {label}")).collect::<Vec<_>>().join(", ");
-        self.measured = None;
+        self.measured.clear();
         self.started = Instant::now();
     }
 
@@ -95,7 +95,7 @@ impl Progress {
                 parts.push(format!("{seconds:.1} s"));
             }
         }
-        parts.extend(self.measured.as_ref().map(|(name, value)| format!("{name} {value:.4e}")));
+        parts.extend(self.measured.iter().take(3).map(|(name, value)| format!("{name} {value:.3e}")));
         parts.join("  ")
     }
 }
@@ -126,7 +126,10 @@ impl Observer for Progress {
     }
 
     fn measured(&mut self, _: u64, quantity: &str, value: f64) {
-        self.measured = Some((quantity.to_owned(), value));
+        match self.measured.iter_mut().find(|(name, _)| name == quantity) {
+            Some(known) => known.1 = value,
+            None => self.measured.push((quantity.to_owned(), value)),
+        }
     }
 }
 
@@ -151,10 +154,10 @@ mod tests {
         progress.started(1000);
         let line = progress.line(200, Duration::from_secs(4));
         assert_eq!(line, "[1/3] L = first, seed = 1  step 200/1000 (20 %)  50 steps/s  56 s left");
-        progress.measured(200, "error", 0.012_345);
+        progress.measured(200, "error", 0.012_349);
         progress.cells = 1;
         let line = progress.line(1000, Duration::from_millis(2500));
-        assert_eq!(line, "step 1000/1000 (100 %)  400 steps/s  2.5 s  error 1.2345e-2");
+        assert_eq!(line, "step 1000/1000 (100 %)  400 steps/s  2.5 s  error 1.235e-2");
     }
 
     #[test]

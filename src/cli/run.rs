@@ -54,18 +54,20 @@ fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experime
     }
     let mut experiment = Experiment {
         file: front.name.clone(),
-        text: front.text().to_owned(),
+        text: front.text.clone(),
         outline,
         sources: &front.sources,
+        modules: front.modules(),
         overrides: front.overrides.clone(),
         backend: arguments.target.backend.name().to_owned(),
         threads: loader.threads,
         seed: arguments.settings.seed.unwrap_or(0),
         outcomes: Vec::new(),
     };
-    let directory = arguments.out.clone().unwrap_or_else(|| {
-        PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8]))
-    });
+    let directory = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8])));
     report::prepare(&directory).map_err(Report::new)?;
     let mut progress = Progress::new(cells.count(), arguments.quiet);
     for number in 0..cells.count() {

@@ -29,6 +29,7 @@
 mod builder;
 mod infer;
 mod ops;
+pub mod text;
 mod types;
 mod verify;
 

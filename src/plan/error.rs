@@ -28,7 +28,7 @@ impl From<TooLarge> for Error {
 /// The memory that a program needs exceeds the limit.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("this needs {}, and {} may be used", readable(*bytes), readable(u128::from(*limit)))]
-#[diagnostic(code("soc::memory"), help("{}", self.advice()))]
+#[diagnostic(code(soc::resources), help("{}", self.advice()))]
 pub struct TooLarge {
     /// The bytes needed.
     pub bytes: u128,
@@ -37,6 +37,7 @@ pub struct TooLarge {
     /// The value that needs most.
     pub culprit: ValueId,
     /// Where its text stands.
+    #[label(primary, "the largest value")]
     pub span: Span,
     /// The bytes it needs.
     pub culprit_bytes: u128,
@@ -51,7 +52,7 @@ impl TooLarge {
         let mut sizes: Vec<_> = self.axes.iter().map(|(name, n)| format!("{name} = {n}")).collect();
         sizes.extend((!self.shape.is_empty()).then(|| format!("entries {:?}", self.shape)));
         let largest = self.axes.iter().max_by_key(|(_, n)| *n).filter(|(_, n)| Some(n) > self.shape.iter().max());
-        let lower = largest.map_or_else(|| "its dimensions".to_owned(), |(name, _)| format!("`{name}`"));
+        let lower = largest.map_or_else(|| "its dimensions".to_owned(), |(name, _)| format!("`{}`", setting(name)));
         format!("the largest value ({}) takes {}; lower {lower}", sizes.join(", "), readable(self.culprit_bytes))
     }
 }
@@ -59,7 +60,7 @@ impl TooLarge {
 /// An axis with more entries than the random generator can tell apart.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("`{axis}` has {size} entries, and an axis has at most {most}")]
-#[diagnostic(code("soc::memory"), help("lower the size of `{axis}`"))]
+#[diagnostic(code(soc::resources), help("lower `{}`", setting(axis)))]
 pub struct TooMany {
     /// The axis.
     pub axis: String,
@@ -67,6 +68,18 @@ pub struct TooMany {
     pub size: usize,
     /// The largest size.
     pub most: usize,
+    /// Where the first value over it stands.
+    #[label(primary, "the first value over it")]
+    pub span: Span,
+}
+
+/// The setting of a file that sizes an axis.
+fn setting(axis: &str) -> &str {
+    match axis {
+        "sample" => "batch",
+        "time" => "grid",
+        other => other,
+    }
 }
 
 fn readable(bytes: u128) -> String {

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::lower::Outline;
 use crate::run::Outcome;
-use crate::source::SourceMap;
+use crate::source::{SourceFile, SourceMap};
 
 /// An experiment that was run.
 #[derive(Clone, Debug)]
@@ -15,8 +15,10 @@ pub struct Experiment<'a> {
     pub text: String,
     /// The shape of the experiment.
     pub outline: &'a Outline,
-    /// The texts of all modules.
+    /// All texts that were read, for places.
     pub sources: &'a SourceMap,
+    /// The files that the experiment is made of, imports first, the file itself last.
+    pub modules: Vec<&'a SourceFile>,
     /// What the command line set, as (name, value).
     pub overrides: Vec<(String, String)>,
     /// The backend's name.
@@ -37,8 +39,7 @@ impl Experiment<'_> {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         };
-        for file in self.sources.files() {
-            part(file.name());
+        for file in &self.modules {
             part(file.text());
         }
         for (name, value) in &self.overrides {

@@ -6,7 +6,7 @@ use super::number::duration;
 use super::table::{Table, last_values, table};
 use crate::lower::Figure;
 use crate::run::NonFinite;
-use crate::source::SourceMap;
+use crate::source::{SourceFile, SourceMap};
 
 const STYLE: &str = "
 body { font: 16px/1.55 system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; color: #222; background: #fff;
@@ -21,6 +21,7 @@ figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; }
 figcaption, .note, footer { color: #666; font-size: .88rem; }
 pre { background: #f7f7f5; border: 1px solid #e6e6e2; border-radius: 4px; padding: .8rem 1rem; overflow-x: auto;
       font: 13.5px/1.5 ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; }
+details { margin: .4rem 0; } summary { cursor: pointer; color: #444; }
 .failure { border-left: 4px solid #d55e00; background: #fdf3ec; padding: .6rem 1rem; }
 code { font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; font-size: .92em; }
 dt { color: #666; float: left; clear: left; width: 8rem; } dd { margin: 0 0 .15rem 8rem; overflow-wrap: anywhere; }
@@ -38,7 +39,7 @@ pub(super) fn page(experiment: &Experiment<'_>) -> String {
         failures(experiment),
         tables(experiment),
         figures(experiment),
-        section("The experiment", &format!("<pre>{}</pre>\n", escape(experiment.text.trim_end()))),
+        section("The experiment", &texts(experiment)),
         timings(experiment),
         citations(experiment),
         section("The run", &facts(experiment)),
@@ -57,6 +58,16 @@ fn section(head: &str, body: &str) -> String {
     if body.is_empty() { String::new() } else { format!("<section>\n<h2>{}</h2>\n{body}</section>\n", escape(head)) }
 }
 
+/// The file, and below it, folded, what it is made of.
+fn texts(experiment: &Experiment<'_>) -> String {
+    let pre = |text: &str| format!("<pre>{}</pre>\n", escape(text.trim_end()));
+    let imported = experiment.modules.split_last().map_or(&[][..], |(_, imported)| imported);
+    let folded = |file: &&SourceFile| {
+        format!("<details>\n<summary><code>{}</code></summary>\n{}</details>\n", escape(file.name()), pre(file.text()))
+    };
+    pre(&experiment.text) + &imported.iter().map(folded).collect::<String>()
+}
+
 /// The first paragraph of the file's text is the title, if it is short; else the file's name is.
 fn split_doc(doc: &str, stem: &str) -> (String, String) {
     let doc = doc.trim();
@@ -70,7 +81,7 @@ fn split_doc(doc: &str, stem: &str) -> (String, String) {
 
 fn paragraphs(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    paragraphs.map(|p| format!("<p>{}</p>\n", escape(p))).collect()
+    paragraphs.map(|p| format!("<p>{}</p>\n", escape(p))).collect::<Vec<_>>().concat()
 }
 
 fn failures(experiment: &Experiment<'_>) -> String {
@@ -110,14 +121,15 @@ fn figures(experiment: &Experiment<'_>) -> String {
 }
 
 fn caption(figure: &Figure) -> String {
-    let mut text = format!("{} against {}", figure.quantities.join(", "), figure.against.as_deref().unwrap_or("step"));
+    let against = figure.against.as_deref().unwrap_or("step");
+    let mut parts = vec![format!("{} against {against}", figure.quantities.join(", "))];
     if !figure.by.is_empty() {
-        text += &format!(", by {}", figure.by.join(", "));
+        parts.push(format!("by {}", figure.by.join(", ")));
     }
     if !figure.mean_over.is_empty() {
-        text += &format!(", averaged over {}", figure.mean_over.join(", "));
+        parts.push(format!("averaged over {}", figure.mean_over.join(", ")));
     }
-    text
+    parts.join(", ")
 }
 
 fn timings(experiment: &Experiment<'_>) -> String {
@@ -141,8 +153,9 @@ fn timings(experiment: &Experiment<'_>) -> String {
 }
 
 fn citations(experiment: &Experiment<'_>) -> String {
-    let items: String = experiment.outline.citations.iter().map(|c| format!("<li>{}</li>\n", escape(c))).collect();
-    if items.is_empty() { String::new() } else { section("Sources", &format!("<ul>\n{items}</ul>\n")) }
+    let citations = &experiment.outline.citations;
+    let items: Vec<String> = citations.iter().map(|c| format!("<li>{}</li>\n", escape(c))).collect();
+    if items.is_empty() { String::new() } else { section("Sources", &format!("<ul>\n{}</ul>\n", items.concat())) }
 }
 
 fn facts(experiment: &Experiment<'_>) -> String {
@@ -156,6 +169,6 @@ fn facts(experiment: &Experiment<'_>) -> String {
         ("hash", experiment.hash()),
     ];
     let shown = facts.iter().filter(|(_, value)| !value.is_empty());
-    let list: String = shown.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value))).collect();
-    format!("<dl>\n{list}</dl>\n")
+    let list = shown.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value)));
+    format!("<dl>\n{}</dl>\n", list.collect::<Vec<_>>().concat())
 }

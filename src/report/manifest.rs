@@ -54,7 +54,7 @@ pub(super) fn ron(experiment: &Experiment<'_>) -> Result<String, ron::Error> {
         last: outcome.quantities.iter().filter_map(|s| Some((s.name.as_str(), s.last()?))).collect(),
         failure: outcome.failure.as_ref().map(ToString::to_string),
     });
-    let modules = experiment.sources.files().iter();
+    let modules = experiment.modules.iter();
     let manifest = Manifest {
         socrun: env!("CARGO_PKG_VERSION"),
         platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),

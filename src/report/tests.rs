@@ -139,6 +139,7 @@ fn a_run_directory_holds_everything_and_is_the_same_twice() {
         text: "let d = 3\n".into(),
         outline: &outline,
         sources: &sources,
+        modules: sources.files().iter().collect(),
         overrides: vec![("d".into(), "3".into())],
         backend: "cpu".into(),
         threads: 2,

@@ -4,16 +4,22 @@
 //! or a program that computes the same. May not know: a backend.
 
 mod activity;
+mod contract;
+mod dead;
+mod detach;
 mod fit;
 mod jvp;
 mod matrix;
+mod merge;
 mod mirror;
+mod names;
+mod optimise;
+mod rebuild;
+mod rename;
+mod reuse;
 mod slope;
 mod vjp;
 
 pub use jvp::jvp;
+pub use optimise::{BEFORE_GRADIENTS, PASSES, Pass, optimise, with_gradients};
 pub use vjp::vjp;
-/// Provisional.
-pub fn optimise(p: crate::graph::Program) -> crate::graph::Program {
-    p
-}

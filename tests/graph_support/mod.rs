@@ -1,6 +1,8 @@
 //! Small programs and their derivatives, checked against the reference evaluator.
 #![allow(dead_code)]
 
+pub mod random;
+
 use ndarray::{ArrayD, IxDyn};
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
@@ -75,8 +77,7 @@ pub fn weighted(b: &mut Builder, v: ValueId, seed: u64) -> ValueId {
 }
 
 /// Fourth-order central difference of the first output in every parameter.
-pub fn differences(program: &Program, at: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
-    let h = 1e-3;
+pub fn differences(program: &Program, at: &[ArrayD<f64>], h: f64) -> Vec<ArrayD<f64>> {
     let mut point = at.to_vec();
     let mut all = Vec::new();
     for i in 0..at.len() {
@@ -137,7 +138,7 @@ pub fn check_at(name: &str, shapes: &[&[usize]], scale: f64, build: impl Fn(&mut
         b.program_mut().outputs.push((Output::Named("tangent".into()), t));
     }
     let program = b.finish();
-    let expected = differences(&plain, &at);
+    let expected = differences(&plain, &at, 1e-3);
     let found = run(&program, &at);
     close(&format!("{name}: value"), &found[0], &run(&plain, &at)[0], 1e-14);
     for (i, e) in expected.iter().enumerate() {

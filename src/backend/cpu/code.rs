@@ -7,6 +7,7 @@ use super::draw::Drawing;
 use super::fused::{Fused, Registers};
 use super::memory::{Memory, Ptr};
 use super::moves::{Count, Fill, Move, Running};
+use super::packed::Pack;
 use super::product::Product;
 use super::reduce::Reduce;
 use super::strided::walk;
@@ -71,14 +72,16 @@ pub(super) struct Watch {
 pub(super) struct Code {
     pub when: When,
     pub steps: Vec<Step>,
+    /// Matrices to be packed before.
+    pub packs: Vec<Pack>,
 }
 
 /// What one who runs steps has besides memory.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub feed: &'a Feed<'a>,
-    /// The first value found not to be finite.
-    pub fault: &'a Mutex<Option<Fault>>,
+    /// What was found not to be finite first, and where the run stood.
+    pub fault: &'a Mutex<Option<((usize, usize), Fault)>>,
 }
 
 /// Runs steps that need nothing of other tiles.
@@ -121,7 +124,8 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
 }
 
 impl Watch {
-    fn run(&self, memory: &Memory<'_>, context: &Context<'_>) {
+    fn run(&self, memory: &mut Memory<'_>, context: &Context<'_>) {
+        memory.watched.1 += 1;
         let from = memory.read(&self.at);
         let mut found = None;
         walk(&self.sizes, [&self.strides], [0], &mut |[x]| {
@@ -130,13 +134,12 @@ impl Watch {
             }
         });
         if let Some(found) = found {
-            let mut fault = context.fault.lock().expect("no worker panics while it reports");
-            // Of two tiles that find the same value, either tells the same: the kind of number may differ, so the
-            // smallest bits are kept.
-            let rank = |f: &Fault| (f.value, f.found.to_bits());
-            let new = Fault { value: self.value, found };
-            if fault.as_ref().is_none_or(|old| rank(&new) < rank(old)) {
-                *fault = Some(new);
+            let mut first = context.fault.lock().expect("no worker panics while it reports");
+            // All tiles pass the same values in the same order; the smallest bits decide between two of them.
+            let rank = |(at, f): &(_, Fault)| (*at, f.found.to_bits());
+            let new = (memory.watched, Fault { value: self.value, found });
+            if first.as_ref().is_none_or(|old| rank(&new) < rank(old)) {
+                *first = Some(new);
             }
         }
     }

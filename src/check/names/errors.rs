@@ -27,17 +27,6 @@ pub(super) struct GivenTwice {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("`{from}` has no item named `{name}`")]
-#[diagnostic(code(soc::name), help("{help}"))]
-pub(super) struct NotExported {
-    pub(super) name: String,
-    pub(super) from: String,
-    pub(super) help: String,
-    #[label("no such item")]
-    pub(super) at: Span,
-}
-
-#[derive(Debug, Error, Diagnostic)]
 #[error("the type `{name}` is not known")]
 #[diagnostic(code(soc::name), help("{help}"))]
 pub(super) struct UnknownType {

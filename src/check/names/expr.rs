@@ -2,7 +2,7 @@
 
 use super::errors::UnknownType;
 use super::{Resolver, Role};
-use crate::check::nearest::suggest;
+use crate::diagnostic::nearest;
 use crate::check::walk::{as_name, children};
 use crate::source::Name;
 use crate::syntax::tree::{Expr, ExprKind, Integral, Let, Param, TypeExpr, TypeKind};
@@ -70,7 +70,7 @@ impl Resolver<'_> {
                     None => self.expr(at),
                 }
             }
-            None if self.is_noise(&differential.name.key) => {}
+            None if self.is_noise(&differential.name.key) => self.bind_usual("t", differential.span),
             None => self.bind(&differential.name),
         }
         self.expr(&integral.integrand);
@@ -139,7 +139,7 @@ impl Resolver<'_> {
         if known.contains(&&*word.text) {
             return;
         }
-        let help = match suggest(&word.text, known.iter().copied()) {
+        let help = match nearest(&word.text, known.iter().copied()) {
             Some(near) => format!("did `{near}` stand here?"),
             None => format!("expected `R`, `R[…]`, {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
         };

@@ -6,15 +6,17 @@
 mod body;
 mod errors;
 mod expr;
+mod offers;
 mod top;
 
+pub(super) use offers::Offers;
 pub(super) use top::{Resolved, resolve_module};
 
 use std::collections::BTreeMap;
 
 use self::errors::{GivenTwice, UnknownName};
 use super::builtin;
-use super::nearest::suggest;
+use crate::diagnostic::nearest;
 use crate::diagnostic::Sink;
 use crate::source::{Name, Span, Symbol};
 
@@ -31,7 +33,7 @@ struct Resolver<'a> {
     /// Names of the file with their spellings.
     top: &'a BTreeMap<Symbol, (String, Span)>,
     /// Where else a name could come from: the clause that would import it.
-    offers: &'a BTreeMap<Symbol, String>,
+    offers: &'a Offers,
     frames: Vec<BTreeMap<Symbol, (Name, Role)>>,
 }
 
@@ -61,6 +63,12 @@ impl Resolver<'_> {
         frame.insert(name.key.clone(), (name.clone(), Role::Plain));
     }
 
+    /// Binds a time under its usual name, where a text leaves its name out.
+    fn bind_usual(&mut self, text: &str, span: Span) {
+        let name = crate::source::name(text, span);
+        self.bind(&name);
+    }
+
     fn is_local(&self, key: &Symbol) -> bool {
         self.frames.iter().any(|frame| frame.contains_key(key))
     }
@@ -84,23 +92,25 @@ impl Resolver<'_> {
     }
 
     fn help_for(&self, name: &Name) -> String {
-        if let Some(clause) = self.offers.get(&name.key) {
-            return format!("import it: `{clause}`");
+        if let Some(module) = self.offers.module_of(&name.key) {
+            return format!("import it: `use {module}.{{{name}}}`");
         }
         let locals = self.frames.iter().rev().flat_map(|frame| frame.values().map(|(name, _)| &*name.text));
         let tops = self.top.values().map(|(text, _)| text.as_str());
-        if let Some(near) = suggest(&name.text, locals.chain(tops).chain(builtin::names())) {
+        let known: Vec<&str> = locals.chain(tops).chain(builtin::names().map(|name| -> &str { name })).collect();
+        // One letter is as near to another as to any.
+        if name.text.chars().count() > 1
+            && let Some(near) = nearest(&name.text, known)
+        {
             return format!("did `{near}` stand here?");
         }
         // Spellings are compared folded as well, so that `sigm` finds `σ`.
         let locals = self.frames.iter().rev().flat_map(|frame| frame.values().map(|(name, _)| name));
-        if let Some(near) = locals.into_iter().find(|near| suggest(name.key.as_str(), [near.key.as_str()]).is_some()) {
+        if let Some(near) = locals.into_iter().find(|near| name.key.as_str().len() > 1 && nearest(name.key.as_str(), [near.key.as_str()]).is_some()) {
             return format!("did `{near}` stand here?");
         }
-        if let Some((key, clause)) = suggest(name.key.as_str(), self.offers.keys().map(Symbol::as_str))
-            .and_then(|near| self.offers.get_key_value(&Symbol::folded(near)))
-        {
-            return format!("the standard library has `{key}`: `{clause}`");
+        if let Some((near, module)) = self.offers.nearest(&name.key) {
+            return format!("the standard library has `{near}`: `use {module}.{{{near}}}`");
         }
         format!("define it with `let {name} = …`, or import it with `use`")
     }

@@ -1,7 +1,7 @@
 //! The statements of a problem, sorted by role.
 
 use super::errors::{DottedTerm, Missing, NoSuchState, StateGivenElsewhere, Twice, WrongDifferential};
-use crate::check::nearest::suggest;
+use crate::diagnostic::nearest;
 use crate::check::walk::canonical;
 use crate::diagnostic::Sink;
 use crate::source::{Name, Span, SourceMap};
@@ -30,7 +30,7 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
     let mut equations: Vec<(&Equation, Span)> = Vec::new();
     let mut boundaries: Vec<(&Name, &Expr, bool, &Expr, Span)> = Vec::new();
     let mut fine = true;
-    let mut twice = |what: String, second: Span, first: Span, help: &'static str, sink: &mut Sink| {
+    let twice = |what: String, second: Span, first: Span, help: &'static str, sink: &mut Sink| {
         sink.push(Twice { problem: problem(), what, help, second, first });
     };
     for statement in &definition.body.statements {
@@ -149,7 +149,7 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
     let strangers = equations.iter().map(|(one, _)| &one.name).chain(boundaries.iter().map(|(name, ..)| *name));
     for name in strangers.filter(|name| !is_state(name)) {
         let known: Vec<&str> = states.iter().map(|state| &*state.name.text).collect();
-        let help = match suggest(&name.text, known.iter().copied()) {
+        let help = match nearest(&name.text, known.iter().copied()) {
             Some(near) => format!("did `{near}` stand here?"),
             None => format!("declare it: `state {name}: R[…]`"),
         };

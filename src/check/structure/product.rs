@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use crate::check::walk::{as_name, canonical, combine, number, peel};
 use crate::source::Span;
-use crate::syntax::tree::{BinaryOp, Expr, ExprKind, Spelling, UnaryOp};
+use crate::syntax::tree::{BinaryOp, Expr, ExprKind, UnaryOp};
 
 /// ± number · factors / divisors, in the order of the text.
 #[derive(Clone)]
@@ -227,13 +227,4 @@ pub(super) fn quadratic_coefficient(product: &Product, control: &crate::source::
         }
         _ => None,
     }
-}
-
-/// `-e` where `negative`, else `e`.
-pub(super) fn signed(negative: bool, expr: Expr) -> Expr {
-    if !negative {
-        return expr;
-    }
-    let span = expr.span;
-    Expr { kind: ExprKind::Unary(UnaryOp::Negate, Spelling::Sign, Box::new(expr)), span }
 }

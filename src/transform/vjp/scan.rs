@@ -6,6 +6,7 @@ use super::{Deferred, Pending, Reverse, Waiting};
 use crate::graph::{AxisId, Builder, Carry, Op, Scan, ScanOutput, Type, ValueId};
 use crate::transform::activity::differentiable;
 use crate::transform::mirror::Frame;
+use crate::transform::names::names_axis;
 use crate::transform::vjp::rules::contribution;
 
 impl Reverse {
@@ -88,7 +89,7 @@ impl Reverse {
             if node.region != scan.region || !self.active[v.index()] {
                 continue;
             }
-            let mut any = matches!(node.op, Op::Output(..)) || node.ty.varies(scan.axis) || names_axis(&node.op, scan);
+            let mut any = matches!(node.op, Op::Output(..)) || node.ty.varies(scan.axis) || names_axis(&node.op, scan.axis);
             node.op.for_each_operand(|o| any |= carried.contains(&o) && self.active[o.index()]);
             if any {
                 carried.insert(v);
@@ -131,7 +132,7 @@ impl Reverse {
 
     /// A fresh name for the steps if the scan's own axis means something else in this operation.
     fn step_axis(&self, b: &mut Builder, d: &Deferred, scan: &Scan) -> Option<AxisId> {
-        let in_use = names_axis(&d.op, scan)
+        let in_use = names_axis(&d.op, scan.axis)
             || d.op.operands().iter().chain([&d.result, &d.target, &d.g]).any(|v| b.ty(*v).varies(scan.axis));
         in_use.then(|| {
             let a = b.program().axis(scan.axis).clone();
@@ -183,16 +184,4 @@ struct Loop<'a> {
     frame: &'a Frame,
     /// The reverse loop.
     own: ValueId,
-}
-
-fn names_axis(op: &Op, scan: &Scan) -> bool {
-    match op {
-        Op::Contract(spec, ..) => spec.axes.contains(&scan.axis),
-        Op::Reduce(_, axes, ..) => axes.contains(&scan.axis),
-        Op::CumulativeSum { axis, .. } | Op::At { axis, .. } | Op::Place { axis, .. } | Op::Shift { axis, .. } => {
-            *axis == scan.axis
-        }
-        Op::Rename { from, to, .. } => *from == scan.axis || *to == scan.axis,
-        _ => false,
-    }
 }

@@ -1,0 +1,120 @@
+//! The functions of the language itself: one row each.
+
+/// How the type of a call follows from its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// One tensor of any shape, entry by entry.
+    Entrywise,
+    /// Two tensors of one shape, entry by entry; `max` also of one tensor, over all entries.
+    Extremum,
+    /// One tensor of any shape to a number.
+    Reduce,
+    /// A vector to a vector of its size.
+    Softmax,
+    /// Two tensors of one shape to a number.
+    Dot,
+    /// A square matrix to a number.
+    Trace,
+    /// A vector to a diagonal matrix, a matrix to its diagonal.
+    Diagonal,
+    /// A square matrix to one of its size.
+    SquareToSquare,
+    /// A square matrix and a vector to a vector.
+    Solve,
+    /// Numbers and vectors, one after the other.
+    Concat,
+    /// A value or function, without gradient.
+    Detach,
+    /// A value without axes and a rate.
+    RunningMean,
+    /// A list's length, or a vector's size.
+    Length,
+    /// One entry of a list.
+    ListEntry,
+    /// All entries of a list but the first.
+    ListRest,
+    /// The identity, with its size in brackets.
+    Identity,
+    /// A constant array, with its sizes in brackets.
+    Filled,
+    /// A random array, with its sizes in brackets: `randn[d](seed = 0)`.
+    Drawn,
+    /// An array with other sizes: `reshape[n, m](x)`.
+    Reshape,
+    /// Two numbers to a law.
+    Law,
+    /// A learning rate and options to an optimizer.
+    Optimizer,
+}
+
+/// A function of the language.
+#[derive(Debug)]
+pub(crate) struct Builtin {
+    pub(crate) name: &'static str,
+    /// What a call looks like.
+    pub(crate) usage: &'static str,
+    pub(crate) rule: Rule,
+}
+
+const fn row(name: &'static str, usage: &'static str, rule: Rule) -> Builtin {
+    Builtin { name, usage, rule }
+}
+
+/// All of them.
+pub(crate) const BUILTINS: &[Builtin] = &[
+    row("exp", "exp(x)", Rule::Entrywise),
+    row("log", "log(x)", Rule::Entrywise),
+    row("sqrt", "sqrt(x)", Rule::Entrywise),
+    row("sin", "sin(x)", Rule::Entrywise),
+    row("cos", "cos(x)", Rule::Entrywise),
+    row("tanh", "tanh(x)", Rule::Entrywise),
+    row("relu", "relu(x)", Rule::Entrywise),
+    row("sigmoid", "sigmoid(x)", Rule::Entrywise),
+    row("softplus", "softplus(x)", Rule::Entrywise),
+    row("abs", "abs(x)", Rule::Entrywise),
+    row("sign", "sign(x)", Rule::Entrywise),
+    row("erf", "erf(x)", Rule::Entrywise),
+    row("floor", "floor(x)", Rule::Entrywise),
+    row("min", "min(a, b)", Rule::Extremum),
+    row("max", "max(a, b)", Rule::Extremum),
+    row("sum", "sum(x)", Rule::Reduce),
+    row("logsumexp", "logsumexp(x)", Rule::Reduce),
+    row("norm", "norm(x)", Rule::Reduce),
+    row("softmax", "softmax(x)", Rule::Softmax),
+    row("dot", "dot(x, y)", Rule::Dot),
+    row("tr", "tr(A)", Rule::Trace),
+    row("diag", "diag(x)", Rule::Diagonal),
+    row("expm", "expm(A)", Rule::SquareToSquare),
+    row("solve", "solve(A, x)", Rule::Solve),
+    row("concat", "concat(x, y)", Rule::Concat),
+    row("detach", "detach(x)", Rule::Detach),
+    row("ema", "ema(x, rate = 0.01)", Rule::RunningMean),
+    row("length", "length(list)", Rule::Length),
+    row("first", "first(list)", Rule::ListEntry),
+    row("last", "last(list)", Rule::ListEntry),
+    row("rest", "rest(list)", Rule::ListRest),
+    row("I", "I[n]", Rule::Identity),
+    row("zeros", "zeros[n]", Rule::Filled),
+    row("ones", "ones[n]", Rule::Filled),
+    row("randn", "randn[n](seed = 0)", Rule::Drawn),
+    row("reshape", "reshape[n, m](x)", Rule::Reshape),
+    row("uniform", "uniform(a, b)", Rule::Law),
+    row("normal", "normal(m, s)", Rule::Law),
+    row("adam", "adam(rate, β1 = 0.9, β2 = 0.999, ε = 1e-8, decay = 0, clip = 1)", Rule::Optimizer),
+    row("sgd", "sgd(rate, momentum = 0, clip = 1)", Rule::Optimizer),
+];
+
+/// The function of this name.
+pub(crate) fn find_builtin(name: &str) -> Option<&'static Builtin> {
+    BUILTINS.iter().find(|builtin| builtin.name == name)
+}
+
+/// Whether there is a function of this name.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    find_builtin(name).is_some()
+}
+
+/// All names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    BUILTINS.iter().map(|builtin| builtin.name)
+}

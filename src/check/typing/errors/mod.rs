@@ -1,0 +1,19 @@
+//! What can be wrong with types, topic by topic.
+
+mod axis;
+mod call;
+mod derivative;
+mod kind;
+mod process;
+mod requires;
+mod setting;
+mod shape;
+
+pub(super) use axis::{MixedTimes, NothingVaries, StillVaries};
+pub(super) use call::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, NotCallable, TooManyArguments};
+pub(super) use derivative::{GradientOfVector, JacobianOfScalar, NoField, NoVariable, DivergenceOf};
+pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, WrongKind};
+pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
+pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
+pub(super) use setting::{BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, NoQuantity, StatementTwice, UnknownSetting, Unmoved};
+pub(super) use shape::{ByVector, Differ, NoProduct, NotASize, NotSquare, OutOfRange, PowerOfVector, ScalarPlusShape, UnboundSize, WrongShape};
