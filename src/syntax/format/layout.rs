@@ -26,8 +26,7 @@ pub(super) fn lay_out(text: &str, base: u32, tree: &File) -> String {
         let line_tokens = &all[first..last];
         let comment = line_tokens.last().filter(|token| token.kind == TokenKind::Comment);
         let count = line_tokens.len() - usize::from(comment.is_some());
-        let blank_before =
-            !lines.is_empty() && text[end_of_last..line_tokens[0].start].matches('\n').count() > 1;
+        let blank_before = !lines.is_empty() && text[end_of_last..line_tokens[0].start].matches('\n').count() > 1;
         let old = column(text, line_tokens[0].start);
         let indent = layout.indent(&code, &roles, next, count, old);
         let mut line = Line { blank_before, indent, ..Line::default() };
