@@ -116,7 +116,7 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => "an integral is the left-point sum on the grid of its path".to_string(),
             };
-            let error = super::errors::UnknownMember { owner: "quadrature".into(), name: rule.text.to_string(), at: rule.span, help };
+            let error = super::errors::UnknownWord { expected: "a quadrature rule", name: rule.text.to_string(), at: rule.span, help };
             self.report(rule.span, error);
         }
         let mut axes = super::ty::Axes::new();

@@ -22,7 +22,6 @@ pub(crate) struct Written<'a> {
     pub(crate) ty: &'a TypeExpr,
     pub(crate) scheme: Option<&'a Name>,
     pub(crate) body: &'a Block,
-    pub(crate) span: Span,
 }
 
 impl<'a> Typer<'a> {
@@ -40,7 +39,7 @@ impl<'a> Typer<'a> {
                 self.path(state, noise.as_ref(), problem, control.as_ref(), scope);
             }
             StatementKind::Process { name, ty, scheme, body } => {
-                let written = Written { name, ty, scheme: scheme.as_ref(), body, span: statement.span };
+                let written = Written { name, ty, scheme: scheme.as_ref(), body };
                 let process = self.process(&written, scope);
                 scope.bind(&name.key, process);
             }
@@ -153,7 +152,7 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => format!("the schemes are {}", SCHEMES.join(", ")),
             };
-            let error = super::errors::UnknownMember { owner: "the language".into(), name: scheme.text.to_string(), at: scheme.span, help };
+            let error = super::errors::UnknownWord { expected: "a scheme", name: scheme.text.to_string(), at: scheme.span, help };
             self.report(scheme.span, error);
         }
         let Declared::Tensor(shape) = self.declared(written.ty, scope) else {
@@ -216,7 +215,7 @@ impl<'a> Typer<'a> {
         match equation {
             None => {
                 let help = format!("state it: `d{name} = … dt`");
-                self.part_missing(name, "no equation", &help, written.span);
+                self.part_missing(name, "no equation", &help, name.span);
             }
             Some((one, _)) => axes = join(&axes, &self.equation(one, &shape, written.ty.span, backward, &inner)),
         }

@@ -125,7 +125,7 @@ impl<'a> Typer<'a> {
                 other => {
                     let found = other.describe();
                     let error = BadSetting {
-                        name: "seed".into(),
+                        name: "`seed`".into(),
                         expected: "is a whole number from 0",
                         found,
                         at: seed.span,
@@ -188,7 +188,7 @@ impl<'a> Typer<'a> {
             && !(number > 0.0 && number <= 1.0)
         {
             let found = rate.ty.describe();
-            let error = BadSetting { name: "rate".into(), expected: "lies in (0, 1]", found, at: rate.span, help: None };
+            let error = BadSetting { name: "`rate`".into(), expected: "lies in (0, 1]", found, at: rate.span, help: None };
             self.report(rate.span, error);
         }
         let Some(tensor) = self.tensor(&value.ty, value.span, scope) else { return Ty::Poison };
@@ -268,13 +268,13 @@ impl<'a> Typer<'a> {
         };
         match &one.ty {
             Ty::Number(value) if !fine(*value) => {
-                self.report(one.span, BadSetting { name: name.to_string(), expected, found, at: one.span, help: None });
+                self.report(one.span, BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None });
             }
             Ty::Number(_) | Ty::Poison => {}
             other => {
                 let other = other.clone();
                 if !matches!(self.tensor(&other, one.span, scope), Some(tensor) if tensor.is_scalar() && tensor.axes.is_empty()) {
-                    self.report(one.span, BadSetting { name: name.to_string(), expected, found, at: one.span, help: None });
+                    self.report(one.span, BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None });
                 }
             }
         }

@@ -61,6 +61,13 @@ impl<'a> Typer<'a> {
             })
             .flatten()
             .collect();
+        for item in &entry.tree.items {
+            if let ItemKind::Plot(crate::syntax::tree::Plot { quantities, .. })
+            | ItemKind::Table(crate::syntax::tree::Table { quantities, .. }) = &item.kind
+            {
+                self.shown.extend(quantities.iter().map(|name| name.key.clone()));
+            }
+        }
         let quantities = self.check_entry();
         for sweep in &sweeps {
             let count = self.sweep_length(sweep);
@@ -187,7 +194,7 @@ impl<'a> Typer<'a> {
                 None if needed => {
                     self.report(at, MissingSetting { place: "train", name, help, at });
                 }
-                Some(place) if !needed => self.unused(name, *place),
+                Some(place) if !needed && minimised.is_some() => self.unused(name, *place),
                 _ => {}
             }
         }
@@ -195,7 +202,7 @@ impl<'a> Typer<'a> {
 
     fn unused(&mut self, name: &str, at: Span) {
         let error = BadSetting {
-            name: name.to_string(),
+            name: format!("`{name}`"),
             expected: "divides the time of a path or a process",
             found: "none in this block".to_string(),
             at,
@@ -236,7 +243,7 @@ impl<'a> Typer<'a> {
             Ty::Number(value) if value.fract() == 0.0 && *value >= 1.0 => {}
             other => {
                 let found = other.describe();
-                let error = BadSetting { name: name.to_string(), expected: "is a whole number from 1", found, at, help: None };
+                let error = BadSetting { name: format!("`{name}`"), expected: "is a whole number from 1", found, at, help: None };
                 self.report(at, error);
             }
         }
@@ -398,7 +405,7 @@ impl<'a> Typer<'a> {
                 _ => Axes::new(),
             };
             // What no other quantity uses is meant to be one.
-            if !timed && !mentioned.contains(&one.name.key) {
+            if !timed && !mentioned.contains(&one.name.key) && !self.shown.contains(&one.name.key) {
                 self.measured_axes(&one.name, &axes, None);
             }
             let every = measure.every.is_some();
@@ -425,7 +432,11 @@ impl<'a> Typer<'a> {
         let error = StillVaries {
             what: format!("`{name}`"),
             axis: entry.name.to_string(),
-            allowed: "a measured quantity may vary over `step` and swept names only",
+            allowed: if shown.is_some() {
+                "a shown quantity may vary over `step` and swept names only"
+            } else {
+                "a measured quantity may vary over `step` and swept names only"
+            },
             through: entry.through.to_string(),
             entered: entry.span,
             used_as: if shown.is_some() { "shown here" } else { "measured here" },

@@ -10,6 +10,7 @@ use super::ty::{Tensor, Ty};
 use super::typer::Typer;
 use crate::check::builtin::Rule;
 use crate::check::size::Size;
+use crate::check::walk::as_name;
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, UnaryOp};
 
@@ -143,6 +144,9 @@ impl<'a> Typer<'a> {
             _ => {
                 let found = ty.describe();
                 let text = self.text(expr.span);
+                if as_name(expr).is_some() && !self.no_sizes.insert(text.clone()) {
+                    return None;
+                }
                 let what = if matches!(ty, Ty::Number(_)) { "a size".to_string() } else { format!("the size `{text}`") };
                 let call = self.through();
                 self.report(expr.span, NotASize { what, found, at: expr.span, because: None, call });

@@ -36,6 +36,12 @@ pub(crate) struct Typer<'a> {
     pub(crate) choice: BTreeMap<Symbol, usize>,
     /// Whether a path or a process was met: what then needs a grid.
     pub(crate) timed: bool,
+    /// Where the shape that is asked for is written.
+    pub(crate) asked: Option<Span>,
+    /// The measured names that a plot or a table shows.
+    pub(crate) shown: BTreeSet<Symbol>,
+    /// Names found to be no sizes: reported once.
+    pub(crate) no_sizes: BTreeSet<String>,
     roots: Vec<Rc<Scope<'a>>>,
     reported: BTreeSet<(u32, u32, String)>,
     next_axis: u32,
@@ -59,6 +65,9 @@ impl<'a> Typer<'a> {
             calls: Vec::new(),
             choice: BTreeMap::new(),
             timed: false,
+            asked: None,
+            shown: BTreeSet::new(),
+            no_sizes: BTreeSet::new(),
             roots: (0..modules.len()).map(Scope::root).collect(),
             reported: BTreeSet::new(),
             next_axis: 1,
@@ -116,7 +125,7 @@ impl<'a> Typer<'a> {
     /// Guards against recursion without end.
     pub(crate) fn deeper(&mut self, at: Span, inner: impl FnOnce(&mut Self) -> Ty<'a>) -> Ty<'a> {
         if self.depth >= MAX_DEPTH {
-            return self.report(at, TooDeep { limit: MAX_DEPTH, at });
+            return self.report(at, TooDeep { limit: MAX_DEPTH, at, call: self.through() });
         }
         self.depth += 1;
         let ty = inner(self);
@@ -200,8 +209,8 @@ impl<'a> Typer<'a> {
     /// A `let` in whose value a process stands without a time: its value is that at the time bound where it is asked for.
     fn timed_let(&mut self, name: &Name, one: &'a Let, home: &Rc<Scope<'a>>, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         let Some(now) = scope.now() else {
-            let (role, text, call) = ("value", name.text.to_string(), self.through());
-            return self.report(name.span, NeedsTime { role, name: text, at: name.span, call });
+            // The process inside is at fault: nothing says at which time it stands.
+            return self.typed_value(one, &Scope::timeless(home));
         };
         let inner = Scope::at(home, now.clone());
         // Inside a problem the time has a name that its `let`s may use.
@@ -241,7 +250,9 @@ impl<'a> Typer<'a> {
             super::function::Declared::Tensor(shape) => Some(shape.clone()),
             _ => None,
         };
+        let asked = self.asked.replace(written.span);
         let ty = self.expr(&one.value, scope, expected.as_deref());
+        self.asked = asked;
         let what = format!("`{}`", one.name);
         self.fit(&declared, ty, one.value.span, Some(written.span), &what, scope)
     }
