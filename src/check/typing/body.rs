@@ -31,7 +31,7 @@ impl<'a> Typer<'a> {
             StatementKind::Use(one) => self.use_members(one, scope),
             StatementKind::Let(one) => {
                 scope.set(&one.name.key, Binding::Lazy(one));
-                if one.params.is_some() || !self.stands_at_a_time(&one.value, scope) {
+                if one.params.is_some() || !Self::stands_at_a_time(&one.value, scope) {
                     self.lookup(&one.name, scope);
                 }
             }
@@ -178,7 +178,7 @@ impl<'a> Typer<'a> {
                         misplaced = true;
                         continue;
                     }
-                    match self.moment(at, &ty, &inner) {
+                    match Self::moment(at, &ty, &inner) {
                         Some(time) if !matches!(time.moment, Moment::Bound(_)) => {
                             let given = self.boundary(name, &shape, *drawn, value, written.ty.span, &inner);
                             axes = join(&axes, &given);
@@ -299,7 +299,7 @@ impl<'a> Typer<'a> {
             let summand = match &noise {
                 None => Ty::Tensor(integrand),
                 Some(noise) => {
-                    let increment = self.increment(&Ty::Noise(noise.clone()), differential.span);
+                    let increment = Self::increment(&Ty::Noise(noise.clone()), differential.span);
                     if term.dot {
                         let (a, b) = (Ty::Tensor(integrand), Ty::Tensor(increment));
                         self.binary(crate::syntax::tree::BinaryOp::Dot, (&a, term.integrand.span), (&b, differential.span), &inner)

@@ -47,7 +47,7 @@ impl<'a> Typer<'a> {
                     let written = super::body::Written { name, ty, scheme: scheme.as_ref(), body };
                     self.process(&written, &scope);
                 }
-                StatementKind::Let(one) if one.params.is_none() && !self.stands_at_a_time(&one.value, &scope) => {
+                StatementKind::Let(one) if one.params.is_none() && !Self::stands_at_a_time(&one.value, &scope) => {
                     self.lookup(&one.name, &scope);
                 }
                 StatementKind::Let(one) if one.name.key.as_str() == "optimal" => {
@@ -409,16 +409,13 @@ impl<'a> Typer<'a> {
                 self.report(clause.span, BadClause { problem: usual, at: clause.span });
                 continue;
             };
-            match Predicate::ALL.iter().find(|(_, word, _)| *word == name.key.as_str()) {
-                Some((predicate, ..)) => found.push((owner.clone(), *predicate, clause.span)),
-                None => {
-                    let known = Predicate::ALL.iter().map(|(_, word, _)| *word);
-                    let help = match nearest(&name.text, known.clone()) {
-                        Some(near) => format!("did `{near}` stand here?"),
-                        None => format!("the predicates are {}", known.collect::<Vec<_>>().join(", ")),
-                    };
-                    self.report(name.span, NotFound { name: name.text.to_string(), at: name.span, help });
-                }
+            if let Some((predicate, ..)) = Predicate::ALL.iter().find(|(_, word, _)| *word == name.key.as_str()) { found.push((owner.clone(), *predicate, clause.span)) } else {
+                let known = Predicate::ALL.iter().map(|(_, word, _)| *word);
+                let help = match nearest(&name.text, known.clone()) {
+                    Some(near) => format!("did `{near}` stand here?"),
+                    None => format!("the predicates are {}", known.collect::<Vec<_>>().join(", ")),
+                };
+                self.report(name.span, NotFound { name: name.text.to_string(), at: name.span, help });
             }
         }
         found

@@ -33,11 +33,10 @@ impl<'a> Typer<'a> {
                 ItemKind::Bind(bind) => {
                     self.lookup(&bind.name, &root);
                 }
-                ItemKind::Net(net) => {
-                    if !self.lookup(&net.name, &root).is_poison() {
+                ItemKind::Net(net)
+                    if !self.lookup(&net.name, &root).is_poison() => {
                         self.check_net(net, &root);
                     }
-                }
                 ItemKind::Sweep(axes) => {
                     for axis in axes {
                         self.lookup(&axis.name, &root);
@@ -70,7 +69,7 @@ impl<'a> Typer<'a> {
         }
         let quantities = self.check_entry();
         for sweep in &sweeps {
-            let count = self.sweep_length(sweep);
+            let count = Self::sweep_length(sweep);
             for index in other_values(sweep, count) {
                 self.choice.insert(sweep.name.key.clone(), index);
                 self.renew_entry();
@@ -144,7 +143,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn sweep_length(&self, axis: &SweepAxis) -> usize {
+    fn sweep_length(axis: &SweepAxis) -> usize {
         match &peel(&axis.values).kind {
             ExprKind::List(items) => items.len(),
             ExprKind::Range(from, to) => match (literal(from), literal(to)) {
@@ -294,12 +293,11 @@ impl<'a> Typer<'a> {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    StatementKind::Path { state, noise, problem, control } => {
-                        if state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name) {
+                    StatementKind::Path { state, noise, problem, control }
+                        if (state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name)) => {
                             open.extend(free_names(problem));
                             open.extend(control.iter().flat_map(free_names));
                         }
-                    }
                     StatementKind::Process { name: process, body, .. } if process.key == name => {
                         for inner in &body.statements {
                             match &inner.kind {
@@ -398,7 +396,7 @@ impl<'a> Typer<'a> {
             if one.params.is_some() {
                 continue;
             }
-            let timed = self.stands_at_a_time(&one.value, &scope);
+            let timed = Self::stands_at_a_time(&one.value, &scope);
             let ty = if timed { Ty::Poison } else { self.lookup(&one.name, &scope) };
             let axes = match &ty {
                 Ty::Tensor(tensor) => tensor.axes.clone(),

@@ -19,21 +19,18 @@ impl<'a> Typer<'a> {
     pub(crate) fn net_type(&mut self, net: &'a Net, root: &Rc<Scope<'a>>) -> Ty<'a> {
         let mut inputs = Vec::new();
         for param in &net.inputs {
-            inputs.push(match &param.ty {
-                Some(written) => self.declared(written, root),
-                None => {
-                    let help = Some(format!("say what flows in: `{}: R[d]`", param.name));
-                    let error = super::errors::WrongKind {
-                        expected: "a type for each input of a net".into(),
-                        found: "none".into(),
-                        at: param.span,
-                        because: None,
-                        call: None,
-                        help,
-                    };
-                    self.report(param.span, error);
-                    Declared::Poison
-                }
+            inputs.push(if let Some(written) = &param.ty { self.declared(written, root) } else {
+                let help = Some(format!("say what flows in: `{}: R[d]`", param.name));
+                let error = super::errors::WrongKind {
+                    expected: "a type for each input of a net".into(),
+                    found: "none".into(),
+                    at: param.span,
+                    because: None,
+                    call: None,
+                    help,
+                };
+                self.report(param.span, error);
+                Declared::Poison
             });
         }
         let output = self.declared(&net.output, root);
