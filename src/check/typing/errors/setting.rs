@@ -28,7 +28,7 @@ pub(in crate::check::typing) struct UnknownSetting {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("`{name}` {expected}, found {found}")]
+#[error("{name} {expected}, found {found}")]
 #[diagnostic(code(soc::setting))]
 pub(in crate::check::typing) struct BadSetting {
     pub(in crate::check::typing) name: String,
@@ -82,17 +82,6 @@ pub(in crate::check::typing) struct Forgotten {
     pub(in crate::check::typing) at: Span,
     #[label("swept here")]
     pub(in crate::check::typing) sweep: Span,
-}
-
-#[derive(Debug, Error, Diagnostic)]
-#[error("{expected}, found `{name}`")]
-#[diagnostic(code(soc::name), help("{help}"))]
-pub(in crate::check::typing) struct NoQuantity {
-    pub(in crate::check::typing) expected: &'static str,
-    pub(in crate::check::typing) name: String,
-    pub(in crate::check::typing) help: String,
-    #[label("not known here")]
-    pub(in crate::check::typing) at: Span,
 }
 
 #[derive(Debug, Error, Diagnostic)]
