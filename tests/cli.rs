@@ -1,4 +1,5 @@
 //! The command as its users meet it: exit codes, what stands on stdout and stderr, what is written.
+#![allow(clippy::disallowed_methods, reason = "tests write texts and look at what was written")]
 
 use std::fs;
 use std::path::Path;
@@ -127,6 +128,7 @@ fn json_holds_last_values_histories_and_times() {
 fn a_sweep_has_a_cell_per_combination() {
     let folder = folder();
     let text = SMALL.replace("let rate = 1e-2", "sweep rate in [1e-2, 1e-3], seed in 1..2");
+    let text = text.replace("against step", "against step by rate, mean over seed");
     put(&folder, "sweep.soc", text.replace("table cost", "table cost by rate, mean over seed"));
     let all = json(&folder, &["sweep.soc"]);
     let labels: Vec<_> =
@@ -327,7 +329,9 @@ fn values_of_the_command_line_stand_in_for_those_of_the_file() {
 #[test]
 fn a_seed_on_the_command_line_stands_for_a_swept_one() {
     let folder = folder();
-    put(&folder, "sweep.soc", SMALL.replace("let rate = 1e-2", "let rate = 1e-2\nsweep seed in 1..3"));
+    let text = SMALL.replace("let rate = 1e-2", "let rate = 1e-2\nsweep seed in 1..3");
+    let text = text.replace("against step", "against step, mean over seed");
+    put(&folder, "sweep.soc", text.replace("table cost", "table cost, mean over seed"));
     let all = json(&folder, &["sweep.soc", "--seed", "9", "--out", "a"]);
     assert_eq!(all["cells"].as_array().map(Vec::len), Some(1));
     assert_eq!((&all["cells"][0]["labels"]["seed"], &all["cells"][0]["seed"]), (&"9".into(), &9.into()));
