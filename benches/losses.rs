@@ -46,7 +46,7 @@ fn main() {
             let program = optimise(training.program.clone());
             let states: Vec<_> = program.states.iter().map(|s| ArrayD::zeros(s.shape.clone())).collect();
             let mut cpu = Cpu::new(program, threads).unwrap();
-            let flops = cpu.summary().cost.flops as f64;
+            let flops = cpu.summary().cost.products as f64;
             let mut times: Vec<f64> = (0..steps + 3)
                 .map(|k| {
                     let start = Instant::now();
