@@ -7,6 +7,7 @@ mod builtin;
 mod names;
 mod size;
 mod structure;
+mod typing;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub fn check(modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &
             }
         }
     }
+    // A name without a meaning is an error of its own; typing takes it for anything.
+    typing::type_program(&modules, &resolved, &structures, map, sink);
     if sink.has_errors() {
         return None;
     }

@@ -3,7 +3,6 @@
 use multiversion::multiversion;
 
 use super::memory::{Memory, Ptr};
-use super::strided::reach;
 use crate::backend::math;
 use crate::graph::{Binary, Unary};
 
@@ -90,12 +89,7 @@ impl Fused {
         })
     }
 
-    /// The numbers in the index space.
-    pub fn len(&self) -> usize {
-        self.sizes.iter().product()
-    }
-
-    /// Runs the part of the index space from entry `from` to entry `to` of the outermost dimension.
+    /// Runs the group.
     pub fn run(&self, memory: &mut Memory<'_>, registers: &mut Registers) {
         while registers.0.len() < self.registers {
             registers.0.push(vec![0.0; CHUNK]);
@@ -121,7 +115,15 @@ impl Fused {
     }
 
     /// Rows `row..row + rows`, columns `column..column + columns`.
-    fn chunk(&self, memory: &mut Memory<'_>, registers: &mut Registers, row: usize, rows: usize, column: usize, columns: usize) {
+    fn chunk(
+        &self,
+        memory: &mut Memory<'_>,
+        registers: &mut Registers,
+        row: usize,
+        rows: usize,
+        column: usize,
+        columns: usize,
+    ) {
         let inner = self.sizes[self.sizes.len() - 1];
         let len = rows * columns;
         let linear = row * inner + column;
@@ -192,11 +194,6 @@ impl Fused {
                 at
             }
         }
-    }
-
-    /// The numbers past each pointer that the group touches, for checks.
-    pub fn reaches(&self) -> usize {
-        self.loads.iter().map(|l| reach(&self.sizes, &l.strides)).max().unwrap_or(0)
     }
 }
 

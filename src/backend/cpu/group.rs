@@ -34,9 +34,10 @@ impl Compiler<'_> {
     pub fn fused(&self, members: &[ValueId]) -> Fused {
         let program = &self.plan.program;
         let ty = self.ty(members[0]);
-        let stored: Vec<&View> = members.iter().filter_map(|v| self.plan.views[v.index()].as_ref()).collect();
+        let stored: Vec<View> =
+            members.iter().filter(|v| self.plan.views[v.index()].is_some()).map(|v| self.view(*v)).collect();
         let dims = stored.first().map_or_else(|| self.dims(ty), |view| self.dims_by(ty, view));
-        let mut loads: Vec<(ValueId, &View)> = Vec::new();
+        let mut loads: Vec<View> = Vec::new();
         let operands: Vec<Vec<Operand>> = members
             .iter()
             .map(|v| {
@@ -47,23 +48,24 @@ impl Compiler<'_> {
                     if let Some(c) = self.constant(x) {
                         return Operand::Number(c as f32);
                     }
-                    let view = self.plan.view(x);
-                    if let Some(i) = loads.iter().position(|(_, y)| *y == view) {
+                    let view = self.view(x);
+                    if let Some(i) = loads.iter().position(|y| *y == view) {
                         return Operand::Load(i);
                     }
-                    loads.push((x, view));
+                    loads.push(view);
                     Operand::Load(loads.len() - 1)
                 };
                 program.node(*v).op.operands().into_iter().map(load).collect()
             })
             .collect();
         let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
-        let mut strides: Vec<_> =
-            loads.iter().map(|(_, view)| *view).chain(stored.iter().copied()).map(|view| self.strides(view, &dims)).collect();
+        let mut strides: Vec<_> = loads.iter().chain(&stored).map(|view| self.strides(view, &dims)).collect();
         coalesce(&mut sizes, &mut strides);
         if sizes.is_empty() {
             sizes.push(1);
-            strides.iter_mut().for_each(|s| s.push(1));
+            for s in &mut strides {
+                s.push(1);
+            }
         }
         let store_strides = strides.split_off(loads.len());
 
@@ -72,7 +74,7 @@ impl Compiler<'_> {
         let loads: Vec<Load> = loads
             .iter()
             .zip(strides)
-            .map(|((_, view), strides)| {
+            .map(|(view, strides)| {
                 let dense = Fused::is_dense(&sizes, &strides);
                 let to = if dense { 0 } else { pool.take() };
                 Load { ptr: self.ptr(view), strides, dense, to }
@@ -126,9 +128,10 @@ impl Compiler<'_> {
         let stores = members
             .iter()
             .enumerate()
-            .filter_map(|(i, v)| Some((i, self.plan.views[v.index()].as_ref()?)))
-            .zip(store_strides)
-            .map(|((i, view), strides)| Store {
+            .filter(|(_, v)| self.plan.views[v.index()].is_some())
+            .map(|(i, _)| i)
+            .zip(stored.iter().zip(store_strides))
+            .map(|(i, (view, strides))| Store {
                 ptr: self.ptr(view),
                 dense: Fused::is_dense(&sizes, &strides),
                 strides,

@@ -146,6 +146,10 @@ fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
         let target = match step {
             Step::Product(p) => &p.c,
             Step::Reduce(r) => &r.to,
+            Step::Loop(l) => {
+                clear(plan, &l.body, parts);
+                continue;
+            }
             _ => continue,
         };
         let Target::Part(k) = target else { continue };

@@ -58,8 +58,8 @@ impl Class {
 /// Where a product goes.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    /// Memory, overwritten.
-    Memory(Ptr),
+    /// Memory, overwritten or added to.
+    Memory(Ptr, bool),
     /// This block's part of the sum with that number, added to.
     Part(usize),
 }
@@ -149,10 +149,10 @@ impl Product {
     /// Computes it.
     pub fn run(&self, memory: &mut Memory<'_>) {
         match &self.c {
-            Target::Memory(p) => {
+            Target::Memory(p, add) => {
                 let at = memory.at(p);
                 let mut slot = memory.take(p);
-                self.into(&mut slot[at..], false, memory.read(&self.a), memory.read(&self.b));
+                self.into(&mut slot[at..], *add, memory.read(&self.a), memory.read(&self.b));
                 memory.put(p, slot);
             }
             Target::Part(k) => {
@@ -216,7 +216,16 @@ impl Product {
 }
 
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-fn tiny_gemm([m, n, k]: [usize; 3], c: &mut [f32], cs: Strides, add: bool, a: &[f32], sa: Strides, b: &[f32], sb: Strides) {
+fn tiny_gemm(
+    [m, n, k]: [usize; 3],
+    c: &mut [f32],
+    cs: Strides,
+    add: bool,
+    a: &[f32],
+    sa: Strides,
+    b: &[f32],
+    sb: Strides,
+) {
     for i in 0..m {
         for j in 0..n {
             let mut sum = 0.0;

@@ -62,28 +62,37 @@ impl Resolver<'_> {
         self.leave();
     }
 
+    /// In a problem all names are seen everywhere, for its statements are one system; other bodies run in order.
     fn statements(&mut self, block: &Block, place: Place) {
         for statement in &block.statements {
             if let Some(what) = misplaced(&statement.kind, place) {
                 let help = "each body holds its own statements; the language page lists them";
                 self.sink.push(WrongPlace { what, place: place.words(), help, at: statement.span });
             }
-            self.declare_statement(&statement.kind, place);
         }
-        // The end of the horizon of a path is known as T where nothing else is.
-        let path = block.statements.iter().find(|statement| matches!(statement.kind, StatementKind::Path { .. }));
-        if let Some(path) = path
-            && !self.is_known(&crate::source::Symbol::folded("T"))
-        {
-            self.bind_usual("T", path.span);
+        if place == Place::Problem {
+            for statement in &block.statements {
+                self.declare_statement(&statement.kind, place);
+            }
+            for statement in &block.statements {
+                self.statement(&statement.kind);
+            }
+            return;
         }
         for statement in &block.statements {
+            // A process stands in its own equation.
+            let before = matches!(statement.kind, StatementKind::Process { .. });
+            if before {
+                self.declare_statement(&statement.kind, place);
+            }
             self.statement(&statement.kind);
+            if !before {
+                self.declare_statement(&statement.kind, place);
+            }
         }
     }
 
-    /// The names that a statement gives to its body: they are seen in all of it, as definitions are worked out when
-    /// they are first asked for.
+    /// The names that a statement gives to its body.
     fn declare_statement(&mut self, statement: &StatementKind, place: Place) {
         match statement {
             StatementKind::Use(one) => {
@@ -100,6 +109,10 @@ impl Resolver<'_> {
                 self.declare(state, Role::Plain);
                 if let Some(noise) = noise {
                     self.declare(noise, Role::Noise);
+                }
+                // The end of the horizon of a path is known as T where nothing else is.
+                if !self.is_known(&crate::source::Symbol::folded("T")) {
+                    self.bind_usual("T", state.span);
                 }
             }
             StatementKind::Draw { names, .. } => {

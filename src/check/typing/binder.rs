@@ -1,0 +1,213 @@
+//! What binds an axis: integrals, means, sums, expectations, partial derivatives.
+
+use std::rc::Rc;
+
+use super::errors::{MixedTimes, NoVariable, NothingVaries, RangeNeeded};
+use super::scope::Scope;
+use super::ty::{Entry, Moment, SAMPLE, Tensor, TimeTy, Ty, join};
+use super::typer::Typer;
+use crate::check::walk::{as_name, canonical, free_names};
+use crate::diagnostic::nearest;
+use crate::source::{Name, Span, Symbol};
+use crate::syntax::tree::{Expr, Integral};
+
+impl<'a> Typer<'a> {
+    /// `E[e]`, `Var[e]`
+    pub(crate) fn expectation(&mut self, what: &'static str, inner: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        let ty = self.expr(inner, scope, None);
+        let Some(mut tensor) = self.tensor(&ty, inner.span, scope) else { return Ty::Poison };
+        if tensor.axes.remove(&SAMPLE).is_none() {
+            let help = "only paths and draws vary over samples; leave the average out, or take the path's value";
+            self.report(at, NothingVaries { what, axis: "sample".into(), at: inner.span, help });
+        }
+        Ty::Tensor(tensor)
+    }
+
+    /// `mean[t] e`
+    pub(crate) fn mean_over(&mut self, name: &'a Name, body: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        let (axis, time) = self.bind_time(&name.text, name.span);
+        let inner = Scope::at(scope, time.clone());
+        inner.bind(&name.key, Ty::Time(time));
+        let ty = self.expr(body, &inner, None);
+        let Some(mut tensor) = self.tensor(&ty, body.span, &inner) else { return Ty::Poison };
+        if tensor.axes.remove(&axis).is_none() {
+            let help = "a mean binds the time of the paths and fields under it, `mean[t] |u(X, t)|²`";
+            self.report(at, NothingVaries { what: "a mean", axis: name.text.to_string(), at: body.span, help });
+        }
+        Ty::Tensor(tensor)
+    }
+
+    /// `Σ[i = 1..n] e`
+    pub(crate) fn sum_over(&mut self, name: &'a Name, bounds: Option<&'a (Expr, Expr)>, body: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        let Some((from, to)) = bounds else {
+            return self.report(at, RangeNeeded { index: name.text.to_string(), at });
+        };
+        let mut upper = None;
+        for (end, is_upper) in [(from, false), (to, true)] {
+            match self.expr(end, scope, None) {
+                Ty::Poison => return Ty::Poison,
+                Ty::Index(_) => {}
+                ty => match super::arithmetic::as_size(&ty) {
+                    Some(size) => upper = if is_upper { Some(size) } else { upper },
+                    None => {
+                        return self.wrong_kind("a whole number known before the run", &ty, end.span, None, None);
+                    }
+                },
+            }
+        }
+        let inner = Scope::child(scope);
+        inner.bind(&name.key, Ty::Index(upper));
+        let ty = self.expr(body, &inner, None);
+        self.tensor(&ty, body.span, &inner).map_or(Ty::Poison, Ty::Tensor)
+    }
+
+    /// `∂[s] e`
+    pub(crate) fn partial(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        match self.lookup(name, scope) {
+            Ty::Poison => return Ty::Poison,
+            Ty::Time(_) | Ty::Index(_) => {}
+            Ty::Tensor(tensor) if tensor.is_scalar() => {}
+            other => {
+                let found = other.describe();
+                return self.report(name.span, NoVariable { name: name.text.to_string(), found, at: name.span });
+            }
+        }
+        let ty = self.expr(body, scope, None);
+        self.tensor(&ty, body.span, scope).map_or(Ty::Poison, Ty::Tensor)
+    }
+
+    /// The moment that a value is as a time of paths: an end of the horizon or a bound time.
+    pub(crate) fn moment(&mut self, expr: &'a Expr, ty: &Ty<'a>, scope: &Rc<Scope<'a>>) -> Option<TimeTy> {
+        let named = |moment, name: &str| Some(TimeTy { moment, name: name.into(), span: expr.span });
+        if let Ty::Time(time) = ty {
+            return Some(time.clone());
+        }
+        let horizon = scope.horizon();
+        if let Some(horizon) = &horizon
+            && let Some((from, to)) = &horizon.texts
+        {
+            let text = canonical(expr);
+            if text == *from {
+                return named(Moment::Origin, from);
+            }
+            if text == *to {
+                return named(Moment::End, to);
+            }
+        }
+        if let Ty::Number(value) = ty {
+            let from = horizon.as_ref().map_or(Some(0.0), |horizon| horizon.from);
+            let to = horizon.as_ref().and_then(|horizon| horizon.to);
+            if from == Some(*value) {
+                return named(Moment::Origin, "the first time");
+            }
+            if to == Some(*value) {
+                return named(Moment::End, "the last time");
+            }
+        }
+        None
+    }
+
+    /// `∫[from..to] integrand differential`
+    pub(crate) fn integral(&mut self, integral: &'a Integral, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        if let Some(rule) = &integral.rule
+            && rule.key.as_str() != "left"
+        {
+            let help = match nearest(&rule.text, ["left"]) {
+                Some(near) => format!("did `{near}` stand here?"),
+                None => "an integral is the left-point sum on the grid of its path".to_string(),
+            };
+            let error = super::errors::UnknownMember { owner: "quadrature".into(), name: rule.text.to_string(), at: rule.span, help };
+            self.report(rule.span, error);
+        }
+        let mut axes = super::ty::Axes::new();
+        for end in integral.bounds.iter().flat_map(|(from, to)| [from, to]) {
+            let ty = self.expr(end, scope, None);
+            if ty.is_poison() {
+                return Ty::Poison;
+            }
+            match self.moment(end, &ty, scope) {
+                Some(time) => axes = join(&axes, &time.as_tensor(end.span).axes),
+                None => {
+                    let help = "an integral runs between the ends of the horizon and bound times: `∫[t..T] … ds`".to_string();
+                    return self.wrong_kind("a time as the bound of an integral", &ty, end.span, None, Some(help));
+                }
+            }
+        }
+        let differential = &integral.differential;
+        let against = match scope.find(&differential.name.key) {
+            Some((_, super::scope::Binding::Value(ty @ (Ty::Noise(_) | Ty::Process(_))))) => Some(ty),
+            _ => None,
+        };
+        let name = self.integration_time(integral, against.is_some(), scope);
+        let (axis, time) = self.bind_time(&name.text, differential.span);
+        let inner = Scope::at(scope, time.clone());
+        inner.bind(&name.key, Ty::Time(time.clone()));
+        let ty = self.expr(&integral.integrand, &inner, None);
+        let Some(integrand) = self.tensor(&ty, integral.integrand.span, &inner) else { return Ty::Poison };
+        let mut whole = match &against {
+            Some(against) => {
+                let increment = self.increment(against, differential.span);
+                match self.against(integral, &integrand, &increment) {
+                    Ty::Tensor(tensor) => tensor,
+                    _ => return Ty::Poison,
+                }
+            }
+            None if integral.dot => {
+                let help = format!("write `∫ … d{}` without the dot", differential.name);
+                let found = Ty::Time(time);
+                return self.wrong_kind("a noise after `·`", &found, differential.span, None, Some(help));
+            }
+            None => integrand,
+        };
+        whole.axes.remove(&axis);
+        whole.axes = join(&whole.axes, &axes);
+        let _ = at;
+        Ty::Tensor(whole)
+    }
+
+    /// The name of the integral's own time.
+    fn integration_time(&mut self, integral: &'a Integral, against: bool, scope: &Rc<Scope<'a>>) -> Name {
+        let differential = &integral.differential;
+        if !against {
+            return differential.name.clone();
+        }
+        match differential.at.as_deref() {
+            Some(at) => as_name(at).cloned().unwrap_or_else(|| differential.name.clone()),
+            None => {
+                let name = crate::source::name("t", differential.span);
+                let outer = scope.find(&name.key).is_some();
+                if outer && free_names(&integral.integrand).contains(&name.key) {
+                    let (noise, time) = (differential.name.text.to_string(), "t".to_string());
+                    self.report(differential.span, MixedTimes { noise, time, at: differential.span });
+                }
+                if outer { Name { key: Symbol::folded(""), ..name } } else { name }
+            }
+        }
+    }
+
+    /// The increment of a noise or a process.
+    pub(crate) fn increment(&self, against: &Ty<'a>, at: Span) -> Tensor {
+        let random = |through: String| {
+            let entry = Entry { name: "sample".into(), span: at, through: through.into() };
+            super::ty::Axes::from([(SAMPLE, entry)])
+        };
+        match against {
+            Ty::Noise(noise) => Tensor::of(noise.shape.clone(), random(format!("the noise `{}`", noise.name))),
+            Ty::Process(process) => {
+                let axes = if process.random { random(format!("the {} `{}`", process.role, process.name)) } else { super::ty::Axes::new() };
+                Tensor::of(process.shape.clone(), axes)
+            }
+            _ => Tensor::default(),
+        }
+    }
+
+    fn against(&mut self, integral: &'a Integral, integrand: &Tensor, increment: &Tensor) -> Ty<'a> {
+        let (left, right) = ((integrand, integral.integrand.span), (increment, integral.differential.span));
+        if integral.dot {
+            let (a, b) = (Ty::Tensor(integrand.clone()), Ty::Tensor(increment.clone()));
+            let scope = Scope::root(0);
+            return self.binary(crate::syntax::tree::BinaryOp::Dot, (&a, left.1), (&b, right.1), &scope);
+        }
+        self.product(left, right)
+    }
+}

@@ -1,0 +1,497 @@
+//! Problems and losses: each checked once for all uses, then asked for at each.
+
+use std::rc::Rc;
+
+use super::call::Arg;
+use super::errors::{BadClause, MissingStatement, NotFound, StillVaries, Unmet, UnknownMember};
+use super::fit::sample_of;
+use super::function::{Declared, Function, Signature};
+use super::problem::{Held, Knowledge, ProblemTy, words};
+use super::scope::{Binding, Horizon, Scope};
+use super::ty::{Axes, Moment, NoiseTy, ProcessTy, Tensor, TimeTy, Ty};
+use super::typer::Typer;
+use crate::check::size::Size;
+use crate::check::walk::{as_name, canonical, peel};
+use crate::diagnostic::nearest;
+use crate::source::{Name, Span};
+use crate::syntax::tree::{Bind, Declaration, Definition, Expr, ExprKind, Let, Param, StatementKind};
+use crate::typed::{Fact, Predicate};
+
+impl<'a> Typer<'a> {
+    /// Checks a problem with its parameters left open.
+    pub(crate) fn check_problem(&mut self, definition: &'a Definition, place: (usize, usize)) {
+        let scope = Scope::child(&self.root(place.0));
+        for param in &definition.params {
+            self.open_param(param, &scope);
+        }
+        let Some(problem) = self.problem_scope(definition, place, &scope, definition.name.span) else { return };
+        for statement in &definition.body.statements {
+            match &statement.kind {
+                StatementKind::Equation(one) => {
+                    if let Some((shape, span)) = self.state_shape(definition, &one.name, &scope) {
+                        self.equation(one, &shape, span, None, &scope);
+                    }
+                }
+                StatementKind::Boundary { name, drawn, value, .. } => {
+                    if let Some((shape, span)) = self.state_shape(definition, name, &scope) {
+                        self.boundary(name, &shape, *drawn, value, span, &scope);
+                    }
+                }
+                StatementKind::Cost(value) => {
+                    let ty = self.expr(value, &scope, None);
+                    self.one_number(&ty, value.span, "the cost", "a cost is one number", &scope);
+                }
+                StatementKind::Process { name, ty, scheme, body } => {
+                    let written = super::body::Written { name, ty, scheme: scheme.as_ref(), body, span: statement.span };
+                    self.process(&written, &scope);
+                }
+                StatementKind::Let(one) if one.params.is_none() && !self.stands_at_a_time(&one.value, &scope) => {
+                    self.lookup(&one.name, &scope);
+                }
+                StatementKind::Let(one) if one.name.key.as_str() == "optimal" => {
+                    let ty = self.lookup(&one.name, &scope);
+                    let declared = Declared::Function(Rc::new(problem.control_type()));
+                    self.fit(&declared, ty, one.name.span, None, "`optimal`", &scope);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn state_shape(&mut self, definition: &'a Definition, name: &Name, scope: &Rc<Scope<'a>>) -> Option<(Vec<Size>, Span)> {
+        let states = definition.body.statements.iter().filter_map(|statement| match &statement.kind {
+            StatementKind::State(one) => Some(one),
+            _ => None,
+        });
+        let state = states.into_iter().find(|state| state.name == *name)?;
+        match self.declared(&state.ty, scope) {
+            Declared::Tensor(shape) => Some((shape, state.ty.span)),
+            _ => None,
+        }
+    }
+
+    /// A parameter whose argument is not known.
+    fn open_param(&mut self, param: &'a Param, scope: &Rc<Scope<'a>>) {
+        let Some(written) = &param.ty else {
+            scope.bind(&param.name.key, Ty::Poison);
+            return;
+        };
+        let declared = self.declared(written, scope);
+        if let Some(default) = &param.default {
+            let ty = self.expr(default, scope, None);
+            let what = format!("`{}`", param.name);
+            self.fit(&declared, ty, default.span, Some(param.span), &what, scope);
+        }
+        let ty = match &declared {
+            Declared::Nat => Ty::Size(Size::atom(&*param.name.text)),
+            Declared::Function(signature) => Ty::Function(Rc::new(Function::Declared {
+                name: param.name.text.clone(),
+                role: "function",
+                signature: signature.clone(),
+                span: param.span,
+            })),
+            other => sample_of(other, param.span),
+        };
+        scope.bind(&param.name.key, ty);
+    }
+
+    /// Binds what the body of a problem names, and measures the problem.
+    fn problem_scope(
+        &mut self,
+        definition: &'a Definition,
+        place: (usize, usize),
+        scope: &Rc<Scope<'a>>,
+        span: Span,
+    ) -> Option<Rc<ProblemTy<'a>>> {
+        let mut states = Vec::new();
+        let mut controls = Vec::new();
+        let mut noises = Vec::new();
+        for statement in &definition.body.statements {
+            match &statement.kind {
+                StatementKind::Let(one) => scope.set(&one.name.key, Binding::Lazy(one)),
+                StatementKind::Use(one) => self.use_members(one, scope),
+                StatementKind::State(one) => states.push(one),
+                StatementKind::Control(one) => controls.push(one),
+                StatementKind::Noise(one) => noises.push(one),
+                _ => {}
+            }
+        }
+        for statement in &definition.body.statements {
+            if let StatementKind::Time { name, from, to } = &statement.kind {
+                let horizon = Horizon {
+                    from: self.known_time(from, scope),
+                    to: self.known_time(to, scope),
+                    texts: Some((canonical(from), canonical(to))),
+                };
+                scope.set_horizon(horizon);
+                let time = ProcessTy { name: name.clone(), role: "time", shape: Vec::new(), random: false, problem: None };
+                scope.bind(&name.key, Ty::Process(Rc::new(time)));
+                // Within the problem the end of time is a time, so that `F(T)` and `X(T)` are known.
+                if let Some(end) = as_name(to) {
+                    scope.bind(&end.key, Ty::Time(TimeTy { moment: Moment::End, name: end.text.clone(), span: end.span }));
+                }
+            }
+        }
+        let state = self.total_size(&states, "state", scope)?;
+        let control = self.total_size(&controls, "control", scope)?;
+        let noise = self.total_size(&noises, "noise", scope)?;
+        for (declarations, role) in [(&states, "state"), (&controls, "control")] {
+            for one in declarations {
+                if let Declared::Tensor(shape) = self.declared(&one.ty, scope) {
+                    let process = ProcessTy { name: one.name.clone(), role, shape, random: true, problem: None };
+                    scope.bind(&one.name.key, Ty::Process(Rc::new(process)));
+                }
+            }
+        }
+        for one in noises {
+            if let Declared::Tensor(shape) = self.declared(&one.ty, scope) {
+                scope.bind(&one.name.key, Ty::Noise(Rc::new(NoiseTy { name: one.name.clone(), shape })));
+            }
+        }
+        for statement in &definition.body.statements {
+            if let StatementKind::Process { name, ty, .. } = &statement.kind {
+                let bound = match self.declared(ty, scope) {
+                    Declared::Tensor(shape) => {
+                        Ty::Process(Rc::new(ProcessTy { name: name.clone(), role: "process", shape, random: false, problem: None }))
+                    }
+                    _ => Ty::Poison,
+                };
+                scope.bind(&name.key, bound);
+            }
+        }
+        let knowledge = match self.structures.get(&place) {
+            Some(structure) => Knowledge::Facts(Rc::new(structure.facts.clone())),
+            None => Knowledge::Unknown,
+        };
+        Some(Rc::new(ProblemTy {
+            name: definition.name.text.to_string(),
+            definition: Some(place),
+            scope: Some(scope.clone()),
+            state,
+            control,
+            noise,
+            knowledge,
+            changes: Vec::new(),
+            span,
+        }))
+    }
+
+    fn known_time(&mut self, expr: &'a Expr, scope: &Rc<Scope<'a>>) -> Option<f64> {
+        let ty = self.expr(expr, scope, None);
+        if let Ty::Number(value) = ty {
+            return Some(value);
+        }
+        self.one_number(&ty, expr.span, "a time", "the ends of the horizon are numbers", scope);
+        None
+    }
+
+    /// The size of all declarations together; None after an error.
+    fn total_size(&mut self, all: &[&'a Declaration], role: &str, scope: &Rc<Scope<'a>>) -> Option<Size> {
+        let mut total = Size::default();
+        for one in all {
+            let size = match self.declared(&one.ty, scope) {
+                Declared::Tensor(shape) => match shape.as_slice() {
+                    [] => Size::constant(1),
+                    [n] => n.clone(),
+                    _ => {
+                        let found = Ty::Tensor(Tensor::of(shape.clone(), Axes::new()));
+                        let help = Some("reshape a matrix inside: `reshape[n, m](X)`".to_string());
+                        self.wrong_kind(&format!("a {role} that is a number or a vector"), &found, one.ty.span, None, help);
+                        return None;
+                    }
+                },
+                Declared::Poison => return None,
+                other => {
+                    let error = super::errors::WrongKind {
+                        expected: format!("a {role} that is a number or a vector"),
+                        found: format!("the type {}", other.describe()),
+                        at: one.ty.span,
+                        because: None,
+                        call: self.through(),
+                        help: None,
+                    };
+                    self.report(one.ty.span, error);
+                    return None;
+                }
+            };
+            total = total.add(&size)?;
+        }
+        Some(total)
+    }
+
+    /// A problem at its arguments.
+    pub(crate) fn make_problem(
+        &mut self,
+        definition: &'a Definition,
+        place: (usize, usize),
+        given: Vec<Arg<'a>>,
+        at: Span,
+        _scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let inner = Scope::child(&self.root(place.0));
+        let callee = format!("the problem `{}`", definition.name);
+        if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {
+            return Ty::Poison;
+        }
+        let poisoned = definition.params.iter().any(|param| matches!(inner.find(&param.name.key), Some((_, Binding::Value(Ty::Poison)))));
+        if poisoned {
+            return Ty::Poison;
+        }
+        self.calls.push(at);
+        let problem = self.problem_scope(definition, place, &inner, at);
+        self.calls.pop();
+        problem.map_or(Ty::Poison, Ty::Problem)
+    }
+
+    /// `problem P = quadratic_ou(d)`
+    pub(crate) fn bound_problem(&mut self, bind: &'a Bind, root: &Rc<Scope<'a>>) -> Ty<'a> {
+        let ty = self.expr(&bind.value, root, None);
+        let what = format!("`{}`", bind.name);
+        match self.fit(&Declared::Problem, ty, bind.value.span, Some(bind.name.span), &what, root) {
+            Ty::Problem(problem) => Ty::Problem(Rc::new(ProblemTy {
+                name: bind.name.text.to_string(),
+                definition: problem.definition,
+                scope: problem.scope.clone(),
+                state: problem.state.clone(),
+                control: problem.control.clone(),
+                noise: problem.noise.clone(),
+                knowledge: problem.knowledge.clone(),
+                changes: problem.changes.clone(),
+                span: bind.name.span,
+            })),
+            other => other,
+        }
+    }
+
+    /// `P with { g(x) = … }`
+    pub(crate) fn with(&mut self, base: &'a Expr, lets: &'a [Let], at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        let ty = self.expr(base, scope, None);
+        let problem = match ty {
+            Ty::Problem(problem) => problem,
+            other => {
+                return self.wrong_kind("a problem before `with`", &other, base.span, None, None);
+            }
+        };
+        let state = || Declared::Tensor(vec![problem.state.clone()]);
+        let real = || Declared::Tensor(Vec::new());
+        let mut changes = problem.changes.clone();
+        let mut stated = false;
+        for one in lets {
+            let (inputs, output) = match one.name.key.as_str() {
+                "b" => (vec![state(), real()], state()),
+                "f" => (vec![state(), real()], real()),
+                "g" => (vec![state()], real()),
+                "optimal" => (vec![state(), real()], Declared::Tensor(vec![problem.control.clone()])),
+                _ => {
+                    let help = "`with` changes b(x, t), f(x, t), g(x) and optimal(x, t); other things are parameters of the problem".to_string();
+                    let owner = "what `with` can change".to_string();
+                    self.report(one.name.span, UnknownMember { owner, name: one.name.text.to_string(), at: one.name.span, help });
+                    continue;
+                }
+            };
+            stated |= one.name.key.as_str() == "optimal";
+            let value = self.let_value(one, scope);
+            let declared = Declared::Function(Rc::new(Signature { inputs, output }));
+            let what = format!("`{}`", one.name);
+            let fitted = self.fit(&declared, value, one.name.span, None, &what, scope);
+            changes.push((one.name.key.clone(), fitted));
+        }
+        let knowledge = match &problem.knowledge {
+            Knowledge::Facts(facts) => Knowledge::Facts(Rc::new(changed_facts(facts, stated, at))),
+            other => other.clone(),
+        };
+        Ty::Problem(Rc::new(ProblemTy {
+            name: problem.name.clone(),
+            definition: problem.definition,
+            scope: problem.scope.clone(),
+            state: problem.state.clone(),
+            control: problem.control.clone(),
+            noise: problem.noise.clone(),
+            knowledge,
+            changes,
+            span: at,
+        }))
+    }
+
+    /// Checks a loss with its problem left open but for what it requires.
+    pub(crate) fn check_loss(&mut self, definition: &'a Definition, module: usize) {
+        let scope = Scope::child(&self.root(module));
+        let clauses = self.clauses(definition);
+        for param in &definition.params {
+            let is_problem = param.ty.as_ref().is_some_and(is_problem_type);
+            if !is_problem {
+                self.open_param(param, &scope);
+                continue;
+            }
+            let assumed: Vec<Predicate> =
+                clauses.iter().filter(|(name, ..)| *name == param.name).map(|(_, predicate, _)| *predicate).collect();
+            let size = |member: &str| Size::atom(format!("{}.{member}", param.name));
+            let state = size("d");
+            let invertible = assumed.contains(&Predicate::InvertibleNoise);
+            let control = if invertible { state.clone() } else { size("m") };
+            let matched = assumed.contains(&Predicate::MatchedNoise);
+            let noise = if matched || invertible { control.clone() } else { size("k") };
+            let problem = ProblemTy {
+                name: param.name.text.to_string(),
+                definition: None,
+                scope: None,
+                state,
+                control,
+                noise,
+                knowledge: Knowledge::Assumed(assumed, definition.name.span),
+                changes: Vec::new(),
+                span: param.span,
+            };
+            scope.bind(&param.name.key, Ty::Problem(Rc::new(problem)));
+        }
+        let mut returned = false;
+        for statement in &definition.body.statements {
+            if let StatementKind::Return(value) = &statement.kind {
+                returned = true;
+                let ty = self.expr(value, &scope, None);
+                let what = format!("the value of the loss `{}`", definition.name);
+                self.one_number(&ty, value.span, &what, "a loss is one number", &scope);
+                break;
+            }
+            self.statement(statement, &scope);
+        }
+        if !returned {
+            let error = MissingStatement {
+                place: definition.name.text.to_string(),
+                what: "`return`",
+                help: "a loss ends with `return` and the number to minimise",
+                at: definition.name.span,
+            };
+            self.report(definition.name.span, error);
+        }
+    }
+
+    /// A value that must be a number without axes.
+    pub(crate) fn one_number(&mut self, ty: &Ty<'a>, at: Span, what: &str, allowed: &'static str, scope: &Rc<Scope<'a>>) -> bool {
+        let Some(tensor) = self.tensor(ty, at, scope) else { return false };
+        if !tensor.is_scalar() {
+            let found = Ty::Tensor(tensor);
+            self.wrong_kind(&format!("one number as {what}"), &found, at, None, None);
+            return false;
+        }
+        let Some((axis, entry)) = tensor.axes.iter().next() else { return true };
+        let help = match *axis {
+            super::ty::SAMPLE => "average it: `E[ … ]`".to_string(),
+            _ => format!("bind the time: `∫ … d{0}` or `mean[{0}] …`", entry.name),
+        };
+        let error = StillVaries {
+            what: what.to_string(),
+            axis: entry.name.to_string(),
+            allowed,
+            through: entry.through.to_string(),
+            entered: entry.span,
+            used_as: "used here",
+            used: Some(at).filter(|at| *at != entry.span),
+            help,
+        };
+        self.report(at, error);
+        false
+    }
+
+    /// `requires P.a and P.b`: the parameter, the predicate and the place of each clause.
+    fn clauses(&mut self, definition: &'a Definition) -> Vec<(Name, Predicate, Span)> {
+        let problems = || definition.params.iter().filter(|param| param.ty.as_ref().is_some_and(is_problem_type));
+        let mut found = Vec::new();
+        for clause in &definition.requires {
+            let usual = problems().next().map_or_else(|| "P".to_string(), |param| param.name.text.to_string());
+            let ExprKind::Member(owner, name) = &peel(clause).kind else {
+                self.report(clause.span, BadClause { problem: usual, at: clause.span });
+                continue;
+            };
+            let Some(owner) = as_name(owner).filter(|owner| problems().any(|param| param.name == **owner)) else {
+                self.report(clause.span, BadClause { problem: usual, at: clause.span });
+                continue;
+            };
+            match Predicate::ALL.iter().find(|(_, word, _)| *word == name.key.as_str()) {
+                Some((predicate, ..)) => found.push((owner.clone(), *predicate, clause.span)),
+                None => {
+                    let known = Predicate::ALL.iter().map(|(_, word, _)| *word);
+                    let help = match nearest(&name.text, known.clone()) {
+                        Some(near) => format!("did `{near}` stand here?"),
+                        None => format!("the predicates are {}", known.collect::<Vec<_>>().join(", ")),
+                    };
+                    self.report(name.span, NotFound { name: name.text.to_string(), at: name.span, help });
+                }
+            }
+        }
+        found
+    }
+
+    /// A loss at its arguments: they fit, and the problem is such as the loss requires.
+    pub(crate) fn call_loss(
+        &mut self,
+        definition: &'a Definition,
+        module: usize,
+        given: Vec<Arg<'a>>,
+        at: Span,
+        _scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        self.timed |= definition.body.statements.iter().any(|one| matches!(one.kind, StatementKind::Path { .. }));
+        let inner = Scope::child(&self.root(module));
+        let callee = format!("the loss `{}`", definition.name);
+        if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {
+            return Ty::Poison;
+        }
+        for (owner, predicate, required) in self.clauses(definition) {
+            let Ty::Problem(problem) = self.lookup(&owner, &inner) else { continue };
+            let (word, meaning) = words(predicate);
+            if predicate == Predicate::InvertibleNoise && self.is_square(&problem) {
+                continue;
+            }
+            if let Held::No { span, why } = problem.holds(predicate) {
+                let error = Unmet {
+                    loss: definition.name.text.to_string(),
+                    clause: word.to_string(),
+                    problem: problem.name.clone(),
+                    why,
+                    meaning,
+                    term: span,
+                    required,
+                    used: at,
+                };
+                self.report(at, error);
+            }
+        }
+        Ty::real()
+    }
+
+    /// Whether the sizes make σ square although its form left them open.
+    fn is_square(&self, problem: &ProblemTy<'a>) -> bool {
+        let Knowledge::Facts(facts) = &problem.knowledge else { return false };
+        let affine = facts.iter().any(|fact| fact.predicate == Predicate::ControlAffine && fact.holds);
+        let of_one_state = problem.definition.and_then(|place| self.structures.get(&place)).is_some_and(|one| one.states.len() == 1);
+        affine && of_one_state && problem.state == problem.control && problem.control == problem.noise && problem.state.value().is_some()
+    }
+}
+
+impl Clone for Knowledge {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Facts(facts) => Self::Facts(facts.clone()),
+            Self::Assumed(all, span) => Self::Assumed(all.clone(), *span),
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A changed problem keeps its stated optimal control only if that is stated anew.
+fn changed_facts(facts: &[Fact], stated: bool, at: Span) -> Vec<Fact> {
+    let mut facts = facts.to_vec();
+    for fact in &mut facts {
+        if fact.predicate == Predicate::HasOptimal {
+            fact.holds = stated;
+            fact.span = at;
+            fact.why = if stated { "the optimal control is stated" } else { "the problem was changed, its optimal control was not" }.into();
+        }
+    }
+    facts
+}
+
+fn is_problem_type(written: &crate::syntax::tree::TypeExpr) -> bool {
+    matches!(&written.kind, crate::syntax::tree::TypeKind::Named(path) if path.len() == 1 && path[0].key.as_str() == "Problem")
+}

@@ -1,0 +1,458 @@
+//! The entry file as an experiment: nets, sweeps, training, measurement, for every swept value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::errors::{BadSetting, EmptySweep, MissingSetting, MissingStatement, StatementTwice, StillVaries, UnknownSetting, Unmoved};
+use super::figure::Quantity;
+use super::function::Function;
+use super::scope::{Binding, Scope};
+use super::ty::{Axes, Ty};
+use super::typer::Typer;
+use crate::check::walk::{free_names, free_names_of_let, peel};
+use crate::diagnostic::nearest;
+use crate::source::{Name, Span, Symbol};
+use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, Measure, StatementKind, SweepAxis, UsePath};
+
+/// The settings of `train`.
+const TRAIN: [&str; 3] = ["grid", "batch", "steps"];
+
+/// The settings of `measure`.
+const MEASURE: [&str; 2] = ["grid", "batch"];
+
+impl<'a> Typer<'a> {
+    /// The top-level values of a file that nothing else asks for.
+    pub(crate) fn check_values(&mut self, module: usize) {
+        let modules = self.modules;
+        let root = self.root(module);
+        for item in &modules[module].tree.items {
+            match &item.kind {
+                ItemKind::Let(one) => {
+                    self.lookup(&one.name, &root);
+                }
+                ItemKind::Bind(bind) => {
+                    self.lookup(&bind.name, &root);
+                }
+                ItemKind::Net(net) => {
+                    if !self.lookup(&net.name, &root).is_poison() {
+                        self.check_net(net, &root);
+                    }
+                }
+                ItemKind::Sweep(axes) => {
+                    for axis in axes {
+                        self.lookup(&axis.name, &root);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The entry file: once with the first value of every sweep, then with each other value of each.
+    pub(crate) fn check_experiment(&mut self) {
+        let Some(entry) = self.modules.last() else { return };
+        let sweeps: Vec<&'a SweepAxis> = entry
+            .tree
+            .items
+            .iter()
+            .filter_map(|item| match &item.kind {
+                ItemKind::Sweep(axes) => Some(axes),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        let quantities = self.check_entry();
+        for sweep in &sweeps {
+            let count = self.sweep_length(sweep);
+            for index in other_values(sweep, count) {
+                self.choice.insert(sweep.name.key.clone(), index);
+                self.renew_entry();
+                self.check_entry();
+            }
+            self.choice.remove(&sweep.name.key);
+        }
+        self.renew_entry();
+        self.check_figures(&sweeps, &quantities);
+    }
+
+    /// The entry with the chosen value of every sweep; the measured quantities.
+    fn check_entry(&mut self) -> BTreeMap<Symbol, Quantity<'a>> {
+        let entry = self.entry();
+        self.check_values(entry);
+        let modules = self.modules;
+        let mut train: Option<(&'a Block, Span)> = None;
+        let mut quantities = BTreeMap::new();
+        let root = self.root(entry);
+        for item in &modules[entry].tree.items {
+            match &item.kind {
+                ItemKind::Train(block) => {
+                    if let Some((_, first)) = train {
+                        let error = StatementTwice {
+                            what: "`train`".into(),
+                            help: "one training runs; several nets move in one `minimize … over a by …, b by …`",
+                            second: head(item.span, "train"),
+                            first: head(first, "train"),
+                        };
+                        self.report(item.span, error);
+                        continue;
+                    }
+                    train = Some((block, item.span));
+                    self.check_train(block, item.span, &root);
+                }
+                ItemKind::Measure(measure) => {
+                    let grid = train.map(|(block, _)| block);
+                    self.check_measure(measure, item.span, grid, &root, &mut quantities);
+                }
+                _ => {}
+            }
+        }
+        quantities
+    }
+
+    /// The chosen value of a swept name.
+    pub(crate) fn swept(&mut self, axis: &'a SweepAxis, root: &Rc<Scope<'a>>) -> Ty<'a> {
+        let index = self.choice.get(&axis.name.key).copied().unwrap_or(0);
+        let values = peel(&axis.values);
+        match &values.kind {
+            ExprKind::List(items) => match items.get(index) {
+                Some(item) => self.expr(item, root, None),
+                None => self.report(axis.values.span, EmptySweep { name: axis.name.text.to_string(), at: axis.values.span }),
+            },
+            ExprKind::Range(from, to) => match (literal(from), literal(to)) {
+                (Some(from), Some(to)) if from <= to => Ty::Number((from + index as i128) as f64),
+                (Some(_), Some(_)) => {
+                    self.report(axis.values.span, EmptySweep { name: axis.name.text.to_string(), at: axis.values.span })
+                }
+                _ => {
+                    let found = self.expr(&axis.values, root, None);
+                    let help = Some("write the ends as whole numbers: `1..5`".to_string());
+                    self.wrong_kind("a range between numbers", &found, axis.values.span, None, help)
+                }
+            },
+            _ => {
+                let found = self.expr(&axis.values, root, None);
+                let help = Some("write the values where they are swept: `[a, b]` or `1..5`".to_string());
+                self.wrong_kind("a list or a range", &found, axis.values.span, None, help)
+            }
+        }
+    }
+
+    fn sweep_length(&self, axis: &SweepAxis) -> usize {
+        match &peel(&axis.values).kind {
+            ExprKind::List(items) => items.len(),
+            ExprKind::Range(from, to) => match (literal(from), literal(to)) {
+                (Some(from), Some(to)) if from <= to => (to - from + 1) as usize,
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    fn check_train(&mut self, block: &'a Block, span: Span, root: &Rc<Scope<'a>>) {
+        let scope = Scope::child(root);
+        self.timed = false;
+        let settings = self.settings(block, "train", &TRAIN, &scope);
+        let mut minimised: Option<Span> = None;
+        for statement in &block.statements {
+            match &statement.kind {
+                StatementKind::Minimize { objective, over } => {
+                    if let Some(first) = minimised {
+                        let error = StatementTwice {
+                            what: "`minimize`".into(),
+                            help: "add the objectives up, and name all nets in one `over`",
+                            second: statement.span,
+                            first,
+                        };
+                        self.report(statement.span, error);
+                        continue;
+                    }
+                    minimised = Some(statement.span);
+                    self.minimize(objective, over, block, &scope);
+                }
+                _ => self.statement(statement, &scope),
+            }
+        }
+        let at = head(span, "train");
+        if minimised.is_none() {
+            let help = "say what is minimised, over what and how: `minimize L(P, u) over V by adam(1e-3)`";
+            self.report(at, MissingStatement { place: "train".into(), what: "`minimize`", help, at });
+        }
+        for (name, help) in [
+            ("steps", "say how many steps to train: `steps 10_000`"),
+            ("batch", "say over how many samples `E` averages: `batch 128`"),
+            ("grid", "say into how many steps the time is divided: `grid 50`"),
+        ] {
+            let needed = name != "grid" || self.timed;
+            match settings.get(name) {
+                None if needed => {
+                    self.report(at, MissingSetting { place: "train", name, help, at });
+                }
+                Some(place) if !needed => self.unused(name, *place),
+                _ => {}
+            }
+        }
+    }
+
+    fn unused(&mut self, name: &str, at: Span) {
+        let error = BadSetting {
+            name: name.to_string(),
+            expected: "divides the time of a path or a process",
+            found: "none in this block".to_string(),
+            at,
+            help: Some("leave it out".into()),
+        };
+        self.report(at, error);
+    }
+
+    /// The settings of a block with their places.
+    fn settings(&mut self, block: &'a Block, place: &'static str, known: &[&'static str], scope: &Rc<Scope<'a>>) -> BTreeMap<String, Span> {
+        let mut found: BTreeMap<String, Span> = BTreeMap::new();
+        for statement in &block.statements {
+            let StatementKind::Setting { name, value } = &statement.kind else { continue };
+            let key = name.key.as_str();
+            if !known.contains(&key) {
+                let help = match nearest(key, known.iter().copied()) {
+                    Some(near) => format!("did `{near}` stand here?"),
+                    None => format!("its settings are {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+                };
+                self.report(name.span, UnknownSetting { place, name: name.text.to_string(), help, at: name.span });
+                continue;
+            }
+            if let Some(first) = found.get(key) {
+                let error = StatementTwice { what: format!("the setting `{name}`"), help: "give it once", second: name.span, first: *first };
+                self.report(name.span, error);
+                continue;
+            }
+            found.insert(key.to_string(), statement.span);
+            let ty = self.expr(value, scope, None);
+            self.positive(&ty, &name.text, value.span);
+        }
+        found
+    }
+
+    fn positive(&mut self, ty: &Ty<'a>, name: &str, at: Span) {
+        match ty {
+            Ty::Poison => {}
+            Ty::Number(value) if value.fract() == 0.0 && *value >= 1.0 => {}
+            other => {
+                let found = other.describe();
+                let error = BadSetting { name: name.to_string(), expected: "is a whole number from 1", found, at, help: None };
+                self.report(at, error);
+            }
+        }
+    }
+
+    /// `minimize L(P, u) over V by adam(1e-4)`
+    fn minimize(&mut self, objective: &'a Expr, over: &'a [(Name, Expr)], block: &'a Block, scope: &Rc<Scope<'a>>) {
+        let ty = self.expr(objective, scope, None);
+        self.one_number(&ty, objective.span, "the objective", "what is minimised is one number", scope);
+        let used = self.reach(objective, block);
+        let mut seen: Vec<&Name> = Vec::new();
+        for (name, by) in over {
+            if let Some(first) = seen.iter().find(|first| **first == name) {
+                let first = first.span;
+                let error = StatementTwice { what: format!("`{name}`"), help: "one optimizer moves a net", second: name.span, first };
+                self.report(name.span, error);
+                continue;
+            }
+            seen.push(name);
+            let ty = self.lookup(name, scope);
+            let is_net = matches!(&ty, Ty::Function(function) if matches!(**function, Function::Declared { role: "net", .. }));
+            if !is_net {
+                let help = Some("parameters belong to nets: `net V(x: R[d]) -> R[d] = …`".to_string());
+                self.wrong_kind("a net after `over`", &ty, name.span, None, help);
+            } else if !used.contains(&name.key) {
+                self.report(name.span, Unmoved { net: name.text.to_string(), at: name.span, objective: objective.span });
+            }
+            let optimizer = self.expr(by, scope, None);
+            match optimizer {
+                Ty::Optimizer | Ty::Poison => {}
+                other => {
+                    let help = Some("`adam(1e-3)` or `sgd(1e-2)`".to_string());
+                    self.wrong_kind("an optimizer after `by`", &other, by.span, None, help);
+                }
+            }
+        }
+    }
+
+    /// The names on which an expression of a block may depend, definitions looked into.
+    fn reach(&self, expr: &'a Expr, block: &'a Block) -> BTreeSet<Symbol> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<Symbol> = free_names(expr).into_iter().collect();
+        let items = &self.modules[self.entry()].tree.items;
+        while let Some(name) = open.pop() {
+            if !found.insert(name.clone()) {
+                continue;
+            }
+            for statement in &block.statements {
+                match &statement.kind {
+                    StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
+                    StatementKind::Path { state, noise, problem, control } => {
+                        if state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name) {
+                            open.extend(free_names(problem));
+                            open.extend(control.iter().flat_map(free_names));
+                        }
+                    }
+                    StatementKind::Process { name: process, body, .. } if process.key == name => {
+                        for inner in &body.statements {
+                            match &inner.kind {
+                                StatementKind::Equation(one) => open.extend(one.terms.iter().flat_map(|term| free_names(&term.integrand))),
+                                StatementKind::Boundary { value, .. } => open.extend(free_names(value)),
+                                StatementKind::Let(one) => open.extend(free_names_of_let(one)),
+                                _ => {}
+                            }
+                        }
+                    }
+                    StatementKind::Use(one) if one.names.iter().any(|used| used.key == name) => {
+                        if let UsePath::Dotted(path) = &one.from {
+                            open.extend(path.first().map(|first| first.key.clone()));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            for item in items {
+                match &item.kind {
+                    ItemKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
+                    ItemKind::Bind(bind) if bind.name.key == name => open.extend(free_names(&bind.value)),
+                    ItemKind::Net(net) if net.name.key == name => open.extend(free_names(&net.value)),
+                    ItemKind::Loss(definition) if definition.name.key == name => {
+                        let own = |key: &Symbol| definition.params.iter().any(|param| param.name.key == *key);
+                        for statement in &definition.body.statements {
+                            let names = match &statement.kind {
+                                StatementKind::Let(one) => free_names_of_let(one),
+                                StatementKind::Return(value) => free_names(value),
+                                _ => BTreeSet::new(),
+                            };
+                            open.extend(names.into_iter().filter(|key| !own(key)));
+                        }
+                    }
+                    ItemKind::Sweep(axes) => {
+                        let swept = axes.iter().filter(|axis| axis.name.key == name);
+                        open.extend(swept.flat_map(|axis| free_names(&axis.values)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    fn check_measure(
+        &mut self,
+        measure: &'a Measure,
+        span: Span,
+        train: Option<&'a Block>,
+        root: &Rc<Scope<'a>>,
+        quantities: &mut BTreeMap<Symbol, Quantity<'a>>,
+    ) {
+        let scope = Scope::child(root);
+        self.timed = false;
+        let settings = self.settings(&measure.body, "measure", &MEASURE, &scope);
+        if let Some(every) = &measure.every {
+            let ty = self.expr(every, &scope, None);
+            self.positive(&ty, "every", every.span);
+        }
+        for statement in &measure.body.statements {
+            self.statement(statement, &scope);
+        }
+        let at = head(span, "measure");
+        let inherited = |name: &str| {
+            train.is_some_and(|block| {
+                block.statements.iter().any(|one| matches!(&one.kind, StatementKind::Setting { name: known, .. } if known.key.as_str() == name))
+            })
+        };
+        for (name, help) in [
+            ("batch", "say over how many samples `E` averages, here or in `train`: `batch 1024`"),
+            ("grid", "say into how many steps the time is divided, here or in `train`: `grid 50`"),
+        ] {
+            let needed = name != "grid" || self.timed;
+            match settings.get(name) {
+                None if needed && !inherited(name) => {
+                    self.report(at, MissingSetting { place: "measure", name, help, at });
+                }
+                Some(place) if !needed => self.unused(name, *place),
+                _ => {}
+            }
+        }
+        let mut mentioned: BTreeSet<Symbol> = BTreeSet::new();
+        for statement in &measure.body.statements {
+            if let StatementKind::Let(one) = &statement.kind {
+                mentioned.extend(free_names_of_let(one));
+            }
+        }
+        for statement in &measure.body.statements {
+            let StatementKind::Let(one) = &statement.kind else { continue };
+            if let Some(known) = quantities.get(&one.name.key) {
+                let (what, first) = (format!("the quantity `{}`", one.name), known.name.span);
+                self.report(one.name.span, StatementTwice { what, help: "quantities have different names", second: one.name.span, first });
+                continue;
+            }
+            if one.params.is_some() {
+                continue;
+            }
+            let timed = self.stands_at_a_time(&one.value, &scope);
+            let ty = if timed { Ty::Poison } else { self.lookup(&one.name, &scope) };
+            let axes = match &ty {
+                Ty::Tensor(tensor) => tensor.axes.clone(),
+                _ => Axes::new(),
+            };
+            // What no other quantity uses is meant to be one.
+            if !timed && !mentioned.contains(&one.name.key) {
+                self.measured_axes(&one.name, &axes, None);
+            }
+            let every = measure.every.is_some();
+            quantities.insert(one.name.key.clone(), Quantity { name: &one.name, ty, timed, every, measure: at });
+        }
+        for name in scope.own_names() {
+            if let Some((_, Binding::Lazy(one))) = scope.find(&name)
+                && one.params.is_none()
+                && !mentioned.contains(&name)
+            {
+                // Nothing binds the time at which its processes stand.
+                self.lookup(&one.name, &scope);
+            }
+        }
+    }
+
+    /// The error for a quantity that is not averaged over everything; false if there is one.
+    pub(crate) fn measured_axes(&mut self, name: &Name, axes: &Axes, shown: Option<Span>) -> bool {
+        let Some((axis, entry)) = axes.iter().next() else { return true };
+        let help = match *axis {
+            super::ty::SAMPLE => "average it: `E[ … ]`".to_string(),
+            _ => format!("bind the time: `∫ … d{0}` or `mean[{0}] …`", entry.name),
+        };
+        let error = StillVaries {
+            what: format!("`{name}`"),
+            axis: entry.name.to_string(),
+            allowed: "a measured quantity may vary over `step` and swept names only",
+            through: entry.through.to_string(),
+            entered: entry.span,
+            used_as: if shown.is_some() { "shown here" } else { "measured here" },
+            used: Some(shown.unwrap_or(name.span)),
+            help,
+        };
+        self.report(entry.span, error);
+        false
+    }
+}
+
+/// The values besides the first that are checked: all of a list, the last of a range.
+fn other_values(sweep: &SweepAxis, count: usize) -> Vec<usize> {
+    match &peel(&sweep.values).kind {
+        ExprKind::List(_) => (1..count).collect(),
+        _ => count.checked_sub(1).filter(|last| *last > 0).into_iter().collect(),
+    }
+}
+
+fn literal(expr: &Expr) -> Option<i128> {
+    match &peel(expr).kind {
+        ExprKind::Number { value, .. } if value.fract() == 0.0 && value.abs() < 1e15 => Some(*value as i128),
+        _ => None,
+    }
+}
+
+/// The first word of an item.
+pub(crate) fn head(span: Span, word: &str) -> Span {
+    Span::new(span.start, span.start + word.len() as u32)
+}

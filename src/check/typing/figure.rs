@@ -1,0 +1,141 @@
+//! `plot` and `table`: quantities that were measured, swept names that are bound.
+
+use std::collections::BTreeMap;
+
+use super::errors::{Forgotten, NoQuantity, StatementTwice, WrongKind};
+use super::experiment::head;
+use super::ty::Ty;
+use super::typer::Typer;
+use crate::diagnostic::nearest;
+use crate::source::{Name, Span, Symbol};
+use crate::syntax::tree::{Clause, ItemKind, SweepAxis};
+
+/// A `let` of a measurement.
+pub(crate) struct Quantity<'a> {
+    pub(crate) name: &'a Name,
+    pub(crate) ty: Ty<'a>,
+    /// A process stands in it at no time.
+    pub(crate) timed: bool,
+    /// Measured during the training.
+    pub(crate) every: bool,
+    /// The word `measure`.
+    pub(crate) measure: Span,
+}
+
+impl<'a> Typer<'a> {
+    /// All plots and tables of the entry.
+    pub(crate) fn check_figures(&mut self, sweeps: &[&'a SweepAxis], quantities: &BTreeMap<Symbol, Quantity<'a>>) {
+        let Some(entry) = self.modules.last() else { return };
+        for item in &entry.tree.items {
+            match &item.kind {
+                ItemKind::Plot(plot) => {
+                    self.quantities(&plot.quantities, quantities, Some(&plot.against));
+                    let swept = sweeps.iter().any(|sweep| sweep.name == plot.against);
+                    if plot.against.key.as_str() != "step" && !swept {
+                        let known: Vec<&str> = sweeps.iter().map(|sweep| &*sweep.name.text).chain(["step"]).collect();
+                        let expected = "a plot runs against `step` or a swept name";
+                        self.no_quantity(expected, &plot.against, known);
+                    }
+                    self.clauses_of(&plot.clauses, Some(&plot.against), sweeps, head(item.span, "plot"), "this plot");
+                }
+                ItemKind::Table(table) => {
+                    self.quantities(&table.quantities, quantities, None);
+                    self.clauses_of(&table.clauses, None, sweeps, head(item.span, "table"), "this table");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn no_quantity(&mut self, expected: &'static str, name: &Name, known: Vec<&str>) {
+        let help = match nearest(&name.text, known.iter().copied()) {
+            Some(near) => format!("did `{near}` stand here?"),
+            None if known.is_empty() => "nothing is measured: `measure { let error = … }`".to_string(),
+            None => format!("known here: {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+        };
+        self.report(name.span, NoQuantity { expected, name: name.text.to_string(), help, at: name.span });
+    }
+
+    fn quantities(&mut self, shown: &'a [Name], known: &BTreeMap<Symbol, Quantity<'a>>, against: Option<&Name>) {
+        for name in shown {
+            let Some(quantity) = known.get(&name.key) else {
+                let names = known.values().map(|quantity| &*quantity.name.text).collect();
+                self.no_quantity("expected a `let` of a `measure` block", name, names);
+                continue;
+            };
+            match &quantity.ty {
+                Ty::Poison | Ty::Number(_) | Ty::Size(_) => {}
+                Ty::Tensor(tensor) if tensor.is_scalar() => {
+                    self.measured_axes(quantity.name, &tensor.axes.clone(), Some(name.span));
+                }
+                other => {
+                    let error = WrongKind {
+                        expected: "a measured number".into(),
+                        found: other.describe(),
+                        at: name.span,
+                        because: Some(quantity.name.span),
+                        call: None,
+                        help: Some("a figure shows numbers: take a norm or a component".into()),
+                    };
+                    self.report(name.span, error);
+                }
+            }
+            if let Some(against) = against
+                && against.key.as_str() == "step"
+                && !quantity.every
+                && !quantity.timed
+            {
+                let error = WrongKind {
+                    expected: "a quantity that is measured during the training".into(),
+                    found: format!("`{name}`, measured once at the end"),
+                    at: name.span,
+                    because: Some(quantity.measure),
+                    call: None,
+                    help: Some("say how often: `measure every 100 { … }`".into()),
+                };
+                self.report(name.span, error);
+            }
+        }
+    }
+
+    fn clauses_of(
+        &mut self,
+        clauses: &'a [Clause],
+        against: Option<&Name>,
+        sweeps: &[&'a SweepAxis],
+        at: Span,
+        what: &'static str,
+    ) {
+        let mut bound: Vec<&Name> = Vec::new();
+        for clause in clauses {
+            match clause {
+                Clause::By(name) | Clause::MeanOver(name) => {
+                    if !sweeps.iter().any(|sweep| sweep.name == *name) {
+                        let known = sweeps.iter().map(|sweep| &*sweep.name.text).collect();
+                        self.no_quantity("expected a swept name", name, known);
+                    }
+                    let first = bound.iter().copied().chain(against).find(|first| *first == name);
+                    if let Some(first) = first {
+                        let (what, first) = (format!("`{name}`"), first.span);
+                        let help = "a swept name is shown or averaged once";
+                        self.report(name.span, StatementTwice { what, help, second: name.span, first });
+                    }
+                    bound.push(name);
+                }
+                Clause::Log(name) => {
+                    let axes: &[&str] = if against.is_some() { &["x", "y"] } else { &[] };
+                    if !axes.contains(&&*name.text) {
+                        self.no_quantity("a logarithmic axis is `x` or `y` of a plot", name, axes.to_vec());
+                    }
+                }
+            }
+        }
+        for sweep in sweeps {
+            let is_bound = bound.iter().copied().chain(against).any(|name| *name == sweep.name);
+            if !is_bound {
+                let error = Forgotten { name: sweep.name.text.to_string(), what, at, sweep: sweep.name.span };
+                self.report(Span::new(at.start, at.end), error);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Written types, and values against them.
+
+use std::rc::Rc;
+
+use super::arithmetic::as_size;
+use super::call::Arg;
+use super::errors::{NotASize, WrongShape};
+use super::function::{Declared, Function, Signature};
+use super::scope::Scope;
+use super::ty::{Axes, Tensor, Ty};
+use super::typer::Typer;
+use crate::check::size::Size;
+use crate::source::Span;
+use crate::syntax::tree::{TypeExpr, TypeKind};
+
+impl<'a> Typer<'a> {
+    /// A type as written, its sizes worked out.
+    pub(crate) fn declared(&mut self, written: &'a TypeExpr, scope: &Rc<Scope<'a>>) -> Declared {
+        match &written.kind {
+            TypeKind::Real(sizes) => {
+                let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
+                sizes.map_or(Declared::Poison, Declared::Tensor)
+            }
+            TypeKind::List(inner) => Declared::List(Box::new(self.declared(inner, scope))),
+            TypeKind::Function(inputs, output) => {
+                let inputs = inputs.iter().map(|input| self.declared(input, scope)).collect();
+                let output = self.declared(output, scope);
+                Declared::Function(Rc::new(Signature { inputs, output }))
+            }
+            TypeKind::Named(path) => match path.as_slice() {
+                [word] => match word.key.as_str() {
+                    "Nat" => Declared::Nat,
+                    "Bool" => Declared::Bool,
+                    "Text" => Declared::Text,
+                    "Problem" => Declared::Problem,
+                    "Optimizer" => Declared::Optimizer,
+                    "Layer" => Declared::Layer,
+                    _ => Declared::Poison,
+                },
+                [owner, member] => match self.lookup(owner, scope) {
+                    Ty::Problem(problem) => match member.key.as_str() {
+                        "State" => Declared::Tensor(vec![problem.state.clone()]),
+                        "Noise" => Declared::Tensor(vec![problem.noise.clone()]),
+                        "Control" => Declared::Function(Rc::new(problem.control_type())),
+                        _ => Declared::Poison,
+                    },
+                    Ty::Poison => Declared::Poison,
+                    other => {
+                        self.wrong_kind("a problem before the `.`", &other, owner.span, None, None);
+                        Declared::Poison
+                    }
+                },
+                _ => Declared::Poison,
+            },
+        }
+    }
+
+    /// A value where a declared type is asked for; what it is there, or poison after an error. `what` names the place.
+    pub(crate) fn fit(
+        &mut self,
+        declared: &Declared,
+        ty: Ty<'a>,
+        at: Span,
+        because: Option<Span>,
+        what: &str,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        if ty.is_poison() {
+            return Ty::Poison;
+        }
+        match declared {
+            Declared::Poison => Ty::Poison,
+            Declared::Tensor(shape) => {
+                if shape.is_empty() && matches!(ty, Ty::Number(_) | Ty::Size(_) | Ty::Index(_) | Ty::Time(_)) {
+                    return ty;
+                }
+                let Some(tensor) = self.tensor(&ty, at, scope) else { return Ty::Poison };
+                self.fit_shape(shape, tensor, at, because, what)
+            }
+            Declared::Nat => match as_size(&ty) {
+                Some(size) if size.value().is_none_or(|value| value >= 1) => Ty::from_size(size),
+                _ if matches!(ty, Ty::Index(_)) => ty,
+                _ => {
+                    let (found, call) = (ty.describe(), self.through());
+                    self.report(at, NotASize { what: what.to_string(), found, at, because, call })
+                }
+            },
+            Declared::Bool => match ty {
+                Ty::Bool(..) => ty,
+                other => self.wrong_kind("a truth value", &other, at, because, None),
+            },
+            Declared::Text => match ty {
+                Ty::Text => ty,
+                other => self.wrong_kind("a text", &other, at, because, None),
+            },
+            Declared::Problem => match ty {
+                Ty::Problem(_) => ty,
+                other => {
+                    let help = match &other {
+                        Ty::Function(function) => match &**function {
+                            Function::Problem(definition, _) => Some(format!("give it its parameters: `{}(…)`", definition.name)),
+                            _ => None,
+                        },
+                        _ => None,
+                    };
+                    self.wrong_kind("a problem", &other, at, because, help)
+                }
+            },
+            Declared::Optimizer => match ty {
+                Ty::Optimizer => ty,
+                other => self.wrong_kind("an optimizer", &other, at, because, Some("`adam(1e-3)`, for one".into())),
+            },
+            Declared::Layer => match &ty {
+                Ty::Function(_) => ty,
+                other => self.wrong_kind("a layer", other, at, because, None),
+            },
+            Declared::List(inner) => match &ty {
+                Ty::List(items) => {
+                    let entry = format!("an entry of {what}");
+                    let fitted: Vec<Ty<'a>> =
+                        items.iter().map(|item| self.fit(inner, item.clone(), at, because, &entry, scope)).collect();
+                    if fitted.iter().any(Ty::is_poison) { Ty::Poison } else { Ty::List(Rc::new(fitted)) }
+                }
+                other => {
+                    let expected = format!("a list {}", declared.describe());
+                    self.wrong_kind(&expected, other, at, because, None)
+                }
+            },
+            Declared::Function(signature) => self.fit_function(signature, ty, at, because, what, scope),
+        }
+    }
+
+    /// A value of a shape, or the error that says both.
+    pub(crate) fn fit_shape(&mut self, shape: &[Size], tensor: Tensor, at: Span, because: Option<Span>, what: &str) -> Ty<'a> {
+        if tensor.shape == shape && !tensor.row {
+            return Ty::Tensor(tensor);
+        }
+        let help = if tensor.row && tensor.shape == shape { Some("a row becomes a vector by `'`".to_string()) } else { None };
+        let error = WrongShape {
+            what: what.to_string(),
+            expected: Ty::Tensor(Tensor::of(shape.to_vec(), Axes::new())).describe(),
+            found: Ty::Tensor(tensor).describe(),
+            at,
+            because,
+            also: None,
+            also_label: String::new(),
+            call: self.through(),
+            help,
+        };
+        self.report(at, error)
+    }
+
+    /// A function against a declared one: it is called with arguments of the declared types.
+    fn fit_function(
+        &mut self,
+        signature: &Rc<Signature>,
+        ty: Ty<'a>,
+        at: Span,
+        because: Option<Span>,
+        what: &str,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let Ty::Function(function) = &ty else {
+            let expected = format!("a function {}", signature.describe());
+            let help = Some(format!("{what} is called with {}", super::expr::count(signature.inputs.len(), "argument", "arguments")));
+            return self.wrong_kind(&expected, &ty, at, because, help);
+        };
+        match &**function {
+            // What works entry by entry works on any shape.
+            Function::Builtin(_) => return ty,
+            Function::Layer(..) | Function::Problem(..) | Function::Loss(..) => {
+                let expected = format!("a function {}", signature.describe());
+                return self.wrong_kind(&expected, &ty, at, because, None);
+            }
+            _ => {}
+        }
+        let given: Vec<Arg<'a>> =
+            signature.inputs.iter().map(|input| Arg { name: None, ty: sample_of(input, at), span: at }).collect();
+        let expected = match &signature.output {
+            Declared::Tensor(shape) => Some(shape.clone()),
+            _ => None,
+        };
+        let result = self.call(function, given, at, scope, expected.as_deref());
+        if result.is_poison() {
+            return Ty::Poison;
+        }
+        let value = format!("the value of {what}");
+        if self.fit(&signature.output, result, at, because, &value, scope).is_poison() { Ty::Poison } else { ty }
+    }
+}
+
+/// Some value of a declared type.
+pub(crate) fn sample_of<'a>(declared: &Declared, at: Span) -> Ty<'a> {
+    match declared {
+        Declared::Tensor(shape) => Ty::Tensor(Tensor::of(shape.clone(), Axes::new())),
+        Declared::Nat => Ty::Size(Size::atom("n")),
+        Declared::Bool => Ty::Bool(None, Axes::new()),
+        Declared::Text => Ty::Text,
+        Declared::Optimizer => Ty::Optimizer,
+        Declared::Function(signature) => Ty::Function(Rc::new(Function::Declared {
+            name: "f".into(),
+            role: "function",
+            signature: signature.clone(),
+            span: at,
+        })),
+        Declared::Problem | Declared::Layer | Declared::List(_) | Declared::Poison => Ty::Poison,
+    }
+}

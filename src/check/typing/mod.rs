@@ -1,0 +1,57 @@
+//! Types by abstract interpretation: every expression is evaluated with types in place of values.
+//!
+//! In: trees with resolved names, and the structure of problems. Out: nothing but errors; a program without any lowers.
+//! Functions and layers are typed at each use with the types of the arguments; problems and losses once with their
+//! parameters left open. May not know: how anything runs.
+
+mod arithmetic;
+mod binder;
+mod body;
+mod builtin;
+mod call;
+mod definition;
+mod errors;
+mod experiment;
+mod expr;
+mod figure;
+mod fit;
+mod function;
+mod layer;
+mod problem;
+mod scope;
+mod ty;
+mod typer;
+
+use std::collections::BTreeMap;
+
+use self::typer::Typer;
+use crate::check::names::Resolved;
+use crate::diagnostic::Sink;
+use crate::source::SourceMap;
+use crate::syntax::ParsedModule;
+use crate::syntax::tree::ItemKind;
+use crate::typed::Structure;
+
+/// Types a whole program; what is wrong goes to `sink`.
+pub(super) fn type_program(
+    modules: &[ParsedModule],
+    resolved: &[Resolved],
+    structures: &BTreeMap<(usize, usize), Structure>,
+    map: &SourceMap,
+    sink: &mut Sink,
+) {
+    let mut typer = Typer::new(modules, resolved, structures, map, sink);
+    for (module, parsed) in modules.iter().enumerate() {
+        for (place, item) in parsed.tree.items.iter().enumerate() {
+            match &item.kind {
+                ItemKind::Problem(definition) => typer.check_problem(definition, (module, place)),
+                ItemKind::Loss(definition) => typer.check_loss(definition, module),
+                _ => {}
+            }
+        }
+        if module != typer.entry() {
+            typer.check_values(module);
+        }
+    }
+    typer.check_experiment();
+}
