@@ -41,6 +41,25 @@ fn good_texts_are_clean() {
     }
 }
 
+#[test]
+fn experiments_and_the_library_are_clean() {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")];
+    let mut count = 0;
+    let mut faults = String::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).expect("it can be listed").map(|entry| entry.expect("an entry").path()));
+        } else if path.extension().is_some_and(|extension| extension == "soc") {
+            count += 1;
+            let (checked, rendering) = check_file(&path, &[]);
+            if checked.is_none() || !rendering.is_empty() {
+                faults.push_str(&rendering);
+            }
+        }
+    }
+    assert!(count > 0 && faults.is_empty(), "{faults}");
+}
+
 /// `requires` names and what decided them, as a text.
 fn facts(checked: &Checked, problem: &str) -> String {
     let module = checked.entry();
@@ -61,4 +80,58 @@ fn structures_follow_from_equations() {
     for problem in ["quadratic_ou", "oscillator", "geometric"] {
         insta::assert_snapshot!(problem, facts(&checked, problem));
     }
+}
+
+#[test]
+fn bad_texts_are_explained() {
+    let files = files("err");
+    assert!(!files.is_empty());
+    for file in files {
+        let name = file.file_stem().expect("it has a name").to_string_lossy().to_string();
+        let (checked, rendering) = check_file(&file, &[]);
+        assert!(checked.is_none(), "{name} is clean");
+        let code = name.split('-').next().expect("a name has a first word");
+        assert!(rendering.contains(&format!("soc::{code}")), "{name} has no error of its code:\n{rendering}");
+        insta::with_settings!({ snapshot_path => "lang/err", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, rendering);
+        });
+    }
+}
+
+#[test]
+fn overrides_are_checked_as_if_written() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lang/good/experiment.soc");
+    let cases: [&[(&str, &str)]; 5] = [
+        &[("d", "5")],
+        &[("d", "2 + 3"), ("steps", "5")],
+        &[("batch", "7"), ("grid", "3"), ("measure.batch", "9")],
+        &[("every", "3")],
+        &[],
+    ];
+    for case in cases {
+        let (checked, rendering) = check_file(&file, case);
+        assert!(checked.is_some() && rendering.is_empty(), "{case:?}:\n{rendering}");
+    }
+    let (checked, _) = check_file(&file, &[("d", "5")]);
+    let text = format!("{:?}", checked.expect("checked above").entry().tree.items);
+    assert!(text.contains("value: 5.0"));
+    let wrong: [&[(&str, &str)]; 8] = [
+        &[("dd", "5")],
+        &[("stepz", "5")],
+        &[("u", "5")],
+        &[("d", "\"five\"")],
+        &[("d", "0")],
+        &[("d", "2.5")],
+        &[("d", "5 let e = 3")],
+        &[("batch", "-(")],
+    ];
+    let renderings: Vec<String> = wrong
+        .iter()
+        .map(|case| {
+            let (checked, rendering) = check_file(&file, case);
+            assert!(checked.is_none(), "{case:?}");
+            format!("--set {}={}\n{rendering}", case[0].0, case[0].1)
+        })
+        .collect();
+    insta::assert_snapshot!("overrides", renderings.join("\n"));
 }

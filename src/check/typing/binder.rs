@@ -25,7 +25,7 @@ impl<'a> Typer<'a> {
 
     /// `mean[t] e`
     pub(crate) fn mean_over(&mut self, name: &'a Name, body: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
-        let (axis, time) = self.bind_time(&name.text, name.span);
+        let (axis, time) = self.bind_time(&name.text);
         let inner = Scope::at(scope, time.clone());
         inner.bind(&name.key, Ty::Time(time));
         let ty = self.expr(body, &inner, None);
@@ -78,7 +78,7 @@ impl<'a> Typer<'a> {
 
     /// The moment that a value is as a time of paths: an end of the horizon or a bound time.
     pub(crate) fn moment(&mut self, expr: &'a Expr, ty: &Ty<'a>, scope: &Rc<Scope<'a>>) -> Option<TimeTy> {
-        let named = |moment, name: &str| Some(TimeTy { moment, name: name.into(), span: expr.span });
+        let named = |moment, name: &str| Some(TimeTy { moment, name: name.into() });
         if let Ty::Time(time) = ty {
             return Some(time.clone());
         }
@@ -135,11 +135,13 @@ impl<'a> Typer<'a> {
         }
         let differential = &integral.differential;
         let against = match scope.find(&differential.name.key) {
+            // The time of a problem is under its name everywhere in the problem.
+            Some((_, super::scope::Binding::Value(Ty::Process(process)))) if process.role == "time" => None,
             Some((_, super::scope::Binding::Value(ty @ (Ty::Noise(_) | Ty::Process(_))))) => Some(ty),
             _ => None,
         };
         let name = self.integration_time(integral, against.is_some(), scope);
-        let (axis, time) = self.bind_time(&name.text, differential.span);
+        let (axis, time) = self.bind_time(&name.text);
         let inner = Scope::at(scope, time.clone());
         inner.bind(&name.key, Ty::Time(time.clone()));
         let ty = self.expr(&integral.integrand, &inner, None);

@@ -7,6 +7,7 @@ use super::function::Declared;
 use super::scope::{Binding, Scope};
 use super::ty::{Axes, Entry, Moment, NoiseTy, ProcessTy, SAMPLE, Tensor, TimeTy, Ty, join};
 use super::typer::Typer;
+use crate::check::size::Size;
 use crate::check::walk::peel;
 use crate::diagnostic::nearest;
 use crate::source::{Name, Span, Symbol};
@@ -118,7 +119,7 @@ impl<'a> Typer<'a> {
             to: horizon.as_ref().and_then(|known| known.to),
             texts: None,
         });
-        self.usual_end(state.span, scope);
+        self.usual_end(scope);
         let process = ProcessTy {
             name: state.clone(),
             role: "path",
@@ -134,10 +135,10 @@ impl<'a> Typer<'a> {
     }
 
     /// The end of the horizon is known as T where nothing else is.
-    fn usual_end(&mut self, at: Span, scope: &Rc<Scope<'a>>) {
+    fn usual_end(&mut self, scope: &Rc<Scope<'a>>) {
         let key = Symbol::folded("T");
         if scope.find(&key).is_none() && !self.resolved[scope.module].names.contains_key(&key) {
-            scope.bind(&key, Ty::Time(TimeTy { moment: Moment::End, name: "T".into(), span: at }));
+            scope.bind(&key, Ty::Time(TimeTy { moment: Moment::End, name: "T".into() }));
         }
     }
 
@@ -230,7 +231,7 @@ impl<'a> Typer<'a> {
     pub(crate) fn boundary(
         &mut self,
         name: &Name,
-        shape: &[crate::check::size::Size],
+        shape: &[Size],
         drawn: bool,
         value: &'a Expr,
         because: Span,
@@ -270,7 +271,7 @@ impl<'a> Typer<'a> {
     pub(crate) fn equation(
         &mut self,
         equation: &'a Equation,
-        shape: &[crate::check::size::Size],
+        shape: &[Size],
         because: Span,
         backward: Option<Span>,
         scope: &Rc<Scope<'a>>,
@@ -288,7 +289,7 @@ impl<'a> Typer<'a> {
                 continue;
             }
             let time_name = if noise.is_some() { "t".to_string() } else { differential.name.text.to_string() };
-            let (axis, time) = self.bind_time(&time_name, differential.span);
+            let (axis, time) = self.bind_time(&time_name);
             let inner = Scope::at(scope, time.clone());
             inner.bind(&crate::source::fold(&time_name), Ty::Time(time));
             let ty = self.expr(&term.integrand, &inner, Some(shape).filter(|_| noise.is_none()));
@@ -303,6 +304,9 @@ impl<'a> Typer<'a> {
                     if term.dot {
                         let (a, b) = (Ty::Tensor(integrand), Ty::Tensor(increment));
                         self.binary(crate::syntax::tree::BinaryOp::Dot, (&a, term.integrand.span), (&b, differential.span), &inner)
+                    } else if integrand.shape.len() == 1 && !integrand.row && increment.shape == [Size::constant(1)] {
+                        // A vector before one noise is a column.
+                        Ty::Tensor(Tensor { axes: join(&integrand.axes, &increment.axes), ..integrand })
                     } else {
                         self.product((&integrand, term.integrand.span), (&increment, differential.span))
                     }

@@ -130,7 +130,7 @@ impl<'a> Typer<'a> {
             Function::ControlMap(problem) => self.call_control_map(&problem.clone(), given, at, scope),
             Function::Weight(problem) => self.call_weight(&problem.clone(), &given, at),
             Function::Layer(layer, module) => self.call_layer(layer, *module, given, at, scope, expected),
-            Function::Applied { layer, scope: inner, .. } => self.apply_layer(layer, &inner.clone(), given, at, scope, expected),
+            Function::Applied { layer, scope: inner } => self.apply_layer(layer, &inner.clone(), given, at, scope, expected),
             Function::Problem(definition, place) => self.make_problem(definition, *place, given, at, scope),
             Function::Loss(definition, module) => self.call_loss(definition, *module, given, at, scope),
             Function::Partial(inner, first) => self.call_partial(&inner.clone(), first, given, at, scope, expected),
@@ -393,14 +393,14 @@ impl<'a> Typer<'a> {
     /// `P.weight(X)`
     fn call_weight(&mut self, problem: &Rc<ProblemTy<'a>>, given: &[Arg<'a>], at: Span) -> Ty<'a> {
         match given {
-            [Arg { ty: Ty::Process(process), .. }] if process.role == "path" => {
+            [Arg { ty: Ty::Process(process), .. }] if process.problem.as_ref() == Some(&problem.name) => {
                 let through = format!("the path `{}`", process.name).into();
                 Ty::Tensor(Tensor::scalar(Axes::from([(SAMPLE, Entry { name: "sample".into(), span: at, through })])))
             }
             [one] if one.ty.is_poison() => Ty::Poison,
             [one] => {
                 let help = format!("the weight is that of a whole path: `{}.weight(X)` after `path X of {0} under u`", problem.name);
-                self.wrong_kind("a path", &one.ty.clone(), one.span, None, Some(help))
+                self.wrong_kind(&format!("a path of `{}`", problem.name), &one.ty.clone(), one.span, None, Some(help))
             }
             _ => {
                 let callee = format!("the member `weight` of `{}`", problem.name);

@@ -128,7 +128,7 @@ impl<'a> Typer<'a> {
                 scope.bind(&name.key, Ty::Process(Rc::new(time)));
                 // Within the problem the end of time is a time, so that `F(T)` and `X(T)` are known.
                 if let Some(end) = as_name(to) {
-                    scope.bind(&end.key, Ty::Time(TimeTy { moment: Moment::End, name: end.text.clone(), span: end.span }));
+                    scope.bind(&end.key, Ty::Time(TimeTy { moment: Moment::End, name: end.text.clone() }));
                 }
             }
         }
@@ -431,7 +431,7 @@ impl<'a> Typer<'a> {
         at: Span,
         _scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
-        self.timed |= definition.body.statements.iter().any(|one| matches!(one.kind, StatementKind::Path { .. }));
+        self.timed = true;
         let inner = Scope::child(&self.root(module));
         let callee = format!("the loss `{}`", definition.name);
         if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {

@@ -104,12 +104,15 @@ impl<'a> Typer<'a> {
         for (end, expr) in ends.iter_mut().zip([from, to]) {
             match self.expr(expr, scope, None) {
                 Ty::Poison => return Ty::Poison,
-                Ty::Size(_) | Ty::Index(_) => {}
-                Ty::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => *end = Some(value as i128),
-                other => return self.wrong_kind("a whole number known before the run", &other, expr.span, None, None),
+                Ty::Index(_) => {}
+                ty => match as_size(&ty) {
+                    Some(size) => *end = Some(size),
+                    None => return self.wrong_kind("a whole number known before the run", &ty, expr.span, None, None),
+                },
             }
         }
-        Ty::Range(ends[0], ends[1])
+        let [from, to] = ends;
+        Ty::Range(from, to)
     }
 
     fn field(
@@ -207,7 +210,10 @@ impl<'a> Typer<'a> {
         for (index, size) in indices.iter().zip(&shape) {
             let (from, to, single) = match self.expr(index, scope, None) {
                 Ty::Poison => return Ty::Poison,
-                Ty::Number(value) if value.fract() == 0.0 => (Some(value as i128), Some(value as i128), true),
+                Ty::Number(value) if value.fract() == 0.0 => {
+                    let one = Size::constant(value as i128);
+                    (Some(one.clone()), Some(one), true)
+                }
                 Ty::Index(upper) => {
                     if let (Some(upper), Some(size)) = (upper.as_ref().and_then(Size::value), size.value())
                         && upper > size
@@ -220,18 +226,19 @@ impl<'a> Typer<'a> {
                 Ty::Range(from, to) => (from, to, false),
                 other => return self.wrong_kind("an index known before the run", &other, index.span, None, None),
             };
-            let low = from.is_some_and(|from| from < 1);
-            let high = matches!((to, size.value()), (Some(to), Some(size)) if to > size);
-            let empty = matches!((from, to), (Some(from), Some(to)) if from > to);
-            if low || high || empty {
+            let length = from.as_ref().zip(to.as_ref()).and_then(|(from, to)| to.add(&from.negate())?.add(&Size::constant(1)));
+            let above = to.as_ref().and_then(|to| to.add(&size.negate())?.value()).is_some_and(|over| over > 0);
+            let low = from.as_ref().and_then(Size::value).is_some_and(|from| from < 1);
+            let empty = length.as_ref().and_then(Size::value).is_some_and(|length| length < 1);
+            if low || above || empty {
                 let text = self.text(index.span);
                 return self.out_of_range(size.to_string(), text, index.span);
             }
             if !single {
-                let (Some(from), Some(to)) = (from, to) else {
+                let Some(length) = length else {
                     return self.wrong_kind("a range known before the run", &Ty::Range(from, to), index.span, None, None);
                 };
-                kept.push(Size::constant(to - from + 1));
+                kept.push(length);
             }
         }
         Ty::Tensor(Tensor::of(kept, tensor.axes))

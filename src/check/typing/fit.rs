@@ -174,8 +174,15 @@ impl<'a> Typer<'a> {
             }
             _ => {}
         }
-        let given: Vec<Arg<'a>> =
-            signature.inputs.iter().map(|input| Arg { name: None, ty: sample_of(input, at), span: at }).collect();
+        let mut given: Vec<Arg<'a>> = Vec::new();
+        for input in &signature.inputs {
+            let ty = match input {
+                // Where a number is handed to a field it is a time more often than not, and a time is a number too.
+                Declared::Tensor(shape) if shape.is_empty() => Ty::Time(self.bind_time("t").1),
+                other => sample_of(other, at),
+            };
+            given.push(Arg { name: None, ty, span: at });
+        }
         let expected = match &signature.output {
             Declared::Tensor(shape) => Some(shape.clone()),
             _ => None,

@@ -22,8 +22,6 @@ impl<'a> Typer<'a> {
             inputs.push(match &param.ty {
                 Some(written) => self.declared(written, root),
                 None => {
-                    let found = Ty::Text;
-                    let _ = found;
                     let help = Some(format!("say what flows in: `{}: R[d]`", param.name));
                     let error = super::errors::WrongKind {
                         expected: "a type for each input of a net".into(),
@@ -88,7 +86,7 @@ impl<'a> Typer<'a> {
         if !self.bind_params(&layer.params, given, &inner, at, &callee, Some(layer.name.span)) {
             return Ty::Poison;
         }
-        Ty::Function(Rc::new(Function::Applied { layer, scope: inner, made: at }))
+        Ty::Function(Rc::new(Function::Applied { layer, scope: inner }))
     }
 
     /// A layer at its inputs; several for one parameter are joined to a vector.

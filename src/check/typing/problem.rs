@@ -179,7 +179,7 @@ impl<'a> Typer<'a> {
             }
             "lambda" => return self.available(problem, name, Predicate::MatchedNoise, |_| Ty::real()),
             "T" => {
-                let time = TimeTy { moment: Moment::End, name: "T".into(), span: name.span };
+                let time = TimeTy { moment: Moment::End, name: "T".into() };
                 return Some(Ty::Time(time));
             }
             "d" => return Some(Ty::from_size(problem.state.clone())),

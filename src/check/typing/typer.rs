@@ -108,9 +108,9 @@ impl<'a> Typer<'a> {
     }
 
     /// A new bound time.
-    pub(crate) fn bind_time(&mut self, name: &str, span: Span) -> (AxisId, TimeTy) {
+    pub(crate) fn bind_time(&mut self, name: &str) -> (AxisId, TimeTy) {
         let axis = self.new_axis();
-        (axis, TimeTy { moment: Moment::Bound(axis), name: Arc::from(name), span })
+        (axis, TimeTy { moment: Moment::Bound(axis), name: Arc::from(name) })
     }
 
     /// Guards against recursion without end.
