@@ -875,3 +875,33 @@ fn gradients_along_paths() {
         t.check();
     }
 }
+
+/// A net over pairs of times, a kernel that it gives, and what they meet: work without samples, shared among workers.
+#[test]
+fn nets_over_pairs_of_times() {
+    for batch in [20, 128] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", 21, AxisKind::Time);
+        let other = t.b.axis("s", 21, AxisKind::Time);
+        let x = t.draw(&[time, other], &[2]);
+        let (w, c, v) = (t.parameter(&[64, 2]), t.parameter(&[64]), t.parameter(&[25, 64]));
+        let h = t.b.contract(w, &[0, 1], x, &[1], &[0], &[]);
+        let h = t.b.add(h, c);
+        let h = t.b.unary(Unary::Relu, h);
+        let m = t.b.contract(v, &[0, 1], h, &[1], &[0], &[]);
+        let m = t.b.reshape(m, [5, 5]);
+        let y = t.draw(&[sample, other], &[5]);
+        let z = t.b.contract(m, &[0, 1], y, &[1], &[0], &[other]);
+        let square = t.b.contract(z, &[0], z, &[0], &[], &[time]);
+        let loss = t.b.sum(square, &[sample], &[]);
+        t.out(z);
+        t.out(loss);
+        let parameters: Vec<_> = (0..3).map(|i| t.b.push(Op::Parameter(i))).collect();
+        let one = t.b.number(1.0);
+        for g in vjp(&mut t.b, &[(loss, one)], &parameters).into_iter().flatten() {
+            t.out(g);
+        }
+        t.check();
+    }
+}

@@ -46,7 +46,7 @@ fn put(folder: &TempDir, name: &str, text: impl AsRef<[u8]>) {
 
 fn socrun(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = cargo_bin_cmd!("socrun");
-    command.current_dir(folder.path()).args(arguments).timeout(Duration::from_secs(60));
+    command.current_dir(folder.path()).args(arguments).timeout(Duration::from_mins(1));
     command
 }
 
@@ -129,7 +129,8 @@ fn a_sweep_has_a_cell_per_combination() {
     let text = SMALL.replace("let rate = 1e-2", "sweep rate in [1e-2, 1e-3], seed in 1..2");
     put(&folder, "sweep.soc", text.replace("table cost", "table cost by rate, mean over seed"));
     let all = json(&folder, &["sweep.soc"]);
-    let labels: Vec<_> = all["cells"].as_array().expect("cells").iter().map(|cell| cell["labels"].to_string()).collect();
+    let labels: Vec<_> =
+        all["cells"].as_array().expect("cells").iter().map(|cell| cell["labels"].to_string()).collect();
     assert_eq!(labels[1], r#"{"rate":"1e-2","seed":"2"}"#);
     assert_eq!((labels.len(), all["cells"][1]["seed"].as_u64()), (4, Some(2)));
     let (code, stdout, _) = end(&folder, &["sweep.soc", "-q"]);
@@ -150,7 +151,9 @@ fn threads_do_not_change_a_digit_and_seeds_do() {
 #[test]
 fn the_backends_agree_to_rounding() {
     let folder = folder();
-    let cost = |backend| json(&folder, &["small.soc", "--backend", backend])["cells"][0]["quantities"]["cost"]["last"].as_f64();
+    let cost = |backend| {
+        json(&folder, &["small.soc", "--backend", backend])["cells"][0]["quantities"]["cost"]["last"].as_f64()
+    };
     let (cpu, reference) = (cost("cpu").expect("a number"), cost("reference").expect("a number"));
     assert!((cpu - reference).abs() < 1e-4 * reference.abs(), "{cpu} on the CPU, {reference} in the reference");
 }
@@ -235,11 +238,16 @@ fn check_reports_every_file_and_runs_none() {
 fn a_batch_beyond_the_machine_is_refused_with_4() {
     let folder = folder();
     // The CPU works tile by tile, so its memory does not grow with the batch here; what it cannot do is count so far.
-    for (backend, batch) in [("cpu", "1_000_000_000_000"), ("reference", "1_000_000_000_000"), ("reference", "4_000_000_000")] {
+    for (backend, batch) in
+        [("cpu", "1_000_000_000_000"), ("reference", "1_000_000_000_000"), ("reference", "4_000_000_000")]
+    {
         put(&folder, "big.soc", SMALL.replace("batch 8", &format!("batch {batch}")));
         let (code, stdout, stderr) = end(&folder, &["big.soc", "--backend", backend]);
         assert!(code == 4 && stdout.is_empty(), "{batch} on {backend}: {code}\n{stderr}");
-        assert!(stderr.contains("soc::resources") && stderr.split_whitespace().any(|word| word == "`batch`"), "{stderr}");
+        assert!(
+            stderr.contains("soc::resources") && stderr.split_whitespace().any(|word| word == "`batch`"),
+            "{stderr}"
+        );
     }
     assert!(!folder.path().join("runs").exists(), "refused before anything was done");
 }
@@ -250,7 +258,10 @@ fn a_diverging_training_ends_with_3_and_keeps_its_last_finite_parameters() {
     put(&folder, "wild.soc", SMALL.replace("adam(rate)", "sgd(1e12)"));
     for backend in ["cpu", "reference"] {
         let (code, stdout, stderr) = end(&folder, &["wild.soc", "--json", "--out", backend, "--backend", backend]);
-        assert!(code == 3 && stderr.contains("soc::nonfinite") && stderr.contains("in training step"), "{code}\n{stderr}");
+        assert!(
+            code == 3 && stderr.contains("soc::nonfinite") && stderr.contains("in training step"),
+            "{code}\n{stderr}"
+        );
         let all: Value = serde_json::from_str(&stdout).expect("JSON");
         let failure = &all["cells"][0]["failure"];
         assert_eq!((&all["status"], &failure["code"]), (&"nonfinite".into(), &"soc::nonfinite".into()));

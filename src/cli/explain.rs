@@ -10,8 +10,8 @@ use super::pipeline::{self, Front};
 use super::terminal::{print, show};
 use crate::diagnostic::Report;
 use crate::graph::{Program, text};
-use crate::plan;
 use crate::lower::{Cell, Stage as Part, cell};
+use crate::plan;
 use crate::syntax::dump;
 use crate::typed::{Checked, Predicate};
 

@@ -6,6 +6,7 @@
 mod args;
 mod cells;
 mod check;
+mod elaborate;
 mod errors;
 mod exit;
 mod explain;

@@ -285,6 +285,10 @@ impl Dump {
             ExprKind::Binary(op, _, left, right) => {
                 self.form(&format!("{op:?}").to_lowercase(), |dump| dump.exprs([&**left, &**right]))
             }
+            // `inv(transpose(A))` is a spelling of `A⁻ᵀ`, whatever signs it is written with.
+            ExprKind::Postfix(PostfixOp::Inverse, _, operand) if transposed(operand).is_some() => {
+                self.form("inverse-transpose", |dump| transposed(operand).map_or(Ok(()), |inner| dump.expr(inner)))
+            }
             ExprKind::Postfix(op, _, operand) => {
                 let word = match op {
                     PostfixOp::Transpose => "transpose",
@@ -346,5 +350,14 @@ impl Dump {
             Some(name) => self.form(&format!("named {}", name.key), |dump| dump.expr(&argument.value)),
             None => self.expr(&argument.value),
         }
+    }
+}
+
+/// What stands under a transposition, through parentheses.
+fn transposed(expr: &Expr) -> Option<&Expr> {
+    match &expr.kind {
+        ExprKind::Group(inner) => transposed(inner),
+        ExprKind::Postfix(PostfixOp::Transpose, _, inner) => Some(inner),
+        _ => None,
     }
 }

@@ -1,8 +1,11 @@
 //! A plan at a given tile width, as steps.
 
+use std::cell::RefCell;
+
 use super::code::{Code, Host, Looped, Step, Watch};
 use super::memory::Ptr;
 use super::moves::{Fill, From, Move};
+use super::packed::Pack;
 use crate::graph::{AxisId, Op, Type, ValueId};
 use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When};
 
@@ -15,6 +18,8 @@ pub(super) struct Compiler<'a> {
     pub watch: bool,
     /// The strip that is compiled.
     pub strip: Option<&'a Strip>,
+    /// The matrices packed so far.
+    pub packs: &'a RefCell<Vec<Pack>>,
 }
 
 /// Every segment, for tiles of this width.
@@ -22,8 +27,10 @@ pub(super) fn compile(plan: &Plan, width: usize, watch: bool) -> Vec<Code> {
     plan.segments
         .iter()
         .map(|segment| {
-            let c = Compiler { plan, width, when: segment.when, watch, strip: None };
-            Code { when: segment.when, steps: c.items(&segment.items) }
+            let packs = RefCell::default();
+            let c = Compiler { plan, width, when: segment.when, watch, strip: None, packs: &packs };
+            let steps = c.items(&segment.items);
+            Code { when: segment.when, steps, packs: packs.into_inner() }
         })
         .collect()
 }

@@ -17,6 +17,7 @@ mod machine;
 mod memory;
 mod moves;
 mod ops;
+mod packed;
 mod product;
 mod reduce;
 mod strided;

@@ -320,7 +320,8 @@ impl Compiler<'_> {
                 s.push(x);
             }
         }
-        Step::Product(Product::new(self.ptr(va), self.ptr(vb), target, classes, unit.is_some()))
+        let mut packs = self.packs.borrow_mut();
+        Step::Product(Product::new(self.ptr(va), self.ptr(vb), target, classes, unit.is_some(), &mut packs))
     }
 
     fn reduce(

@@ -50,8 +50,22 @@ impl Form<'_> {
         self.depth += 1;
         let new = match op {
             Op::Unary(Unary::Negate, x) => self.negate(x),
+            Op::Unary(f, x) => match *self.op(x) {
+                Op::Broadcast(of) => {
+                    let y = self.make(Op::Unary(f, of));
+                    let ty = self.ty(x).clone();
+                    self.r.b.broadcast(y, ty)
+                }
+                _ => self.r.b.unary(f, x),
+            },
             Op::Binary(f, x, y) => {
-                let (x, y) = self.stripped_pair(f, x, y);
+                let (x, y) = match self.repeated_pair(f, x, y) {
+                    Ok(new) => {
+                        self.depth -= 1;
+                        return new;
+                    }
+                    Err(pair) => pair,
+                };
                 match f {
                     Binary::Multiply => self.multiply(x, y),
                     Binary::Divide => self.divide(x, y),
@@ -109,15 +123,21 @@ impl Form<'_> {
         self.r.b.neg(x)
     }
 
-    /// Operands without repetition along what the other one has anyway.
-    fn stripped_pair(&self, f: Binary, x: ValueId, y: ValueId) -> (ValueId, ValueId) {
+    /// Where operands only repeat something smaller: the repeated result, or else operands without repetition along what
+    /// the other one has anyway.
+    fn repeated_pair(&mut self, f: Binary, x: ValueId, y: ValueId) -> Result<ValueId, (ValueId, ValueId)> {
         let bare = |v: ValueId| match self.op(v) {
             Op::Broadcast(of) => *of,
             _ => v,
         };
+        let (bx, by) = (bare(x), bare(y));
         let program = self.r.b.program();
         let ty = |x, y| infer(program, &Op::Binary(f, x, y), None).ok();
-        let whole = ty(x, y);
-        [(bare(x), bare(y)), (bare(x), y), (x, bare(y))].into_iter().find(|(x, y)| ty(*x, *y) == whole).unwrap_or((x, y))
+        let (Some(whole), Some(core)) = (ty(x, y), ty(bx, by)) else { return Err((x, y)) };
+        if whole == core {
+            return Err((bx, by));
+        }
+        let new = self.make(Op::Binary(f, bx, by));
+        Ok(self.r.b.broadcast(new, whole))
     }
 }

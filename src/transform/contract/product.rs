@@ -36,15 +36,6 @@ impl Form<'_> {
                     return better;
                 }
             }
-            if let Some(Op::Binary(Binary::Multiply, p, q)) = self.only(c).cloned() {
-                let whole = self.size(c);
-                for (small, large) in [(p, q), (q, p)] {
-                    if self.joint_size(f, small) < whole && self.size(small) <= self.size(large) {
-                        let s = self.make(Op::Binary(Binary::Multiply, f, small));
-                        return self.make(Op::Binary(Binary::Multiply, s, large));
-                    }
-                }
-            }
         }
         self.r.b.mul(x, y)
     }
@@ -73,6 +64,10 @@ impl Form<'_> {
     pub(super) fn contract(&mut self, spec: Contraction, x: ValueId, y: ValueId) -> ValueId {
         if let Some(better) = self.without_repetition(&spec, x, y) {
             return better;
+        }
+        let plain = |l: &[Label]| l.is_empty() || l == spec.out;
+        if spec.axes.is_empty() && plain(&spec.a) && plain(&spec.b) && (spec.a == spec.out || spec.b == spec.out) {
+            return self.make(Op::Binary(Binary::Multiply, x, y));
         }
         if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
             let c = self.make(Op::Contract(spec, n, y));
@@ -151,9 +146,23 @@ impl Form<'_> {
         self.r.b.push(Op::Transpose(spec.out.iter().map(place).collect(), s))
     }
 
-    /// `(a·b)·f` as `(a·f)·b` or `a·(b·f)`, if `x = a·b` is used here alone and that is cheaper.
+    /// The factors of a value, and among how many users the cost of their product is shared. A contraction that others
+    /// use too is no product here: it would be made again.
+    fn factors(&self, v: ValueId) -> Option<(Contraction, ValueId, ValueId, f64)> {
+        if let Some((spec, a, b)) = self.contraction(v) {
+            return Some((spec, a, b, 1.0));
+        }
+        let Op::Binary(Binary::Multiply, a, b) = *self.op(v) else { return None };
+        let all: Vec<Label> = (0..self.ty(v).shape.len() as Label).collect();
+        let own = |x: ValueId| if self.ty(x).shape.is_empty() { Vec::new() } else { all.clone() };
+        let spec = Contraction { a: own(a), b: own(b), out: all.clone(), axes: Vec::new() };
+        let users = self.uses.get(&v).map_or(1, |n| (*n).max(1));
+        Some((spec, a, b, users as f64))
+    }
+
+    /// `(a·b)·f` as `(a·f)·b` or `a·(b·f)`, where `x = a·b`, if that is cheaper.
     fn reorder(&mut self, spec: &Contraction, x: ValueId, y: ValueId) -> Option<ValueId> {
-        let (inner, a, b) = self.contraction(x)?;
+        let (inner, a, b, users) = self.factors(x)?;
         if inner.axes.iter().any(|i| self.ty(y).varies(*i)) {
             return None;
         }
@@ -178,7 +187,7 @@ impl Form<'_> {
         let fy = Factor { value: y, labels: spec.b.clone() };
         let mut summed = inner.axes.clone();
         summed.extend(&spec.axes);
-        let cost = |p: &Factor, q: &Factor, rest: &Factor| {
+        let cost = |p: &Factor, q: &Factor, rest: &Factor, users: f64| {
             let both = self.union(&self.indices(p), &self.indices(q));
             let rest = self.indices(rest);
             let kept: Vec<Index> =
@@ -186,10 +195,10 @@ impl Form<'_> {
             let size = |all: &[Index]| -> f64 {
                 all.iter().map(|i| self.extent(*i, &[&fa, &fb, &fy]) as f64).product()
             };
-            size(&both) + size(&kept) + size(&self.union(&kept, &rest))
+            (size(&both) + size(&kept)) / users + size(&self.union(&kept, &rest))
         };
-        let now = cost(&fa, &fb, &fy);
-        let (first, second) = (cost(&fa, &fy, &fb), cost(&fb, &fy, &fa));
+        let now = cost(&fa, &fb, &fy, users);
+        let (first, second) = (cost(&fa, &fy, &fb, 1.0), cost(&fb, &fy, &fa, 1.0));
         if first.min(second) >= now {
             return None;
         }

@@ -21,6 +21,16 @@ impl Form<'_> {
                         return self.make(Op::Binary(Binary::Multiply, f, s));
                     }
                 }
+                for (f, of) in [(p, q), (q, p)] {
+                    if let Some((sum, left, right)) = self.summands(of) {
+                        let mut part = |v: ValueId| {
+                            let product = self.make(Op::Binary(Binary::Multiply, f, v));
+                            self.make(reduce(product))
+                        };
+                        let (left, right) = (part(left), part(right));
+                        return self.make(Op::Binary(sum, left, right));
+                    }
+                }
                 let rank = self.ty(x).shape.len() as Label;
                 let labels = |v: ValueId| if self.ty(v).shape.is_empty() { Vec::new() } else { (0..rank).collect() };
                 let out = (0..rank).filter(|l| !dims.contains(&usize::from(*l))).collect();
@@ -31,6 +41,13 @@ impl Form<'_> {
                 let s = self.make(reduce(p));
                 self.make(Op::Binary(Binary::Divide, s, q))
             }
+            Op::Binary(Binary::Add | Binary::Subtract, ..) => match self.summands(x) {
+                Some((sum, left, right)) => {
+                    let (left, right) = (self.make(reduce(left)), self.make(reduce(right)));
+                    self.make(Op::Binary(sum, left, right))
+                }
+                None => plain(self),
+            },
             Op::Contract(mut spec, p, q) => {
                 spec.out = spec.out.iter().enumerate().filter(|(i, _)| !dims.contains(i)).map(|(_, l)| *l).collect();
                 spec.axes.extend(axes);
@@ -64,6 +81,24 @@ impl Form<'_> {
         }
     }
 
+    /// The summands of a sum, if one of them is a contraction into which a further sum can be taken.
+    fn summands(&self, v: ValueId) -> Option<(Binary, ValueId, ValueId)> {
+        let Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) = *self.only(v)? else { return None };
+        let same = self.ty(p) == self.ty(v) && self.ty(q) == self.ty(v);
+        (same && (self.holds_contraction(p) || self.holds_contraction(q))).then_some((f, p, q))
+    }
+
+    fn holds_contraction(&self, v: ValueId) -> bool {
+        match self.only(v) {
+            Some(Op::Contract(..)) => true,
+            Some(Op::Unary(Unary::Negate, x)) => self.holds_contraction(*x),
+            Some(Op::Binary(Binary::Multiply | Binary::Add | Binary::Subtract, x, y)) => {
+                self.holds_contraction(*x) || self.holds_contraction(*y)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a factor is constant along what is summed.
     fn passes(&self, factor: ValueId, axes: &[AxisId], dims: &[usize]) -> bool {
         let t = self.ty(factor);
@@ -71,6 +106,10 @@ impl Form<'_> {
     }
 
     pub(super) fn add(&mut self, x: ValueId, y: ValueId) -> ValueId {
+        if x == y {
+            let two = self.r.b.number(2.0);
+            return self.make(Op::Binary(Binary::Multiply, two, x));
+        }
         if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
             return self.make(Op::Binary(Binary::Subtract, x, n));
         }
@@ -99,51 +138,83 @@ impl Form<'_> {
 
     /// `sum ± term`, with the term taken into a contraction among the summands that has an operand in common with it.
     fn absorb(&mut self, sum: ValueId, term: ValueId, minus: bool) -> Option<ValueId> {
-        let (spec, a, c) = self.contraction(term)?;
-        match self.only(sum)?.clone() {
-            Op::Contract(other, p, q) => self.merged((other, p, q), (spec, a, c), minus),
-            Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) => {
-                // Merging is only worth while if the types stay what they are.
-                let flipped = minus != (f == Binary::Subtract);
-                if let Some(p) = self.absorb(p, term, minus) {
-                    return Some(self.make(Op::Binary(f, p, q)));
-                }
-                let q = self.absorb(q, term, flipped)?;
-                Some(self.make(Op::Binary(f, p, q)))
-            }
-            _ => None,
+        let second = self.term(term)?;
+        if let Some(first) = self.term(sum) {
+            return self.merged(first, second, minus);
         }
+        let Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) = *self.only(sum)? else { return None };
+        if let Some(p) = self.absorb(p, term, minus) {
+            return Some(self.make(Op::Binary(f, p, q)));
+        }
+        let q = self.absorb(q, term, minus != (f == Binary::Subtract))?;
+        Some(self.make(Op::Binary(f, p, q)))
+    }
+
+    /// A contraction, or a multiple of one.
+    fn term(&self, v: ValueId) -> Option<Term> {
+        if let Some((spec, a, b)) = self.contraction(v) {
+            return Some(Term { spec, a, b, scale: None });
+        }
+        let Op::Binary(Binary::Multiply, p, q) = *self.only(v)? else { return None };
+        [(p, q), (q, p)].into_iter().find_map(|(k, c)| {
+            let (spec, a, b) = self.contraction(c).filter(|_| *self.ty(k) == Type::SCALAR)?;
+            Some(Term { spec, a, b, scale: Some(k) })
+        })
     }
 
     /// `A·x ± A·y = A·(x ± y)`, where factors that were moved to `A` may be moved back.
-    fn merged(
-        &mut self,
-        (first, a, x): (Contraction, ValueId, ValueId),
-        (second, c, y): (Contraction, ValueId, ValueId),
-        minus: bool,
-    ) -> Option<ValueId> {
-        let swap = |s: &Contraction| Contraction { a: s.b.clone(), b: s.a.clone(), ..s.clone() };
-        for (s, a, x) in [(&first, a, x), (&swap(&first), x, a)] {
-            for (t, c, y) in [(&second, c, y), (&swap(&second), y, c)] {
-                if !same_up_to_labels(s, t) {
+    fn merged(&mut self, first: Term, second: Term, minus: bool) -> Option<ValueId> {
+        for s in [&first, &first.swapped()] {
+            for t in [&second, &second.swapped()] {
+                if !same_up_to_labels(&s.spec, &t.spec) || self.ty(s.b) != self.ty(t.b) {
                     continue;
                 }
-                let ((fa, a), (fc, c)) =
-                    if a == c { ((None, a), (None, c)) } else { (self.base(a, x), self.base(c, y)) };
-                if a != c || self.ty(x) != self.ty(y) {
-                    continue;
-                }
-                let mut scaled = |f: Option<ValueId>, v: ValueId| match f {
-                    Some(f) => self.make(Op::Binary(Binary::Multiply, f, v)),
-                    None => v,
+                let Some((a, fs, ft)) = self.in_common((s.a, s.b), (t.a, t.b)) else { continue };
+                let mut scaled = |term: &Term, f: Option<ValueId>| {
+                    [f, term.scale].into_iter().flatten().fold(term.b, |v, k| {
+                        self.make(Op::Binary(Binary::Multiply, k, v))
+                    })
                 };
-                let (x, y) = (scaled(fa, x), scaled(fc, y));
+                let (x, y) = (scaled(s, fs), scaled(t, ft));
                 let sum = if minus { Binary::Subtract } else { Binary::Add };
                 let sum = self.make(Op::Binary(sum, x, y));
-                return Some(self.make(Op::Contract(s.clone(), a, sum)));
+                return Some(self.make(Op::Contract(s.spec.clone(), a, sum)));
             }
         }
         None
+    }
+
+    /// What two first operands have in common, and the factors that have to stand at the second operands then.
+    fn in_common(
+        &mut self,
+        (a, x): (ValueId, ValueId),
+        (c, y): (ValueId, ValueId),
+    ) -> Option<(ValueId, Option<ValueId>, Option<ValueId>)> {
+        if a == c {
+            return Some((a, None, None));
+        }
+        let ((fa, whole_a), (fc, whole_c)) = (self.without_scale(a), self.without_scale(c));
+        if whole_a == whole_c {
+            return Some((whole_a, fa, fc));
+        }
+        let ((fa, a), (fc, c)) = (self.base(a, x), self.base(c, y));
+        (a == c).then_some((a, fa, fc))
+    }
+
+    /// A number among the factors of `v`, and the product of the others.
+    fn without_scale(&mut self, v: ValueId) -> (Option<ValueId>, ValueId) {
+        let Op::Binary(Binary::Multiply, p, q) = *self.op(v) else { return (None, v) };
+        for (k, rest) in [(p, q), (q, p)] {
+            if *self.ty(k) == Type::SCALAR && self.ty(rest) == self.ty(v) {
+                return (Some(k), rest);
+            }
+        }
+        for (part, rest) in [(p, q), (q, p)] {
+            if let (Some(k), part) = self.without_scale(part) {
+                return (Some(k), self.r.b.mul(part, rest));
+            }
+        }
+        (None, v)
     }
 
     /// A factor of `v` that might as well stand at `other`, and what is left.
@@ -158,6 +229,22 @@ impl Form<'_> {
             }
         }
         (None, v)
+    }
+}
+
+/// `scale · Σ a·b`
+#[derive(Clone)]
+struct Term {
+    spec: Contraction,
+    a: ValueId,
+    b: ValueId,
+    scale: Option<ValueId>,
+}
+
+impl Term {
+    fn swapped(&self) -> Self {
+        let spec = Contraction { a: self.spec.b.clone(), b: self.spec.a.clone(), ..self.spec.clone() };
+        Self { spec, a: self.b, b: self.a, scale: self.scale }
     }
 }
 
