@@ -6,9 +6,11 @@ use socrun::backend::cpu::Cpu;
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
 use socrun::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Reduction, RegionId,
-    Scan, ScanOutput, StateInfo, Type, Unary, ValueId, verify,
+    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Reduction,
+    RegionId, Scan, ScanOutput, StateInfo, Type, Unary, ValueId, verify,
 };
+use socrun::plan;
+use socrun::transform::vjp;
 
 /// Numbers for tables and parameters, spread over (−1, 1).
 fn numbers(shape: &[usize], salt: u64) -> ArrayD<f64> {
@@ -81,23 +83,30 @@ fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>]
     verify(program).expect("the program is well formed");
     let mut reference = Reference::new(program.clone());
     let mut cpus: Vec<Cpu> = [1, 2, 5].map(|n| Cpu::new(program.clone(), n).expect("fits")).into();
+    // Cut in the smallest strips; sums are taken in another order then.
+    let options = plan::Options { cache: 0, ..plan::Options::default() };
+    let mut strips = Cpu::with_options(program.clone(), 2, u64::MAX, options).expect("fits");
     for step in 0..2 {
         let feed = feed(parameters, states, step);
         let want = reference.execute(&feed).expect("finite");
         let got: Vec<_> = cpus.iter_mut().map(|c| c.execute(&feed).expect("finite")).collect();
+        let strips = strips.execute(&feed).expect("finite");
         for (i, want) in want.iter().enumerate() {
             let scale = want.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
             assert_eq!(want.shape(), got[0][i].shape());
-            for ((index, w), g) in want.indexed_iter().zip(got[0][i].iter()) {
+            for ((index, w), (g, h)) in want.indexed_iter().zip(got[0][i].iter().zip(&strips[i])) {
                 let value = program.outputs[i].1;
                 assert!(
-                    (w - g).abs() <= tolerance * scale,
-                    "output {i} ({:?}) at {index:?} in step {step}: reference {w}, cpu {g}",
+                    (w - g).abs() <= tolerance * scale && (w - h).abs() <= tolerance * scale,
+                    "output {i} ({:?}) at {index:?} in step {step}: reference {w}, cpu {g}, in strips {h}",
                     program.node(value).op
                 );
             }
             for other in &got[1..] {
-                assert!(got[0][i].iter().zip(other[i].iter()).all(|(a, b)| a.to_bits() == b.to_bits()), "threads change bits");
+                assert!(
+                    got[0][i].iter().zip(other[i].iter()).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "threads change bits"
+                );
             }
         }
     }
@@ -245,7 +254,8 @@ fn contractions() {
     let s = t.draw(&[sample], &[6, 5]);
     let free = t.draw(&[time], &[5]);
     let g = t.table(&[sample], &[5]);
-    let cases: Vec<(ValueId, &[u8], ValueId, &[u8], &[u8], Vec<AxisId>)> = vec![
+    type Case = (ValueId, &'static [u8], ValueId, &'static [u8], &'static [u8], Vec<AxisId>);
+    let cases: Vec<Case> = vec![
         (w, &[0, 1], x, &[1], &[0], vec![]),
         (x, &[1], w, &[0, 1], &[0], vec![]),
         (w, &[0, 1], y, &[0], &[1], vec![]),
@@ -672,4 +682,226 @@ fn statistics_of_statistics() {
     t.out(one);
     t.b.program_mut().outputs.push((Output::State(0), one));
     t.check();
+}
+
+/// Programs put together at random: element-wise chains, products, reductions, scans, over every mix of axes.
+#[test]
+fn random_programs() {
+    for seed in 0..60 {
+        let mut state = seed * 7919 + 13;
+        let mut pick = move |n: usize| {
+            state = u64::wrapping_mul(state, 6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % n
+        };
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", [5, 16, 70, 130][pick(4)], AxisKind::Sample);
+        let time = t.b.axis("t", 4, AxisKind::Time);
+        let other = t.b.axis("s", 4, AxisKind::Time);
+        let all = [sample, time, other];
+        let w = t.parameter(&[3, 3]);
+        let v = t.parameter(&[3]);
+        let mut pool = vec![v];
+        for axes in [vec![sample], vec![sample, time], vec![time, other], vec![time], vec![sample, other]] {
+            pool.push(t.draw(&axes, &[3]));
+        }
+        for _ in 0..25 {
+            let (x, y) = (pool[pick(pool.len())], pool[pick(pool.len())]);
+            let axes = t.b.ty(x).axes.clone();
+            let new = match pick(9) {
+                0 => t.b.unary([Unary::Tanh, Unary::Sin, Unary::Relu, Unary::Sigmoid][pick(4)], x),
+                1 | 2 => {
+                    let f = [Binary::Add, Binary::Subtract, Binary::Multiply, Binary::Maximum][pick(4)];
+                    let z = t.b.binary(f, x, y);
+                    t.b.unary(Unary::Tanh, z)
+                }
+                3 => t.b.contract(w, &[0, 1], x, &[1], &[0], &[]),
+                4 => {
+                    // A mean over some of the axes, spread over the shape again by a product.
+                    let over: Vec<_> = axes.iter().copied().filter(|_| pick(2) == 0).collect();
+                    let n: usize = over.iter().map(|a| t.b.program().axis(*a).size).product();
+                    let sum = t.b.sum(x, &over, &[]);
+                    let n = t.b.number(n as f64);
+                    t.b.div(sum, n)
+                }
+                5 => {
+                    let joint: Vec<_> = axes.iter().copied().filter(|a| t.b.ty(y).varies(*a)).collect();
+                    let over: Vec<_> = joint.iter().copied().filter(|_| pick(2) == 0).collect();
+                    let n: usize = over.iter().map(|a| t.b.program().axis(*a).size).product();
+                    let dot = t.b.contract(x, &[0], y, &[0], &[], &over);
+                    let n = t.b.number(3.0 * n as f64);
+                    let dot = t.b.div(dot, n);
+                    t.b.mul(dot, v)
+                }
+                6 => {
+                    let matrix = t.b.contract(x, &[0], y, &[1], &[0, 1], &[]);
+                    let y = t.b.contract(matrix, &[0, 1], v, &[1], &[0], &[]);
+                    t.b.unary(Unary::Tanh, y)
+                }
+                7 if !axes.contains(&time) => {
+                    let slice = pool.iter().copied().find(|p| {
+                        t.b.ty(*p).axes == {
+                            let mut a = axes.clone();
+                            a.push(time);
+                            a.sort_unstable();
+                            a
+                        }
+                    });
+                    let (last, path, active) = euler(&mut t, time, x, slice.as_slice(), pick(2) == 0);
+                    pool.push(last);
+                    pool.push(active);
+                    path
+                }
+                _ => {
+                    let along = all[1 + pick(2)];
+                    if axes.contains(&along) {
+                        let of =
+                            t.b.push(Op::CumulativeSum { axis: along, reverse: pick(2) == 0, exclusive: false, of: x });
+                        let to = if along == time { other } else { time };
+                        if axes.contains(&to) { of } else { t.b.push(Op::Rename { from: along, to, of }) }
+                    } else {
+                        t.b.push(Op::Concat(0, vec![x, y]));
+                        x
+                    }
+                }
+            };
+            pool.push(new);
+        }
+        for v in pool {
+            t.out(v);
+        }
+        t.check_to(2e-5);
+    }
+}
+
+#[test]
+fn the_first_value_that_is_not_finite_is_named() {
+    for (batch, in_scan) in [(150, false), (150, true), (8, true)] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", 40, AxisKind::Time);
+        let x0 = t.draw(&[sample], &[2]);
+        let (value, culprit) = if in_scan {
+            let region = t.b.region(RegionId::ROOT);
+            let x = t.b.argument(region, 0, t.b.ty(x0).clone());
+            let two = t.b.number(2.0);
+            let first = t.b.mul(x, two);
+            let grown = t.b.unary(Unary::Exp, first);
+            let next = t.b.add(x, grown);
+            let scan = t.b.scan(Scan {
+                region,
+                axis: time,
+                reverse: false,
+                carries: vec![Carry { init: x0, argument: x, next }],
+                slices: vec![],
+                stacked: vec![],
+            });
+            (t.b.output(scan, ScanOutput::Final(0)), grown)
+        } else {
+            let squared = t.b.mul(x0, x0);
+            let negative = t.b.neg(squared);
+            let root = t.b.unary(Unary::SquareRoot, negative);
+            (t.b.unary(Unary::Tanh, root), root)
+        };
+        let loss = t.b.sum(value, &[sample], &[0]);
+        t.out(loss);
+        let program = t.b.finish();
+        let fault = Cpu::new(program, 2).expect("fits").execute(&feed(&[], &[], 0)).expect_err("not finite");
+        assert_eq!(fault.value, culprit);
+        assert!(!fault.found.is_finite());
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_it_is_set_aside() {
+    let program = |batch: usize, keep: bool| {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let x = t.draw(&[sample], &[1000]);
+        let mut loss = t.b.sum(x, &[sample], &[0]);
+        if keep {
+            let centred = t.b.sub(x, loss);
+            let square = t.b.mul(centred, centred);
+            loss = t.b.sum(square, &[sample], &[0]);
+        }
+        t.out(loss);
+        t.b.finish()
+    };
+    let error = |batch, keep| Cpu::with_limit(program(batch, keep), 2, 4_000_000_000).err();
+    assert!(matches!(error(1_000_000_000_000, false), Some(plan::Error::TooMany(e)) if e.axis == "sample"));
+    match error(1_000_000_000, true) {
+        Some(plan::Error::TooLarge(e)) => {
+            assert_eq!(e.axes, [("sample".to_owned(), 1_000_000_000)]);
+            assert_eq!(e.shape, [1000]);
+            assert!(e.bytes >= 4_000_000_000_000);
+        }
+        other => panic!("{other:?}"),
+    }
+    // What streams does not grow with the batch.
+    assert!(error(1_000_000_000, false).is_none());
+}
+
+/// A loss along the paths of a scan and its gradients, in strips and without.
+#[test]
+fn gradients_along_paths() {
+    for batch in [64, 100] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", 6, AxisKind::Time);
+        let x0 = t.draw(&[sample], &[3]);
+        let noise = t.draw(&[sample, time], &[3]);
+        let (last, path, active) = euler(&mut t, time, x0, &[noise], false);
+        let (w, c, v) = (t.parameter(&[8, 3]), t.parameter(&[8]), t.parameter(&[3, 8]));
+        let h = t.b.contract(w, &[0, 1], path, &[1], &[0], &[]);
+        let h = t.b.add(h, c);
+        let h = t.b.unary(Unary::Relu, h);
+        let fit = t.b.contract(v, &[0, 1], h, &[1], &[0], &[]);
+        let miss = t.b.sub(fit, active);
+        let square = t.b.contract(miss, &[0], miss, &[0], &[], &[time]);
+        let end = t.b.contract(last, &[0], last, &[0], &[], &[]);
+        let cost = t.b.add(square, end);
+        let half = t.b.number(-0.1);
+        let weight = t.b.mul(cost, half);
+        let weight = t.b.unary(Unary::Exp, weight);
+        let weighted = t.b.mul(weight, cost);
+        let loss = t.b.sum(weighted, &[sample], &[]);
+        let mean = t.b.sum(weight, &[sample], &[]);
+        let loss = t.b.div(loss, mean);
+        t.out(loss);
+        let parameters: Vec<_> = (0..t.b.program().parameters.len()).map(|i| t.b.push(Op::Parameter(i))).collect();
+        let one = t.b.number(1.0);
+        for g in vjp(&mut t.b, &[(loss, one)], &parameters).into_iter().flatten() {
+            t.out(g);
+        }
+        t.check();
+    }
+}
+
+/// A net over pairs of times, a kernel that it gives, and what they meet: work without samples, shared among workers.
+#[test]
+fn nets_over_pairs_of_times() {
+    for batch in [20, 128] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", 21, AxisKind::Time);
+        let other = t.b.axis("s", 21, AxisKind::Time);
+        let x = t.draw(&[time, other], &[2]);
+        let (w, c, v) = (t.parameter(&[64, 2]), t.parameter(&[64]), t.parameter(&[25, 64]));
+        let h = t.b.contract(w, &[0, 1], x, &[1], &[0], &[]);
+        let h = t.b.add(h, c);
+        let h = t.b.unary(Unary::Relu, h);
+        let m = t.b.contract(v, &[0, 1], h, &[1], &[0], &[]);
+        let m = t.b.reshape(m, [5, 5]);
+        let y = t.draw(&[sample, other], &[5]);
+        let z = t.b.contract(m, &[0, 1], y, &[1], &[0], &[other]);
+        let square = t.b.contract(z, &[0], z, &[0], &[], &[time]);
+        let loss = t.b.sum(square, &[sample], &[]);
+        t.out(z);
+        t.out(loss);
+        let parameters: Vec<_> = (0..3).map(|i| t.b.push(Op::Parameter(i))).collect();
+        let one = t.b.number(1.0);
+        for g in vjp(&mut t.b, &[(loss, one)], &parameters).into_iter().flatten() {
+            t.out(g);
+        }
+        t.check();
+    }
 }

@@ -237,7 +237,10 @@ mod tests {
         check("sigmoid", worst(sigmoid, |x| 1.0 / (1.0 + (-x).exp()), -80.0, 80.0), 2.5);
         check("softplus", worst(softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -80.0, 80.0), 2.5);
         let absolute = |f: fn(f32) -> f32, g: fn(f64) -> f64, from: f32, to: f32| {
-            (0..100_000).map(|i| from + (to - from) * (i as f32 / 1e5)).map(|x| (f64::from(f(x)) - g(f64::from(x))).abs()).fold(0.0, f64::max)
+            (0..100_000)
+                .map(|i| from + (to - from) * (i as f32 / 1e5))
+                .map(|x| (f64::from(f(x)) - g(f64::from(x))).abs())
+                .fold(0.0, f64::max)
         };
         assert!(absolute(|x| sin_cos(x).0, f64::sin, -1e4, 1e4) < 1e-7);
         assert!(absolute(|x| sin_cos(x).1, f64::cos, -1e4, 1e4) < 1e-7);
@@ -247,7 +250,13 @@ mod tests {
 
     #[test]
     fn erf_has_known_values() {
-        for (x, y) in [(0.1_f32, 0.112_462_916_0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0), (3.5, 0.999_999_256_9)] {
+        for (x, y) in [
+            (0.1_f32, 0.112_462_916_0),
+            (0.5, 0.520_499_877_8),
+            (1.0, 0.842_700_792_9),
+            (2.0, 0.995_322_265_0),
+            (3.5, 0.999_999_256_9),
+        ] {
             assert!((f64::from(erf(x)) - y).abs() < 1.5e-7, "erf {x} = {}", erf(x));
             assert_eq!(erf(-x).to_bits(), (-erf(x)).to_bits());
         }

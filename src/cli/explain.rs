@@ -9,11 +9,11 @@ use super::machine::cores;
 use super::pipeline::{self, Front};
 use super::terminal::{print, show};
 use crate::diagnostic::Report;
-use crate::graph::Program;
-use crate::plan;
+use crate::graph::{Program, text};
 use crate::lower::{Cell, Stage as Part, cell};
+use crate::plan;
 use crate::syntax::dump;
-use crate::typed::Checked;
+use crate::typed::{Checked, Predicate};
 
 /// Shows a form of a file.
 pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
@@ -56,7 +56,8 @@ fn typed(checked: &Checked, front: &Front) -> String {
                 let at = front.sources.location(fact.span.start);
                 let at = at.map(|at| format!(" ({}:{}:{})", at.file, at.line, at.column)).unwrap_or_default();
                 let holds = if fact.holds { "yes" } else { "no" };
-                let _ = writeln!(text, "  {:?}: {holds}, {}{at}", fact.predicate, fact.why);
+                let name = Predicate::ALL.iter().find(|row| row.0 == fact.predicate).map_or("", |row| row.1);
+                let _ = writeln!(text, "  {name}: {holds}, {}{at}", fact.why);
             }
         }
     }
@@ -75,14 +76,14 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     for m in &cell.running_measures {
         named.push((format!("running measurement of {}", m.quantities.join(", ")), &m.program));
     }
-    let mut text = String::new();
+    let mut all = String::new();
     for (name, program) in named {
         let form = if stage == Stage::Graph {
-            format!("{program:#?}")
+            text::print(program)
         } else {
             plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string()
         };
-        let _ = writeln!(text, "# {name}\n\n{form}");
+        let _ = writeln!(all, "# {name}\n\n{form}");
     }
-    Ok(text)
+    Ok(all)
 }

@@ -33,7 +33,7 @@ impl Loader {
         let threads = target.threads.unwrap_or(cores);
         if threads > cores {
             WARNED.call_once(|| {
-                say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"))
+                say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"));
             });
         }
         Self { backend: target.backend, threads }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::Settings;
+use super::elaborate::elaborate;
 use super::exit::Exit;
 use crate::check::check;
 use crate::diagnostic::{Report, Sink};
@@ -20,6 +21,8 @@ pub(super) struct Front {
     pub(super) sources: SourceMap,
     /// What these stages had to say, in the order of the text.
     pub(super) reports: Vec<Report>,
+    /// The text of the file with the values of the command line in place.
+    pub(super) text: String,
     /// What the command line set.
     pub(super) overrides: Vec<(String, String)>,
     /// The experiment, if there were no errors.
@@ -36,12 +39,6 @@ impl Front {
     pub(super) fn modules(&self) -> Vec<&SourceFile> {
         let modules = self.experiment.iter().flat_map(|(checked, _)| &checked.modules);
         modules.filter_map(|module| self.sources.file_at(module.tree.items.first()?.span.start)).collect()
-    }
-
-    /// The text of the file.
-    pub(super) fn text(&self) -> &str {
-        let entry = self.sources.files().iter().find(|file| file.name() == self.name);
-        entry.map_or("", |file| file.text())
     }
 }
 
@@ -62,12 +59,21 @@ pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Opt
     {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
+    let entry = modules.last().map(|module| module.tree.clone());
     let checked = if sink.has_errors() { None } else { check(modules, &overrides, &mut sink, &mut sources) };
     let experiment = checked.filter(|_| !sink.has_errors()).map(|checked| {
         let outline = outline(&checked);
         (checked, outline)
     });
-    Front { name: path.display().to_string(), sources, reports: sink.into_reports(), overrides, experiment }
+    let text = match (&experiment, entry) {
+        (Some((checked, _)), Some(before)) => {
+            let after = &checked.entry().tree;
+            let file = before.items.first().and_then(|item| sources.file_at(item.span.start));
+            file.map(|file| elaborate(file, &before, after, &sources)).unwrap_or_default()
+        }
+        _ => String::new(),
+    };
+    Front { text, name: path.display().to_string(), sources, reports: sink.into_reports(), overrides, experiment }
 }
 
 /// Whether the file says which seeds it runs with.

@@ -54,7 +54,7 @@ fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experime
     }
     let mut experiment = Experiment {
         file: front.name.clone(),
-        text: front.text().to_owned(),
+        text: front.text.clone(),
         outline,
         sources: &front.sources,
         modules: front.modules(),

@@ -290,7 +290,7 @@ impl Builder {
 
     /// What the operation is, if something plainer.
     fn fold(&mut self, op: &Op, given: Option<&Type>) -> Option<ValueId> {
-        if let Some(v) = self.fold_rename(op) {
+        if let Some(v) = self.fold_rename(op, given) {
             return Some(v);
         }
         match op {
@@ -401,12 +401,13 @@ impl Builder {
     }
 
     /// Renaming an axis last: what is computed once along one name is not computed again along another.
-    fn fold_rename(&mut self, op: &Op) -> Option<ValueId> {
+    fn fold_rename(&mut self, op: &Op, given: Option<&Type>) -> Option<ValueId> {
         if !matches!(
             op,
             Op::Unary(..) | Op::Binary(..) | Op::Select(..) | Op::Contract(..) | Op::Reduce(..) | Op::Concat(..)
                 | Op::Transpose(..) | Op::Slice { .. } | Op::Pad { .. } | Op::Gather { .. } | Op::Detach(_)
-                | Op::Solve(..) | Op::Inverse(_)
+                | Op::Solve(..) | Op::Inverse(_) | Op::Reshape(_) | Op::Broadcast(_) | Op::ScatterAdd { .. }
+                | Op::CumulativeSum { .. } | Op::Expm(_)
         ) {
             return None;
         }
@@ -418,6 +419,8 @@ impl Builder {
         let named = match op {
             Op::Contract(spec, ..) => spec.axes.contains(&to) || spec.axes.contains(&from),
             Op::Reduce(_, axes, ..) => axes.contains(&to) || axes.contains(&from),
+            Op::CumulativeSum { axis, .. } => *axis == to || *axis == from,
+            Op::Broadcast(_) => given.is_some_and(|ty| ty.varies(from)),
             _ => false,
         };
         let fits = operands.iter().all(|v| {
@@ -432,7 +435,10 @@ impl Builder {
             Op::Rename { from: f, to: t, of } if (*f, *t) == (from, to) => *of,
             _ => v,
         });
-        let of = self.push(inner);
+        let given = given.map(|ty| {
+            Type::new(ty.axes.iter().map(|x| if *x == to { from } else { *x }), ty.shape.clone())
+        });
+        let of = self.push_typed(inner, given);
         if self.ty(of).varies(from) { Some(self.push(Op::Rename { from, to, of })) } else { Some(of) }
     }
 }

@@ -45,6 +45,8 @@ impl<'a> Lowerer<'a> {
             let output = self.tensor(&value, span)?;
             let wider = self.b.spread(input, &self.b.ty(output).axes.clone());
             if wider == input {
+                // A field that does not depend on the point still has a value at each index.
+                let output = self.b.spread(output, &self.b.ty(input).axes.clone());
                 return Ok(Tangent { function: f.clone(), arguments: args.to_vec(), span, input: marked, output });
             }
             input = wider;

@@ -12,10 +12,10 @@ use super::lowerer::Lowerer;
 use super::network::Registry;
 use super::outline::sweep_axes;
 use super::value::Value;
-use crate::graph::{AxisKind, Op, Output, Program, Type, ValueId};
+use crate::graph::{AxisKind, Op, Output, Program, Type};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Expr, ItemKind, Measure, StatementKind};
-use crate::transform::vjp;
+use crate::transform::with_gradients;
 use crate::typed::Checked;
 
 /// Lowers the cell with the chosen value of every swept name, in the order of the outline.
@@ -121,16 +121,17 @@ fn training(
     let scope = Scope::child(&l.entry());
     l.block(block, &scope)?;
     let mut groups = Vec::new();
+    let mut objectives = Vec::new();
     let mut at = span;
     for s in &block.statements {
         let StatementKind::Minimize { objective, over } = &s.kind else { continue };
         at = objective.span;
-        minimize(&mut l, objective, over, &scope, &mut groups)?;
+        minimize(&mut l, objective, over, &scope, &mut groups, &mut objectives)?;
     }
     if groups.is_empty() {
         return Err(fault(span, "nothing is minimised here"));
     }
-    let program = l.b.finish();
+    let program = with_gradients(l.b.finish(), &objectives);
     Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, span: at })
 }
 
@@ -140,14 +141,16 @@ fn minimize<'a>(
     over: &'a [(Name, Expr)],
     scope: &Rc<Scope<'a>>,
     groups: &mut Vec<Group>,
+    objectives: &mut Vec<(usize, Vec<usize>)>,
 ) -> Lowered<()> {
     let value = l.expr(objective, scope, None)?;
     let loss = l.tensor(&value, objective.span)?;
     if *l.b.ty(loss) != Type::SCALAR {
         return Err(fault(objective.span, "what is minimised is one number; average it over what it varies over, E[…]"));
     }
+    let place = l.b.program().outputs.len();
     l.b.program_mut().outputs.push((Output::Named(Training::OBJECTIVE.to_owned()), loss));
-    let mut wrt: Vec<(usize, ValueId)> = Vec::new();
+    let mut numbers: Vec<usize> = Vec::new();
     for (name, optimizer) in over {
         let parameters = l.parameters_of(&name.key);
         let Value::Optimizer(o) = l.expr(optimizer, scope, None)? else {
@@ -171,18 +174,9 @@ fn minimize<'a>(
             rate: output,
             clip: o.clip,
         });
-        wrt.extend(parameters);
+        numbers.extend(parameters.iter().map(|p| p.0));
     }
-    let one = l.b.number(1.0);
-    let values: Vec<ValueId> = wrt.iter().map(|w| w.1).collect();
-    let gradients = vjp(&mut l.b, &[(loss, one)], &values);
-    for ((number, parameter), gradient) in wrt.into_iter().zip(gradients) {
-        let gradient = gradient.unwrap_or_else(|| {
-            let ty = l.b.ty(parameter).clone();
-            l.b.filled(0.0, ty)
-        });
-        l.b.program_mut().outputs.push((Output::Gradient(number), gradient));
-    }
+    objectives.push((place, numbers));
     Ok(())
 }
 

@@ -9,8 +9,10 @@ use super::memory::refuse_giants;
 use super::normal::{Normal, normalise};
 use super::phase::{Phases, Role, phases, tiled_axis};
 use super::schedule::schedule_program;
+use super::strip::cut;
 use super::{Buffer, Plan, Space, View};
-use crate::graph::{AxisId, Op, Program, RegionId, ScanOutput, Type, ValueId};
+use crate::graph::{AxisId, Node, Op, Program, RegionId, ScanOutput, Type, ValueId};
+use crate::source::Span;
 
 /// The largest number of samples: their index is one word of the random generator's counter.
 const MAX_SAMPLES: usize = u32::MAX as usize;
@@ -20,11 +22,13 @@ const MAX_SAMPLES: usize = u32::MAX as usize;
 pub struct Options {
     /// Whether element-wise values share passes; without it every value has a place of its own.
     pub fuse: bool,
+    /// The bytes that a worker's cache holds of what passes between pieces of work.
+    pub cache: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true }
+        Self { fuse: true, cache: 256 * 1024 }
     }
 }
 
@@ -35,7 +39,9 @@ impl Default for Options {
 pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     for axis in &program.axes {
         if axis.size > MAX_SAMPLES {
-            return Err(TooMany { axis: axis.name.clone(), size: axis.size, most: MAX_SAMPLES }.into());
+            let over = |node: &&Node| node.ty.axes.iter().any(|a| program.axis(*a) == axis) && !node.span.is_none();
+            let span = program.nodes.iter().find(over).map_or(Span::NONE, |node| node.span);
+            return Err(TooMany { axis: axis.name.clone(), size: axis.size, most: MAX_SAMPLES, span }.into());
         }
     }
     let wanted = tiled_axis(program);
@@ -58,7 +64,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     let mut places = Places::new(&normal, phases, tile);
     let segments = schedule_program(&mut places, options);
     let Places { buffers, views, collected, partials, .. } = places;
-    let cost = cost(&normal.program, tile);
+    let cost = cost(&normal.program);
     let Normal { program, origin } = normal;
     let mut plan = Plan {
         program,
@@ -77,6 +83,9 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         partials,
         cost,
     };
+    if options.fuse {
+        cut(&mut plan, options.cache);
+    }
     assign_slots(&mut plan);
     Ok(plan)
 }
@@ -151,10 +160,6 @@ impl<'a> Places<'a> {
             _ if self.phases.constant[at.index()] => Space::Setup,
             _ => Space::Once,
         }
-    }
-
-    pub fn varies(&self, v: ValueId) -> bool {
-        self.tile.is_some_and(|t| self.program.node(v).ty.varies(t))
     }
 
     /// A new buffer for a value of this type.

@@ -14,8 +14,8 @@ pub struct Cost {
 }
 
 /// The operations of one run of a program in normal form.
-pub(super) fn cost(program: &Program, tile: Option<AxisId>) -> Cost {
-    // The steps of the loops around each region, and whether they run for every sample.
+pub(super) fn cost(program: &Program) -> Cost {
+    // The steps of the loop of each region.
     let mut steps = vec![1_u128; program.regions.len()];
     for node in &program.nodes {
         if let Op::Scan(s) = &node.op {
@@ -32,23 +32,26 @@ pub(super) fn cost(program: &Program, tile: Option<AxisId>) -> Cost {
     };
     let size = |v: ValueId| extent(program, &program.node(v).ty.axes, program.node(v).ty.elements());
     let mut cost = Cost::default();
-    let _ = tile;
     for (i, node) in program.nodes.iter().enumerate() {
         let v = ValueId(i as u32);
         let times = around(node.region);
         match &node.op {
-            Op::Contract(spec, a, b) => {
-                let (ta, tb) = (&program.node(*a).ty, &program.node(*b).ty);
-                let summed: u128 = spec.axes.iter().map(|x| program.axis(*x).size as u128).product::<u128>()
-                    * spec.a.iter().zip(&ta.shape).filter(|(l, _)| spec.b.contains(l) && !spec.out.contains(l)).map(|(_, n)| *n as u128).product::<u128>();
-                let _ = tb;
+            Op::Contract(spec, a, _) => {
+                let ta = &program.node(*a).ty;
+                let labels = spec.a.iter().zip(&ta.shape).filter(|(l, _)| spec.b.contains(l) && !spec.out.contains(l));
+                let summed = extent(program, &spec.axes, labels.map(|(_, n)| n).product());
                 cost.products = cost.products.saturating_add(2 * times * summed * size(v));
             }
             Op::Draw(_) => cost.draws += times * size(v),
             Op::Unary(..) | Op::Binary(..) | Op::Select(..) => cost.elementwise += times * size(v),
             Op::Reduce(_, _, _, a) => cost.elementwise += times * size(*a),
-            Op::CumulativeSum { .. } | Op::Concat(..) | Op::Pad { .. } | Op::Gather { .. } | Op::ScatterAdd { .. }
-            | Op::Shift { .. } | Op::Place { .. } => cost.elementwise += times * size(v),
+            Op::CumulativeSum { .. }
+            | Op::Concat(..)
+            | Op::Pad { .. }
+            | Op::Gather { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Shift { .. }
+            | Op::Place { .. } => cost.elementwise += times * size(v),
             Op::Solve(a, _) | Op::Inverse(a) | Op::Expm(a) => {
                 let n = program.node(*a).ty.shape[0] as u128;
                 cost.products += 2 * times * size(*a) * n;

@@ -52,7 +52,7 @@ impl TooLarge {
         let mut sizes: Vec<_> = self.axes.iter().map(|(name, n)| format!("{name} = {n}")).collect();
         sizes.extend((!self.shape.is_empty()).then(|| format!("entries {:?}", self.shape)));
         let largest = self.axes.iter().max_by_key(|(_, n)| *n).filter(|(_, n)| Some(n) > self.shape.iter().max());
-        let lower = largest.map_or_else(|| "its dimensions".to_owned(), |(name, _)| format!("`{name}`"));
+        let lower = largest.map_or_else(|| "its dimensions".to_owned(), |(name, _)| format!("`{}`", setting(name)));
         format!("the largest value ({}) takes {}; lower {lower}", sizes.join(", "), readable(self.culprit_bytes))
     }
 }
@@ -60,7 +60,7 @@ impl TooLarge {
 /// An axis with more entries than the random generator can tell apart.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("`{axis}` has {size} entries, and an axis has at most {most}")]
-#[diagnostic(code(soc::resources), help("lower the size of `{axis}`"))]
+#[diagnostic(code(soc::resources), help("lower `{}`", setting(axis)))]
 pub struct TooMany {
     /// The axis.
     pub axis: String,
@@ -68,6 +68,18 @@ pub struct TooMany {
     pub size: usize,
     /// The largest size.
     pub most: usize,
+    /// Where the first value over it stands.
+    #[label(primary, "the first value over it")]
+    pub span: Span,
+}
+
+/// The setting of a file that sizes an axis.
+fn setting(axis: &str) -> &str {
+    match axis {
+        "sample" => "batch",
+        "time" => "grid",
+        other => other,
+    }
 }
 
 fn readable(bytes: u128) -> String {

@@ -1,9 +1,9 @@
 //! How long each buffer is in use, and which may share memory.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::elementwise::is_elementwise;
-use super::{Buffer, Item, Plan, Slot, Space};
+use super::{Buffer, Item, Loop, Plan, Slot, Space};
 use crate::graph::{Op, ValueId};
 
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,7 @@ struct Walk<'a> {
 
 /// Gives every buffer a slot.
 pub(super) fn assign_slots(plan: &mut Plan) {
-    let mut walk =
-        Walk { plan, lives: vec![None; plan.buffers.len()], position: 1, segment: 0, scopes: Vec::new() };
+    let mut walk = Walk { plan, lives: vec![None; plan.buffers.len()], position: 1, segment: 0, scopes: Vec::new() };
     for (k, segment) in plan.segments.iter().enumerate() {
         walk.segment = k;
         segment.items.iter().for_each(|item| walk.item(item));
@@ -129,6 +128,24 @@ impl Walk<'_> {
                     self.touch(view.buffer);
                 }
             }
+            Item::Strip(strip) => {
+                // What others read is written strip by strip: it is in use from the start.
+                for v in strip.body.iter().flat_map(written) {
+                    if let Some(view) = &self.plan.views[v.index()]
+                        && !strip.internal.contains(&view.buffer)
+                    {
+                        self.touch(view.buffer);
+                    }
+                }
+                let start = self.position;
+                let end = start + count(&strip.body) + 1;
+                self.scopes.push((start, end));
+                for item in &strip.body {
+                    self.item(item);
+                }
+                self.scopes.pop();
+                self.position = end;
+            }
             Item::Loop(l) => {
                 let Op::Scan(s) = &self.plan.program.node(l.scan).op else { return };
                 for c in &l.before {
@@ -160,15 +177,24 @@ impl Walk<'_> {
     }
 }
 
+/// The values that an item writes.
+fn written(item: &Item) -> &[ValueId] {
+    match item {
+        Item::Fused(members) => members,
+        Item::Op(v) => std::slice::from_ref(v),
+        _ => &[],
+    }
+}
+
 /// The buffers into which a loop stacks.
 fn stacks(plan: &Plan, l: &Loop) -> Vec<usize> {
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for (i, node) in plan.program.nodes.iter().enumerate() {
         if let Op::Output(scan, _) = &node.op
             && *scan == l.scan
             && let Some(view) = &plan.views[i]
         {
-            found.insert(view.buffer, ());
+            found.insert(view.buffer);
         }
     }
     let Op::Scan(s) = &plan.program.node(l.scan).op else { return Vec::new() };
@@ -177,15 +203,15 @@ fn stacks(plan: &Plan, l: &Loop) -> Vec<usize> {
         if let Some(view) = &plan.views[v.index()]
             && plan.buffers[view.buffer].owner == l.scan
         {
-            found.insert(view.buffer, ());
+            found.insert(view.buffer);
         }
     }
     for c in &l.after {
         if plan.buffers[c.to.buffer].owner == l.scan {
-            found.insert(c.to.buffer, ());
+            found.insert(c.to.buffer);
         }
     }
-    found.into_keys().collect()
+    found.into_iter().collect()
 }
 
 fn count(items: &[Item]) -> usize {
@@ -193,9 +219,8 @@ fn count(items: &[Item]) -> usize {
         .iter()
         .map(|item| match item {
             Item::Loop(l) => 2 + count(&l.body) + l.after.len(),
+            Item::Strip(s) => 2 + count(&s.body),
             _ => 1,
         })
         .sum()
 }
-
-use super::Loop;

@@ -34,11 +34,6 @@ impl Live {
     pub fn has(&self, v: ValueId, context: Context) -> bool {
         self.values[v.index()][context as usize]
     }
-
-    /// Whether the value is needed at all.
-    pub fn any(&self, v: ValueId) -> bool {
-        self.values[v.index()].iter().any(|x| *x)
-    }
 }
 
 /// The context of a value read by one in `context`.

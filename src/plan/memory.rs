@@ -34,7 +34,15 @@ pub struct Summary {
 /// # Errors
 /// [`Error::TooLarge`] names the value that needs most; [`Error::TooMany`] an axis that cannot be counted.
 pub fn check(program: &Program, limit: u64, threads: usize) -> Result<(Plan, Summary), Error> {
-    let plan = build(program, Options::default())?;
+    check_with(program, limit, threads, Options::default())
+}
+
+/// As [`check`], with a say in how the program is laid out.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(program: &Program, limit: u64, threads: usize, options: Options) -> Result<(Plan, Summary), Error> {
+    let plan = build(program, options)?;
     let summary = plan.summary(threads);
     if summary.bytes > u128::from(limit) {
         let culprit = plan.largest(threads).map_or(ValueId(0), |(v, _)| v);

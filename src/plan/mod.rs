@@ -30,14 +30,16 @@ mod memory;
 mod normal;
 mod phase;
 mod schedule;
+mod strip;
 mod view;
 
 pub use build::{Options, build};
 pub use cost::Cost;
 pub use elementwise::is_elementwise;
 pub use error::{Error, TooLarge, TooMany};
-pub use memory::{Summary, check};
+pub use memory::{Summary, check, check_with};
 pub use normal::Normal;
+pub use strip::Strip;
 pub use view::{Dim, View};
 
 use crate::graph::{AxisId, Program, RegionId, ValueId};
@@ -94,6 +96,8 @@ pub enum Item {
     Collect(ValueId),
     /// A loop.
     Loop(Box<Loop>),
+    /// A run of work along an axis, a few entries at a time.
+    Strip(Box<Strip>),
 }
 
 /// A copy of one place to another.

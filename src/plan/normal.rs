@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use super::live::{Context, Live, context_of, live};
-use crate::graph::{AxisId, Carry, Contraction, Node, Op, Program, Reduction, RegionId, Scan, ScanOutput, Type, ValueId};
+use crate::graph::{
+    AxisId, Carry, Contraction, Node, Op, Program, Reduction, RegionId, Scan, ScanOutput, Type, ValueId,
+};
 
 /// A program and whence its values stem.
 #[derive(Clone, Debug)]
@@ -49,8 +51,7 @@ pub(super) fn normalise(program: &Program, tile: Option<AxisId>) -> Normal {
             }
         }
     }
-    r.out.outputs =
-        program.outputs.iter().map(|(o, v)| (o.clone(), r.values[&(*v, Context::Root)])).collect();
+    r.out.outputs = program.outputs.iter().map(|(o, v)| (o.clone(), r.values[&(*v, Context::Root)])).collect();
     Normal { program: r.out, origin: r.origin }
 }
 
@@ -114,7 +115,15 @@ impl Rebuild<'_> {
         self.values.insert((v, context), new);
     }
 
-    fn scan(&mut self, v: ValueId, scan: &Scan, region: RegionId, context: Context, inner: Context, asked: Vec<ScanOutput>) {
+    fn scan(
+        &mut self,
+        v: ValueId,
+        scan: &Scan,
+        region: RegionId,
+        context: Context,
+        inner: Context,
+        asked: Vec<ScanOutput>,
+    ) {
         let body = self.region(scan.region, inner);
         let mut carries = Vec::new();
         let mut finals = HashMap::new();
@@ -202,10 +211,6 @@ impl Rebuild<'_> {
     }
 
     fn inner_region(&self, operands: &[ValueId]) -> RegionId {
-        operands
-            .iter()
-            .map(|v| self.out.node(*v).region)
-            .max_by_key(|r| self.out.depth(*r))
-            .unwrap_or(RegionId::ROOT)
+        operands.iter().map(|v| self.out.node(*v).region).max_by_key(|r| self.out.depth(*r)).unwrap_or(RegionId::ROOT)
     }
 }

@@ -77,7 +77,7 @@ impl Abscissa {
     fn new(labels: &[String]) -> Self {
         let numbers: Option<Vec<f64>> = labels.iter().map(|label| label.replace('_', "").parse().ok()).collect();
         let numbers = numbers.filter(|numbers| numbers.iter().all(|x: &f64| x.is_finite()));
-        let range = numbers.is_none().then(|| [0.5, labels.len() as f64 + 0.5]);
+        let range = numbers.is_none().then_some([0.5, labels.len() as f64 + 0.5]);
         let numbers = numbers.unwrap_or_else(|| (1..=labels.len()).map(|i| i as f64).collect());
         let mut positions: Vec<_> = labels.iter().cloned().zip(numbers).collect();
         positions.sort_by(|a, b| a.1.total_cmp(&b.1));

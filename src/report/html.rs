@@ -81,7 +81,7 @@ fn split_doc(doc: &str, stem: &str) -> (String, String) {
 
 fn paragraphs(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    paragraphs.map(|p| format!("<p>{}</p>\n", escape(p))).collect()
+    paragraphs.map(|p| format!("<p>{}</p>\n", escape(p))).collect::<Vec<_>>().concat()
 }
 
 fn failures(experiment: &Experiment<'_>) -> String {
@@ -121,14 +121,15 @@ fn figures(experiment: &Experiment<'_>) -> String {
 }
 
 fn caption(figure: &Figure) -> String {
-    let mut text = format!("{} against {}", figure.quantities.join(", "), figure.against.as_deref().unwrap_or("step"));
+    let against = figure.against.as_deref().unwrap_or("step");
+    let mut parts = vec![format!("{} against {against}", figure.quantities.join(", "))];
     if !figure.by.is_empty() {
-        text += &format!(", by {}", figure.by.join(", "));
+        parts.push(format!("by {}", figure.by.join(", ")));
     }
     if !figure.mean_over.is_empty() {
-        text += &format!(", averaged over {}", figure.mean_over.join(", "));
+        parts.push(format!("averaged over {}", figure.mean_over.join(", ")));
     }
-    text
+    parts.join(", ")
 }
 
 fn timings(experiment: &Experiment<'_>) -> String {
@@ -152,8 +153,9 @@ fn timings(experiment: &Experiment<'_>) -> String {
 }
 
 fn citations(experiment: &Experiment<'_>) -> String {
-    let items: String = experiment.outline.citations.iter().map(|c| format!("<li>{}</li>\n", escape(c))).collect();
-    if items.is_empty() { String::new() } else { section("Sources", &format!("<ul>\n{items}</ul>\n")) }
+    let citations = &experiment.outline.citations;
+    let items: Vec<String> = citations.iter().map(|c| format!("<li>{}</li>\n", escape(c))).collect();
+    if items.is_empty() { String::new() } else { section("Sources", &format!("<ul>\n{}</ul>\n", items.concat())) }
 }
 
 fn facts(experiment: &Experiment<'_>) -> String {
@@ -167,6 +169,6 @@ fn facts(experiment: &Experiment<'_>) -> String {
         ("hash", experiment.hash()),
     ];
     let shown = facts.iter().filter(|(_, value)| !value.is_empty());
-    let list: String = shown.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value))).collect();
-    format!("<dl>\n{list}</dl>\n")
+    let list = shown.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value)));
+    format!("<dl>\n{}</dl>\n", list.collect::<Vec<_>>().concat())
 }

@@ -126,8 +126,9 @@ impl Table {
             let mut shown = String::new();
             for (c, entry) in line.iter().enumerate() {
                 let pad = " ".repeat(widths[c] - length(entry));
-                let gap = if c == 0 { "" } else { "  " };
-                shown += &if c < self.labels { format!("{gap}{entry}{pad}") } else { format!("{gap}{pad}{entry}") };
+                let parts = if c < self.labels { [entry.as_str(), &pad] } else { [&pad, entry.as_str()] };
+                shown += if c == 0 { "" } else { "  " };
+                shown += &parts.concat();
             }
             text += shown.trim_end();
             text.push('\n');

@@ -219,8 +219,8 @@ impl<'a> Run<'a> {
             if done.is_multiple_of(noted) || done == 1 || done == training.steps {
                 self.outcome.objective.points.push((done, objective));
             }
-            observer.stepped(done, objective);
             self.measure_running(training.steps, observer)?;
+            observer.stepped(done, objective);
         }
         Ok(())
     }
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
         for (optimiser, rate) in optimisers.iter_mut().zip(&rates) {
             optimiser.step(*rate, &gradients, &self.parameters, next);
         }
-        if let Some(found) = next.iter().find_map(first_non_finite) {
+        if let Some(found) = next.iter().find_map(first_beyond_single) {
             return Err(Stop::NonFinite(NonFinite::new(found, activity, self.outcome.steps, training.span)));
         }
         std::mem::swap(&mut self.parameters, next);
@@ -269,6 +269,11 @@ fn scalar(value: &ArrayD<f64>) -> f64 {
 
 fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
     if value.is_standard_layout() { value } else { value.as_standard_layout().into_owned() }
+}
+
+/// The first entry that is not finite in single precision, in which parameters are kept in files and on most machines.
+fn first_beyond_single(value: &ArrayD<f64>) -> Option<f64> {
+    value.iter().map(|x| f64::from(*x as f32)).find(|x| !x.is_finite())
 }
 
 /// The first entry that is not finite.

@@ -57,9 +57,8 @@ impl Dump {
                 dump.expr(&net.value)
             }),
             ItemKind::Sweep(axes) => self.form("sweep", |dump| {
-                axes.iter().try_for_each(|axis| {
-                    dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values))
-                })
+                axes.iter()
+                    .try_for_each(|axis| dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values)))
             }),
             ItemKind::Train(body) => self.form("train", |dump| dump.block(body)),
             ItemKind::Measure(measure) => self.form("measure", |dump| {
@@ -184,15 +183,13 @@ impl Dump {
                 })
             }
             StatementKind::Cost(value) => self.form("cost", |dump| dump.expr(value)),
-            StatementKind::Process { name, ty, scheme, body } => {
-                self.form(&format!("process {}", name.key), |dump| {
-                    dump.type_expr(ty)?;
-                    if let Some(scheme) = scheme {
-                        write!(dump.out, " (by {})", scheme.key)?;
-                    }
-                    dump.block(body)
-                })
-            }
+            StatementKind::Process { name, ty, scheme, body } => self.form(&format!("process {}", name.key), |dump| {
+                dump.type_expr(ty)?;
+                if let Some(scheme) = scheme {
+                    write!(dump.out, " (by {})", scheme.key)?;
+                }
+                dump.block(body)
+            }),
             StatementKind::Path { state, noise, problem, control } => {
                 self.form(&format!("path {}", state.key), |dump| {
                     if let Some(noise) = noise {
@@ -271,9 +268,7 @@ impl Dump {
                 dump.params(params)?;
                 dump.expr(body)
             }),
-            ExprKind::If(when, then, otherwise) => {
-                self.form("if", |dump| dump.exprs([&**when, &**then, &**otherwise]))
-            }
+            ExprKind::If(when, then, otherwise) => self.form("if", |dump| dump.exprs([&**when, &**then, &**otherwise])),
             ExprKind::Unary(op, _, operand) => {
                 let word = match op {
                     UnaryOp::Negate => "negate",
@@ -284,6 +279,10 @@ impl Dump {
             }
             ExprKind::Binary(op, _, left, right) => {
                 self.form(&format!("{op:?}").to_lowercase(), |dump| dump.exprs([&**left, &**right]))
+            }
+            // `inv(transpose(A))` is a spelling of `A⁻ᵀ`, whatever signs it is written with.
+            ExprKind::Postfix(PostfixOp::Inverse, _, operand) if transposed(operand).is_some() => {
+                self.form("inverse-transpose", |dump| transposed(operand).map_or(Ok(()), |inner| dump.expr(inner)))
             }
             ExprKind::Postfix(op, _, operand) => {
                 let word = match op {
@@ -346,5 +345,14 @@ impl Dump {
             Some(name) => self.form(&format!("named {}", name.key), |dump| dump.expr(&argument.value)),
             None => self.expr(&argument.value),
         }
+    }
+}
+
+/// What stands under a transposition, through parentheses.
+fn transposed(expr: &Expr) -> Option<&Expr> {
+    match &expr.kind {
+        ExprKind::Group(inner) => transposed(inner),
+        ExprKind::Postfix(PostfixOp::Transpose, _, inner) => Some(inner),
+        _ => None,
     }
 }

@@ -6,6 +6,7 @@
 mod dump;
 mod errors;
 mod explain;
+mod format;
 mod grammar;
 mod load;
 mod parse;
@@ -15,5 +16,6 @@ pub mod tree;
 pub mod walk;
 
 pub use dump::dump;
+pub use format::{Mode, format};
 pub use load::{Entry, ParsedModule, load_all};
 pub use parse::parse;

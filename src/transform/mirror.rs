@@ -219,5 +219,5 @@ fn within(b: &Builder, mut region: RegionId, outer: RegionId) -> bool {
 
 /// Operations that cost nothing, so that their operand is kept rather than their result.
 fn is_view(op: &Op) -> bool {
-    matches!(op, Op::Broadcast(_) | Op::Reshape(_) | Op::Transpose(..) | Op::Detach(_))
+    matches!(op, Op::Broadcast(_) | Op::Reshape(_) | Op::Transpose(..) | Op::Detach(_) | Op::Mark(..))
 }

@@ -15,10 +15,11 @@ mod mirror;
 mod names;
 mod optimise;
 mod rebuild;
+mod rename;
 mod reuse;
 mod slope;
 mod vjp;
 
 pub use jvp::jvp;
-pub use optimise::{PASSES, Pass, optimise};
+pub use optimise::{BEFORE_GRADIENTS, PASSES, Pass, optimise, with_gradients};
 pub use vjp::vjp;

@@ -58,8 +58,9 @@ pub(super) fn times_slope(b: &mut Builder, f: Unary, x: ValueId, y: ValueId, g: 
             b.unary(Unary::Sigmoid, x)
         }
         Unary::Relu => {
-            let x = at(b, x);
-            b.unary(Unary::Heaviside, x)
+            // Positive where the result is: so the operand need not be kept.
+            let y = at(b, y);
+            b.unary(Unary::Heaviside, y)
         }
         Unary::Erf => {
             let x = at(b, x);

@@ -7,6 +7,7 @@ use super::draw::Drawing;
 use super::fused::{Fused, Registers};
 use super::memory::{Memory, Ptr};
 use super::moves::{Count, Fill, Move, Running};
+use super::packed::Pack;
 use super::product::Product;
 use super::reduce::Reduce;
 use super::strided::walk;
@@ -71,6 +72,8 @@ pub(super) struct Watch {
 pub(super) struct Code {
     pub when: When,
     pub steps: Vec<Step>,
+    /// Matrices to be packed before.
+    pub packs: Vec<Pack>,
 }
 
 /// What one who runs steps has besides memory.

@@ -1,10 +1,13 @@
 //! A plan at a given tile width, as steps.
 
+use std::cell::RefCell;
+
 use super::code::{Code, Host, Looped, Step, Watch};
 use super::memory::Ptr;
 use super::moves::{Fill, From, Move};
-use crate::graph::{Op, Type, ValueId};
-use crate::plan::{Copy, Dim, Item, Plan, Space, View, When};
+use super::packed::Pack;
+use crate::graph::{AxisId, Op, Type, ValueId};
+use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When};
 
 /// Compiles segments of one plan for tiles of one width.
 pub(super) struct Compiler<'a> {
@@ -13,6 +16,10 @@ pub(super) struct Compiler<'a> {
     pub when: When,
     /// Whether every value is looked at.
     pub watch: bool,
+    /// The strip that is compiled.
+    pub strip: Option<&'a Strip>,
+    /// The matrices packed so far.
+    pub packs: &'a RefCell<Vec<Pack>>,
 }
 
 /// Every segment, for tiles of this width.
@@ -20,8 +27,10 @@ pub(super) fn compile(plan: &Plan, width: usize, watch: bool) -> Vec<Code> {
     plan.segments
         .iter()
         .map(|segment| {
-            let c = Compiler { plan, width, when: segment.when, watch };
-            Code { when: segment.when, steps: c.items(&segment.items) }
+            let packs = RefCell::default();
+            let c = Compiler { plan, width, when: segment.when, watch, strip: None, packs: &packs };
+            let steps = c.items(&segment.items);
+            Code { when: segment.when, steps, packs: packs.into_inner() }
         })
         .collect()
 }
@@ -43,8 +52,19 @@ impl Compiler<'_> {
             Item::Fused(members) => steps.push(Step::Fused(self.fused(members))),
             Item::Op(v) => self.op(*v, steps),
             Item::Partial(v) => self.partial(*v, steps),
-            Item::Finish(v) => steps.push(Step::Finish(self.part(*v), self.ptr(self.plan.view(*v)))),
+            Item::Finish(v) => steps.push(Step::Finish(self.part(*v), self.ptr(&self.view(*v)))),
             Item::Collect(v) => steps.push(Step::Collect(*v)),
+            Item::Strip(strip) => {
+                let inner = Compiler { strip: Some(&**strip), ..*self };
+                steps.push(Step::Loop(Box::new(Looped {
+                    depth: 0,
+                    size: strip.count,
+                    reverse: false,
+                    before: strip.sums.iter().map(|v| self.fill(&self.view(*v), self.ty(*v), 0.0)).collect(),
+                    body: inner.items(&strip.body),
+                    after: Vec::new(),
+                })));
+            }
             Item::Loop(l) => steps.push(Step::Loop(Box::new(Looped {
                 depth: l.depth,
                 size: l.size,
@@ -59,6 +79,28 @@ impl Compiler<'_> {
     /// The number of a sum over samples.
     pub fn part(&self, v: ValueId) -> usize {
         self.plan.partials.iter().position(|p| *p == v).expect("sums over samples are listed")
+    }
+
+    /// The place of a value, or of its part in the strip.
+    pub fn view(&self, v: ValueId) -> View {
+        let mut view = self.plan.view(v).clone();
+        if let Some(strip) = self.strip
+            && !strip.internal.contains(&view.buffer)
+        {
+            let stride = view.axis_stride(strip.axis);
+            if stride != 0 {
+                view.loops.push((0, stride * strip.block));
+            }
+        }
+        view
+    }
+
+    /// The size of an axis, or of the part of it in the strip.
+    pub fn axis_size(&self, axis: AxisId) -> usize {
+        match self.strip {
+            Some(strip) if strip.axis == axis => strip.block,
+            _ => self.plan.program.axis(axis).size,
+        }
     }
 
     /// Where a view starts.
@@ -96,8 +138,7 @@ impl Compiler<'_> {
 
     /// The axes of a type other than the tiled one.
     pub fn axes(&self, ty: &Type) -> Vec<(Dim, usize)> {
-        let program = &self.plan.program;
-        ty.axes.iter().filter(|a| Some(**a) != self.plan.tile).map(|a| (Dim::Axis(*a), program.axis(*a).size)).collect()
+        ty.axes.iter().filter(|a| Some(**a) != self.plan.tile).map(|a| (Dim::Axis(*a), self.axis_size(*a))).collect()
     }
 
     /// Whether a type varies over lanes.
@@ -125,12 +166,11 @@ impl Compiler<'_> {
     /// A move over dimensions into a view.
     pub fn move_to(&self, from: From, from_strides: Vec<usize>, to: &View, dims: &[(Dim, usize)], add: bool) -> Step {
         let to_strides = self.strides(to, dims);
-        self.move_at(from, from_strides, self.ptr(to), to_strides, dims.iter().map(|d| d.1).collect(), add)
+        Self::move_at(from, from_strides, self.ptr(to), to_strides, dims.iter().map(|d| d.1).collect(), add)
     }
 
     /// A move over sizes.
     pub fn move_at(
-        &self,
         from: From,
         from_strides: Vec<usize>,
         to: Ptr,
@@ -158,7 +198,7 @@ impl Compiler<'_> {
         let values: &[ValueId] = match item {
             Item::Fused(members) => members,
             Item::Op(v) | Item::Finish(v) => std::slice::from_ref(v),
-            Item::Partial(_) | Item::Collect(_) | Item::Loop(_) => &[],
+            Item::Partial(_) | Item::Collect(_) | Item::Loop(_) | Item::Strip(_) => &[],
         };
         for v in values {
             if matches!(self.plan.program.node(*v).op, Op::Number(_) | Op::Table(_)) {
@@ -177,6 +217,6 @@ impl Compiler<'_> {
 
     /// A value of the host.
     pub fn host(&self, host: Host, v: ValueId) -> Step {
-        Step::Host(host, self.ptr(self.plan.view(v)))
+        Step::Host(host, self.ptr(&self.view(v)))
     }
 }

@@ -145,7 +145,9 @@ fn exponential(n: usize, a: &[f64], out: &mut [f64]) {
     identity(n, &mut sum);
     for k in (1..=18).rev() {
         let mut next = multiply(&a, &sum);
-        next.iter_mut().for_each(|x| *x /= f64::from(k));
+        for x in &mut next {
+            *x /= f64::from(k);
+        }
         for i in 0..n {
             next[i * n + i] += 1.0;
         }

@@ -39,7 +39,8 @@ impl Drawing {
         for o in 0..outer {
             let base = offset(&self.outer, o);
             for block in 0..elements.div_ceil(4) {
-                let rows: [usize; 4] = std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
+                let rows: [usize; 4] =
+                    std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
                 let count = (elements - 4 * block).min(4);
                 for s in (0..self.samples).step_by(LANES) {
                     let lanes = LANES.min(self.samples - s);
@@ -96,17 +97,16 @@ fn entries(law: Law, words: &[[u32; LANES]; 4], out: &mut [[f32; LANES]; 4], cou
     match law {
         Law::Uniform => {
             for (o, w) in out.iter_mut().zip(words) {
-                for i in 0..LANES {
-                    o[i] = math::uniform(w[i]);
+                for (o, w) in o.iter_mut().zip(w) {
+                    *o = math::uniform(*w);
                 }
             }
         }
         Law::Normal => {
-            for pair in 0..count.div_ceil(2) {
-                for i in 0..LANES {
-                    let (a, b) = math::normals(words[2 * pair][i], words[2 * pair + 1][i]);
-                    out[2 * pair][i] = a;
-                    out[2 * pair + 1][i] = b;
+            for (out, words) in out.chunks_exact_mut(2).zip(words.chunks_exact(2)).take(count.div_ceil(2)) {
+                let (cos, sin) = out.split_at_mut(1);
+                for (((a, b), u), v) in cos[0].iter_mut().zip(&mut sin[0]).zip(&words[0]).zip(&words[1]) {
+                    (*a, *b) = math::normals(*u, *v);
                 }
             }
         }

@@ -1,14 +1,19 @@
 //! Groups of element-wise operations: a short list of instructions over chunks of numbers.
 
 use multiversion::multiversion;
+use rayon::prelude::*;
 
-use super::memory::{Memory, Ptr};
-use super::strided::reach;
+use super::memory::{Memory, Ptr, Reader};
 use crate::backend::math;
 use crate::graph::{Binary, Unary};
 
 /// Numbers per register at most.
 const CHUNK: usize = 512;
+/// Numbers that one worker takes of a group that all share.
+const SHARE: usize = 16_384;
+
+/// Stores per group at most.
+pub(super) const STORES: usize = 32;
 
 /// What an instruction reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,10 @@ pub(super) enum Source {
     Register(usize),
     /// Memory without gaps, by the number of the load.
     Memory(usize),
+    /// What was stored without gaps, by the number of the store.
+    Stored(usize),
+    /// One number per row, by the number of the load.
+    Rows(usize),
 }
 
 /// What an instruction does.
@@ -36,12 +45,32 @@ pub(super) enum Do {
     Fill(f32),
 }
 
+/// Where a result goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// A register.
+    Register(usize),
+    /// Memory without gaps, by the number of the store.
+    Store(usize),
+}
+
 /// An instruction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Instruction {
     pub what: Do,
     pub from: [Source; 3],
-    pub to: usize,
+    pub to: To,
+}
+
+/// How an operand is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// The whole index space lies without gaps and is read in place.
+    Dense,
+    /// The innermost dimension does not enter, and the number is read for each row.
+    Rows,
+    /// Copied to a register first.
+    Copied(usize),
 }
 
 /// An operand in memory.
@@ -49,10 +78,7 @@ pub(super) struct Instruction {
 pub(super) struct Load {
     pub ptr: Ptr,
     pub strides: Vec<usize>,
-    /// Whether the whole index space lies without gaps.
-    pub dense: bool,
-    /// The register it is loaded to, unless read in place.
-    pub to: usize,
+    pub access: Access,
 }
 
 /// A result.
@@ -60,8 +86,8 @@ pub(super) struct Load {
 pub(super) struct Store {
     pub ptr: Ptr,
     pub strides: Vec<usize>,
-    pub dense: bool,
-    pub from: Source,
+    /// The register from which it is copied, unless it is computed in place.
+    pub from: Option<usize>,
 }
 
 /// A group over one index space.
@@ -77,7 +103,13 @@ pub(super) struct Fused {
 
 /// Registers of a worker.
 #[derive(Debug, Default)]
-pub(super) struct Registers(Vec<Vec<f32>>);
+pub(super) struct Registers {
+    registers: Vec<Vec<f32>>,
+    slots: Vec<Vec<f32>>,
+}
+
+/// Slices to which a group stores.
+type Outs<'a> = [&'a mut [f32]; STORES];
 
 impl Fused {
     /// Whether the numbers of the index space lie one behind the other.
@@ -90,48 +122,115 @@ impl Fused {
         })
     }
 
-    /// The numbers in the index space.
-    pub fn len(&self) -> usize {
-        self.sizes.iter().product()
+    fn inner(&self) -> usize {
+        self.sizes[self.sizes.len() - 1]
     }
 
-    /// Runs the part of the index space from entry `from` to entry `to` of the outermost dimension.
+    fn rows(&self) -> usize {
+        self.sizes[..self.sizes.len() - 1].iter().product()
+    }
+
+    /// Runs the group.
     pub fn run(&self, memory: &mut Memory<'_>, registers: &mut Registers) {
-        while registers.0.len() < self.registers {
-            registers.0.push(vec![0.0; CHUNK]);
+        let mut slots = std::mem::take(&mut registers.slots);
+        slots.extend(self.stores.iter().map(|s| memory.take(&s.ptr)));
+        let mut outs: Outs<'_> = std::array::from_fn(|_| &mut [][..]);
+        for ((out, slot), store) in outs.iter_mut().zip(&mut slots).zip(&self.stores) {
+            *out = &mut slot[memory.at(&store.ptr)..];
         }
-        let inner = self.sizes[self.sizes.len() - 1];
-        let outer = &self.sizes[..self.sizes.len() - 1];
-        let rows: usize = outer.iter().product();
-        if inner == 0 || rows == 0 {
+        self.span(memory.reader(), registers, outs, 0, self.rows());
+        for (store, slot) in self.stores.iter().zip(slots.drain(..)) {
+            memory.put(&store.ptr, slot);
+        }
+        registers.slots = slots;
+    }
+
+    /// The rows of a share when the group is cut in shares for several workers, if it can be.
+    fn share(&self) -> Option<usize> {
+        let (rows, inner) = (self.rows(), self.inner());
+        let whole = self.stores.iter().all(|s| s.from.is_none());
+        (whole && rows > 1 && rows * inner >= 2 * SHARE).then(|| (SHARE / inner).max(1))
+    }
+
+    /// Runs the group on all workers; `work` lends out registers.
+    pub fn run_shared(&self, memory: &mut Memory<'_>, registers: &mut Registers, work: &(impl Fn(&mut dyn FnMut(&mut Registers)) + Sync)) {
+        let Some(share) = self.share() else {
+            self.run(memory, registers);
+            return;
+        };
+        let inner = self.inner();
+        let mut slots: Vec<_> = self.stores.iter().map(|s| memory.take(&s.ptr)).collect();
+        let mut left: Vec<&mut [f32]> =
+            slots.iter_mut().zip(&self.stores).map(|(slot, s)| &mut slot[memory.at(&s.ptr)..]).collect();
+        let mut shares = Vec::new();
+        for first in (0..self.rows()).step_by(share) {
+            let rows = share.min(self.rows() - first);
+            let mut outs: Outs<'_> = std::array::from_fn(|_| &mut [][..]);
+            for (out, left) in outs.iter_mut().zip(&mut left) {
+                let (now, later) = std::mem::take(left).split_at_mut(rows * inner);
+                *out = now;
+                *left = later;
+            }
+            shares.push((first, rows, outs));
+        }
+        let reader = memory.reader();
+        shares.into_par_iter().for_each(|(first, rows, outs)| {
+            let mut outs = Some(outs);
+            work(&mut |registers| {
+                if let Some(outs) = outs.take() {
+                    self.span(reader, registers, outs, first, rows);
+                }
+            });
+        });
+        for (store, slot) in self.stores.iter().zip(slots) {
+            memory.put(&store.ptr, slot);
+        }
+    }
+
+    /// Rows `first..first + rows`; stores without gaps begin with the first of them.
+    fn span(&self, memory: Reader<'_>, registers: &mut Registers, mut outs: Outs<'_>, first: usize, rows: usize) {
+        while registers.registers.len() < self.registers {
+            registers.registers.push(vec![0.0; CHUNK]);
+        }
+        let inner = self.inner();
+        if inner == 0 {
             return;
         }
         if inner >= CHUNK || rows == 1 {
-            for row in 0..rows {
+            for row in first..first + rows {
                 for column in (0..inner).step_by(CHUNK) {
-                    self.chunk(memory, registers, row, 1, column, CHUNK.min(inner - column));
+                    let columns = CHUNK.min(inner - column);
+                    self.chunk(memory, registers, &mut outs, (row - first) * inner + column, [row, 1, column, columns]);
                 }
             }
         } else {
             let together = CHUNK / inner;
-            for row in (0..rows).step_by(together) {
-                self.chunk(memory, registers, row, together.min(rows - row), 0, inner);
+            for row in (first..first + rows).step_by(together) {
+                let count = together.min(first + rows - row);
+                self.chunk(memory, registers, &mut outs, (row - first) * inner, [row, count, 0, inner]);
             }
         }
     }
 
-    /// Rows `row..row + rows`, columns `column..column + columns`.
-    fn chunk(&self, memory: &mut Memory<'_>, registers: &mut Registers, row: usize, rows: usize, column: usize, columns: usize) {
-        let inner = self.sizes[self.sizes.len() - 1];
+    /// A number of rows and columns; stores without gaps go to `place`.
+    fn chunk(
+        &self,
+        memory: Reader<'_>,
+        registers: &mut Registers,
+        outs: &mut Outs<'_>,
+        place: usize,
+        [row, rows, column, columns]: [usize; 4],
+    ) {
+        let registers = &mut registers.registers;
         let len = rows * columns;
-        let linear = row * inner + column;
-        for load in self.loads.iter().filter(|l| !l.dense) {
-            let to = &mut registers.0[load.to];
+        let linear = row * self.inner() + column;
+        for load in &self.loads {
+            let Access::Copied(to) = load.access else { continue };
             let from = memory.read(&load.ptr);
             let step = load.strides[self.sizes.len() - 1];
             for r in 0..rows {
                 let at = self.row_offset(&load.strides, row + r) + column * step;
-                let to = &mut to[r * columns..][..columns];
+                let to = &mut registers[to][r * columns..][..columns];
                 match step {
                     0 => to.fill(from[at]),
                     1 => to.copy_from_slice(&from[at..at + columns]),
@@ -140,35 +239,54 @@ impl Fused {
             }
         }
         for i in &self.code {
-            let mut to = std::mem::take(&mut registers.0[i.to]);
-            let read = |s: Source| match s {
-                Source::Register(r) => &registers.0[r][..len],
-                Source::Memory(k) => &memory.read(&self.loads[k].ptr)[linear..linear + len],
+            let (mut register, mut stored): (Vec<f32>, &mut [f32]) = (Vec::new(), &mut []);
+            let out = match i.to {
+                To::Register(r) => {
+                    register = std::mem::take(&mut registers[r]);
+                    &mut register[..len]
+                }
+                To::Store(k) => {
+                    stored = std::mem::take(&mut outs[k]);
+                    &mut stored[place..place + len]
+                }
             };
-            let out = &mut to[..len];
-            match i.what {
-                Do::Fill(x) => out.fill(x),
-                Do::Unary(f) => unary(f, out, read(i.from[0])),
-                Do::Binary(f) => binary(f, out, read(i.from[0]), read(i.from[1])),
-                Do::Right(f, x) => binary_right(f, out, read(i.from[0]), x),
-                Do::Left(f, x) => binary_left(f, out, x, read(i.from[0])),
-                Do::Select => select(out, read(i.from[0]), read(i.from[1]), read(i.from[2])),
+            let read = |s: Source| match s {
+                Source::Register(r) => &registers[r][..len],
+                Source::Stored(k) => &outs[k][place..place + len],
+                Source::Memory(k) | Source::Rows(k) => &memory.read(&self.loads[k].ptr)[linear..linear + len],
+            };
+            let scalar = |k: usize, r: usize| memory.read(&self.loads[k].ptr)[self.row_offset(&self.loads[k].strides, row + r)];
+            match (i.what, i.from) {
+                (Do::Fill(x), _) => out.fill(x),
+                (Do::Unary(f), [a, ..]) => unary(f, out, read(a)),
+                (Do::Binary(f), [a, Source::Rows(k), _]) => {
+                    let a = read(a);
+                    for (r, out) in out.chunks_exact_mut(columns).enumerate() {
+                        binary_right(f, out, &a[r * columns..][..columns], scalar(k, r));
+                    }
+                }
+                (Do::Binary(f), [Source::Rows(k), b, _]) => {
+                    let b = read(b);
+                    for (r, out) in out.chunks_exact_mut(columns).enumerate() {
+                        binary_left(f, out, scalar(k, r), &b[r * columns..][..columns]);
+                    }
+                }
+                (Do::Binary(f), [a, b, _]) => binary(f, out, read(a), read(b)),
+                (Do::Right(f, x), [a, ..]) => binary_right(f, out, read(a), x),
+                (Do::Left(f, x), [b, ..]) => binary_left(f, out, x, read(b)),
+                (Do::Select, [c, a, b]) => select(out, read(c), read(a), read(b)),
             }
-            registers.0[i.to] = to;
+            match i.to {
+                To::Register(r) => registers[r] = register,
+                To::Store(k) => outs[k] = stored,
+            }
         }
-        for store in &self.stores {
-            // A store of what was loaded does not occur: copies are steps of their own.
-            let Source::Register(r) = store.from else { continue };
-            let from = &registers.0[r];
-            let to = memory.write(&store.ptr);
-            if store.dense {
-                to[linear..linear + len].copy_from_slice(&from[..len]);
-                continue;
-            }
+        for (store, to) in self.stores.iter().zip(outs.iter_mut()) {
+            let Some(from) = store.from else { continue };
             let step = store.strides[self.sizes.len() - 1];
             for k in 0..rows {
                 let at = self.row_offset(&store.strides, row + k) + column * step;
-                let from = &from[k * columns..][..columns];
+                let from = &registers[from][k * columns..][..columns];
                 if step == 1 {
                     to[at..at + columns].copy_from_slice(from);
                 } else {
@@ -192,11 +310,6 @@ impl Fused {
                 at
             }
         }
-    }
-
-    /// The numbers past each pointer that the group touches, for checks.
-    pub fn reaches(&self) -> usize {
-        self.loads.iter().map(|l| reach(&self.sizes, &l.strides)).max().unwrap_or(0)
     }
 }
 

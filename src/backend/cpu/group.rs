@@ -1,7 +1,7 @@
 //! Compiles groups of element-wise values.
 
 use super::compile::Compiler;
-use super::fused::{Do, Fused, Instruction, Load, Source, Store};
+use super::fused::{Access, Do, Fused, Instruction, Load, Source, Store, To};
 use super::strided::coalesce;
 use crate::graph::{Op, ValueId};
 use crate::plan::View;
@@ -34,9 +34,10 @@ impl Compiler<'_> {
     pub fn fused(&self, members: &[ValueId]) -> Fused {
         let program = &self.plan.program;
         let ty = self.ty(members[0]);
-        let stored: Vec<&View> = members.iter().filter_map(|v| self.plan.views[v.index()].as_ref()).collect();
+        let stored: Vec<View> =
+            members.iter().filter(|v| self.plan.views[v.index()].is_some()).map(|v| self.view(*v)).collect();
         let dims = stored.first().map_or_else(|| self.dims(ty), |view| self.dims_by(ty, view));
-        let mut loads: Vec<(ValueId, &View)> = Vec::new();
+        let mut loads: Vec<View> = Vec::new();
         let operands: Vec<Vec<Operand>> = members
             .iter()
             .map(|v| {
@@ -47,49 +48,70 @@ impl Compiler<'_> {
                     if let Some(c) = self.constant(x) {
                         return Operand::Number(c as f32);
                     }
-                    let view = self.plan.view(x);
-                    if let Some(i) = loads.iter().position(|(_, y)| *y == view) {
+                    let view = self.view(x);
+                    if let Some(i) = loads.iter().position(|y| *y == view) {
                         return Operand::Load(i);
                     }
-                    loads.push((x, view));
+                    loads.push(view);
                     Operand::Load(loads.len() - 1)
                 };
                 program.node(*v).op.operands().into_iter().map(load).collect()
             })
             .collect();
         let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
-        let mut strides: Vec<_> =
-            loads.iter().map(|(_, view)| *view).chain(stored.iter().copied()).map(|view| self.strides(view, &dims)).collect();
+        let mut strides: Vec<_> = loads.iter().chain(&stored).map(|view| self.strides(view, &dims)).collect();
         coalesce(&mut sizes, &mut strides);
         if sizes.is_empty() {
             sizes.push(1);
-            strides.iter_mut().for_each(|s| s.push(1));
+            for s in &mut strides {
+                s.push(1);
+            }
         }
         let store_strides = strides.split_off(loads.len());
 
         let last_use = |wanted: &dyn Fn(&Operand) -> bool| operands.iter().rposition(|o| o.iter().any(wanted));
         let mut pool = Pool::default();
+        // An operand with one number per row is read as such by functions of two numbers; others want it spread out.
+        let only_binary = |k: usize| {
+            members.iter().zip(&operands).all(|(v, o)| {
+                let reads = o.iter().filter(|o| matches!(o, Operand::Load(x) if *x == k)).count();
+                let numbers = o.iter().any(|o| matches!(o, Operand::Number(_)));
+                let other = o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows_alone(&sizes, &strides[*x])));
+                reads == 0 || (reads == 1 && !numbers && !other && matches!(program.node(*v).op, Op::Binary(..)))
+            })
+        };
         let loads: Vec<Load> = loads
             .iter()
-            .zip(strides)
-            .map(|((_, view), strides)| {
-                let dense = Fused::is_dense(&sizes, &strides);
-                let to = if dense { 0 } else { pool.take() };
-                Load { ptr: self.ptr(view), strides, dense, to }
+            .zip(&strides)
+            .enumerate()
+            .map(|(k, (view, strides))| {
+                let access = if Fused::is_dense(&sizes, strides) {
+                    Access::Dense
+                } else if rows_alone(&sizes, strides) && only_binary(k) {
+                    Access::Rows
+                } else {
+                    Access::Copied(pool.take())
+                };
+                Load { ptr: self.ptr(view), strides: strides.clone(), access }
             })
             .collect();
+        let mut stores: Vec<Store> = Vec::new();
+        let mut results = vec![Source::Register(0); members.len()];
         let mut code = Vec::new();
-        let mut registers = vec![0; members.len()];
+        let mut stored = stored.iter().zip(store_strides);
         for (i, v) in members.iter().enumerate() {
             let mut spare = Vec::new();
             let mut source = |o: &Operand, pool: &mut Pool, code: &mut Vec<Instruction>| match o {
-                Operand::Load(k) if loads[*k].dense => Source::Memory(*k),
-                Operand::Load(k) => Source::Register(loads[*k].to),
-                Operand::Member(m) => Source::Register(registers[*m]),
+                Operand::Load(k) => match loads[*k].access {
+                    Access::Dense => Source::Memory(*k),
+                    Access::Rows => Source::Rows(*k),
+                    Access::Copied(to) => Source::Register(to),
+                },
+                Operand::Member(m) => results[*m],
                 Operand::Number(x) => {
                     let to = pool.take();
                     spare.push(to);
-                    code.push(Instruction { what: Do::Fill(*x), from: [Source::Register(0); 3], to });
+                    code.push(Instruction { what: Do::Fill(*x), from: [Source::Register(0); 3], to: To::Register(to) });
                     Source::Register(to)
                 }
             };
@@ -106,35 +128,41 @@ impl Compiler<'_> {
             for (to, o) in from.iter_mut().zip(read) {
                 *to = source(o, &mut pool, &mut code);
             }
-            let to = pool.take();
-            registers[i] = to;
+            let target = self.plan.views[v.index()].is_some().then(|| stored.next()).flatten();
+            let (to, result) = match target {
+                Some((view, strides)) if Fused::is_dense(&sizes, &strides) => {
+                    stores.push(Store { ptr: self.ptr(view), strides, from: None });
+                    (To::Store(stores.len() - 1), Source::Stored(stores.len() - 1))
+                }
+                target => {
+                    let register = pool.take();
+                    if let Some((view, strides)) = target {
+                        stores.push(Store { ptr: self.ptr(view), strides, from: Some(register) });
+                    }
+                    (To::Register(register), Source::Register(register))
+                }
+            };
+            results[i] = result;
             code.push(Instruction { what, from, to });
             pool.free.append(&mut spare);
             // What is read here for the last time makes room, unless it is handed out.
-            for (k, load) in loads.iter().enumerate().filter(|(_, l)| !l.dense) {
-                if last_use(&|o| matches!(o, Operand::Load(x) if *x == k)) == Some(i) {
-                    pool.free.push(load.to);
+            for (k, load) in loads.iter().enumerate() {
+                if let Access::Copied(register) = load.access
+                    && last_use(&|o| matches!(o, Operand::Load(x) if *x == k)) == Some(i)
+                {
+                    pool.free.push(register);
                 }
             }
             for m in 0..=i {
                 let last = last_use(&|o| matches!(o, Operand::Member(x) if *x == m)).unwrap_or(m);
-                if last == i && self.plan.views[members[m].index()].is_none() {
-                    pool.free.push(registers[m]);
+                if let Source::Register(register) = results[m]
+                    && last == i
+                    && self.plan.views[members[m].index()].is_none()
+                {
+                    pool.free.push(register);
                 }
             }
         }
-        let stores = members
-            .iter()
-            .enumerate()
-            .filter_map(|(i, v)| Some((i, self.plan.views[v.index()].as_ref()?)))
-            .zip(store_strides)
-            .map(|((i, view), strides)| Store {
-                ptr: self.ptr(view),
-                dense: Fused::is_dense(&sizes, &strides),
-                strides,
-                from: Source::Register(registers[i]),
-            })
-            .collect();
         Fused { sizes, loads, code, stores, registers: pool.count }
     }
 
@@ -146,4 +174,9 @@ impl Compiler<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether an operand has one number per row of several.
+fn rows_alone(sizes: &[usize], strides: &[usize]) -> bool {
+    sizes.len() > 1 && sizes.last().is_some_and(|n| *n >= 16) && strides.last() == Some(&0)
 }

@@ -9,6 +9,7 @@ use super::code::{Code, Context, Step, run};
 use super::compile::compile;
 use super::fused::Registers;
 use super::memory::{MAX_DEPTH, Memory, Part};
+use super::packed::Pack;
 use super::reduce::{join, start};
 use super::strided::walk;
 use crate::backend::{Fault, Feed};
@@ -36,6 +37,9 @@ pub(super) struct Machine {
     /// For full tiles, and for a last one that is shorter.
     full: Vec<Code>,
     rest: Vec<Code>,
+    /// The packed matrices of each segment, for both.
+    full_packs: Vec<Vec<Vec<f32>>>,
+    rest_packs: Vec<Vec<Vec<f32>>>,
     once: Vec<Vec<f32>>,
     blocks: Vec<Block>,
     workers: Vec<Mutex<Worker>>,
@@ -75,7 +79,9 @@ impl Machine {
             })
             .collect();
         let once = slots(&plan.once, 1);
-        Self { plan, full, rest, once, blocks, workers, registers: Registers::default(), pool, ready: None }
+        let packs = |code: &[Code]| code.iter().map(|c| c.packs.iter().map(|p| vec![0.0; p.len()]).collect()).collect();
+        let (full_packs, rest_packs) = (packs(&full), packs(&rest));
+        Self { plan, full, rest, full_packs, rest_packs, once, blocks, workers, registers: Registers::default(), pool, ready: None }
     }
 
     /// One run: the outputs, and what was found not to be finite if every value is watched.
@@ -84,16 +90,21 @@ impl Machine {
         let context = Context { feed, fault: &fault };
         let fresh = self.ready != Some(feed.seed);
         self.ready = Some(feed.seed);
-        let Self { plan, full, rest, once, blocks, workers, registers, pool, .. } = self;
+        let Self { plan, full, rest, full_packs, rest_packs, once, blocks, workers, registers, pool, .. } = self;
         pool.install(|| {
             for (k, code) in full.iter().enumerate() {
                 match code.when {
                     When::Setup if !fresh => {}
                     When::Setup | When::Once => {
-                        run_once(plan, &code.steps, once, blocks, registers, &context, k);
+                        run_once(plan, &code.steps, once, blocks, registers, workers, &context, k);
                     }
                     When::Tiles => {
                         let once: &[Vec<f32>] = once;
+                        pack(&code.packs, once, &mut full_packs[k]);
+                        if let Some(code) = rest.get(k) {
+                            pack(&code.packs, once, &mut rest_packs[k]);
+                        }
+                        let (full_packs, rest_packs) = (&*full_packs, &*rest_packs);
                         let kept = plan.scratch.len();
                         blocks.par_iter_mut().for_each(|block| {
                             let worker = rayon::current_thread_index().unwrap_or(0);
@@ -109,6 +120,7 @@ impl Machine {
                                     own: slots,
                                     counters: [0; MAX_DEPTH],
                                     partials: &mut block.parts,
+                                    packs: if short { &rest_packs[k] } else { &full_packs[k] },
                                     start: first,
                                     watched: (k, 0),
                                 };
@@ -139,6 +151,11 @@ fn part(plan: &Plan, v: ValueId) -> Part {
     }
 }
 
+/// Packs the matrices of a segment.
+fn pack(packs: &[Pack], once: &[Vec<f32>], to: &mut [Vec<f32>]) {
+    packs.par_iter().zip(to).for_each(|(pack, to)| pack.fill(&once[pack.slot], to));
+}
+
 /// Sets the sums that a segment adds to back to their start.
 fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
     use super::product::Target;
@@ -146,6 +163,10 @@ fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
         let target = match step {
             Step::Product(p) => &p.c,
             Step::Reduce(r) => &r.to,
+            Step::Loop(l) => {
+                clear(plan, &l.body, parts);
+                continue;
+            }
             _ => continue,
         };
         let Target::Part(k) = target else { continue };
@@ -157,12 +178,14 @@ fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "the parts of a machine")]
 fn run_once(
     plan: &Plan,
     steps: &[Step],
     once: &mut [Vec<f32>],
     blocks: &[Block],
     registers: &mut Registers,
+    workers: &[Mutex<Worker>],
     context: &Context<'_>,
     segment: usize,
 ) {
@@ -184,8 +207,15 @@ fn run_once(
             }
             step => {
                 let mut memory =
-                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], start: 0, watched };
-                run(std::slice::from_ref(step), &mut memory, registers, context);
+                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], packs: &[], start: 0, watched };
+                match step {
+                    Step::Fused(s) => s.run_shared(&mut memory, registers, &|lend| {
+                        let worker = rayon::current_thread_index().unwrap_or(0);
+                        lend(&mut workers[worker].lock().expect("a worker has one share at a time").registers);
+                    }),
+                    Step::Product(s) => s.run_shared(&mut memory),
+                    step => run(std::slice::from_ref(step), &mut memory, registers, context),
+                }
                 watched = memory.watched;
             }
         }

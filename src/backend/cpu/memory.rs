@@ -24,6 +24,8 @@ pub(super) struct Memory<'a> {
     pub counters: [usize; MAX_DEPTH],
     /// Sums over samples: this block's parts, by their place in the plan.
     pub partials: &'a mut [Part],
+    /// Packed matrices.
+    pub packs: &'a [Vec<f32>],
     /// The first sample of the tile.
     pub start: usize,
     /// Where the run stands, counted in values looked at.
@@ -42,20 +44,36 @@ pub(super) enum Part {
     Single(Vec<f32>),
 }
 
+/// Memory that is only read, by several workers if need be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    shared: &'a [Vec<f32>],
+    own: &'a [Vec<f32>],
+    counters: &'a [usize; MAX_DEPTH],
+}
+
+impl<'a> Reader<'a> {
+    /// The numbers from a pointer on.
+    pub fn read(&self, p: &Ptr) -> &'a [f32] {
+        let slot: &'a [f32] = if p.own { &self.own[p.slot] } else { &self.shared[p.slot] };
+        &slot[p.loops.iter().fold(p.offset, |o, (depth, stride)| o + self.counters[*depth] * stride)..]
+    }
+}
+
 impl Memory<'_> {
     /// The offset of a pointer now.
     pub fn at(&self, p: &Ptr) -> usize {
         p.loops.iter().fold(p.offset, |o, (depth, stride)| o + self.counters[*depth] * stride)
     }
 
-    /// The slot of a pointer.
-    pub fn slot(&self, p: &Ptr) -> &[f32] {
-        if p.own { &self.own[p.slot] } else { &self.shared[p.slot] }
+    /// The memory to be read.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { shared: self.shared, own: self.own, counters: &self.counters }
     }
 
     /// The numbers from a pointer on.
     pub fn read(&self, p: &Ptr) -> &[f32] {
-        &self.slot(p)[self.at(p)..]
+        self.reader().read(p)
     }
 
     /// The numbers from a pointer on, to be written.

@@ -17,6 +17,7 @@ mod machine;
 mod memory;
 mod moves;
 mod ops;
+mod packed;
 mod product;
 mod reduce;
 mod strided;
@@ -50,8 +51,16 @@ impl Cpu {
     /// # Errors
     /// When the program does not fit.
     pub fn with_limit(program: Program, threads: usize, limit: u64) -> Result<Self, plan::Error> {
+        Self::with_options(program, threads, limit, Options::default())
+    }
+
+    /// As [`Cpu::with_limit`], with a say in how the program is laid out.
+    ///
+    /// # Errors
+    /// When the program does not fit.
+    pub fn with_options(program: Program, threads: usize, limit: u64, options: Options) -> Result<Self, plan::Error> {
         let threads = threads.max(1);
-        let (plan, summary) = plan::check(&program, limit, threads)?;
+        let (plan, summary) = plan::check_with(&program, limit, threads, options)?;
         let machine = Machine::new(plan, threads, false);
         Ok(Self { program, machine, threads, summary })
     }
@@ -63,7 +72,7 @@ impl Cpu {
 
     /// Runs again with every value looked at, and names the first that was not finite.
     fn find_fault(&self, feed: &Feed<'_>, fallback: Fault) -> Fault {
-        match plan::build(&self.program, Options { fuse: false }) {
+        match plan::build(&self.program, Options { fuse: false, ..Options::default() }) {
             Ok(plan) => Machine::new(plan, self.threads, true).run(feed).1.unwrap_or(fallback),
             Err(_) => fallback,
         }

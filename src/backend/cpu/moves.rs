@@ -36,7 +36,11 @@ impl Move {
             From::Memory(p, lane) => &memory.read(p)[memory.start * lane..],
             From::Table(t, lane) => &t[memory.start * lane..],
         };
-        let to = &mut slot[at..];
+        self.copy(from, &mut slot[at..]);
+        memory.put(&self.to, slot);
+    }
+
+    fn copy(&self, from: &[f32], to: &mut [f32]) {
         let last = self.sizes.len().checked_sub(1).filter(|i| self.from_strides[*i] == 1 && self.to_strides[*i] == 1);
         if let Some(last) = last.filter(|_| !self.add) {
             let n = self.sizes[last];
@@ -48,7 +52,6 @@ impl Move {
         } else {
             walk(&self.sizes, [&self.from_strides, &self.to_strides], [0; 2], &mut |[x, y]| to[y] = from[x]);
         }
-        memory.put(&self.to, slot);
     }
 }
 

@@ -10,15 +10,15 @@ use super::moves::{Count, From, Running};
 use super::product::{Class, Classes, Product, Target};
 use super::reduce::Reduce;
 use super::strided::coalesce;
-use crate::graph::{AxisKind, Contraction, Op, Reduction, ValueId};
+use crate::graph::{AxisId, AxisKind, Contraction, Op, Reduction, ValueId};
 use crate::plan::{Dim, View};
 
 impl Compiler<'_> {
     /// The steps of one value.
     pub fn op(&self, v: ValueId, steps: &mut Vec<Step>) {
         let node = self.plan.program.node(v);
-        let (ty, to) = (&node.ty, self.plan.view(v));
-        let view = |x: ValueId| self.plan.view(x);
+        let (ty, to) = (&node.ty, &self.view(v));
+        let view = |x: ValueId| self.view(x);
         match &node.op {
             Op::Number(x) => steps.push(self.fill(to, ty, x.value() as f32)),
             Op::Table(table) => {
@@ -29,7 +29,7 @@ impl Compiler<'_> {
                 steps.push(Step::Count(Count { to: self.ptr(to), samples: self.width }));
             }
             Op::Iota(axis) => {
-                let n = self.plan.program.axis(*axis).size;
+                let n = self.axis_size(*axis);
                 steps.push(self.table((0..n).map(|i| i as f32).collect(), v));
             }
             Op::Eye(n) => {
@@ -61,14 +61,14 @@ impl Compiler<'_> {
                 }
                 steps.push(Step::Drawing(d));
             }
-            Op::Contract(spec, a, b) => steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to)))),
+            Op::Contract(spec, a, b) => steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to), self.adds(&spec.axes)))),
             Op::Reduce(how, axes, dims, a) => {
-                steps.push(self.reduce(*how, axes, dims, *a, to, Target::Memory(self.ptr(to))));
+                steps.push(self.reduce(*how, axes, dims, *a, to, Target::Memory(self.ptr(to), self.adds(axes))));
             }
             Op::CumulativeSum { axis, reverse, exclusive, of } => {
                 let dim = Dim::Axis(*axis);
                 let dims: Vec<_> = self.dims_by(ty, to).into_iter().filter(|(d, _)| *d != dim).collect();
-                let from = view(*of);
+                let from = &view(*of);
                 let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
                 let mut strides = [self.strides(from, &dims), self.strides(to, &dims)];
                 coalesce(&mut sizes, &mut strides);
@@ -76,7 +76,7 @@ impl Compiler<'_> {
                 steps.push(Step::Running(Running {
                     from: self.ptr(from),
                     to: self.ptr(to),
-                    along: (self.plan.program.axis(*axis).size, self.stride(from, dim), self.stride(to, dim)),
+                    along: (self.axis_size(*axis), self.stride(from, dim), self.stride(to, dim)),
                     sizes,
                     from_strides,
                     to_strides,
@@ -88,23 +88,23 @@ impl Compiler<'_> {
                 let mut at = 0;
                 for x in items {
                     let n = self.ty(*x).shape[*dim];
-                    self.part_of(view(*x), 0, to, at, *dim, n, v, false, steps);
+                    self.part_of(&view(*x), 0, to, at, *dim, n, v, false, steps);
                     at += n;
                 }
             }
             Op::Pad { dim, before, of, .. } => {
                 steps.push(self.fill(to, ty, 0.0));
-                self.part_of(view(*of), 0, to, *before, *dim, self.ty(*of).shape[*dim], v, false, steps);
+                self.part_of(&view(*of), 0, to, *before, *dim, self.ty(*of).shape[*dim], v, false, steps);
             }
             Op::Gather { dim, index, of } => {
                 for (start, n) in runs(index) {
-                    self.part_of(view(*of), index[start], to, start, *dim, n, v, false, steps);
+                    self.part_of(&view(*of), index[start], to, start, *dim, n, v, false, steps);
                 }
             }
             Op::ScatterAdd { dim, index, of, .. } => {
                 steps.push(self.fill(to, ty, 0.0));
                 for (start, n) in runs(index) {
-                    self.part_of(view(*of), start, to, index[start], *dim, n, v, true, steps);
+                    self.part_of(&view(*of), start, to, index[start], *dim, n, v, true, steps);
                 }
             }
             Op::Reshape(a) => {
@@ -112,7 +112,7 @@ impl Compiler<'_> {
                 let shape = &self.ty(*a).shape;
                 let mut dims = self.axes(ty);
                 let lane = self.varies(ty);
-                let from = view(*a);
+                let from = &view(*a);
                 let mut from_strides = self.strides(from, &dims);
                 let mut to_strides = self.strides(to, &dims);
                 let mut unit = ty.shape.len().checked_sub(1).map_or(1, |i| self.stride(to, Dim::Shape(i)));
@@ -132,11 +132,18 @@ impl Compiler<'_> {
                     to_strides.push(self.stride(to, Dim::Lane));
                 }
                 let sizes = dims.iter().map(|d| d.1).collect();
-                steps.push(self.move_at(From::Memory(self.ptr(from), 0), from_strides, self.ptr(to), to_strides, sizes, false));
+                steps.push(Self::move_at(
+                    From::Memory(self.ptr(from), 0),
+                    from_strides,
+                    self.ptr(to),
+                    to_strides,
+                    sizes,
+                    false,
+                ));
             }
             // Only a new name for the tiled axis needs work; the rest are views.
             Op::Rename { from, of, .. } => {
-                let source = view(*of);
+                let source = &view(*of);
                 let step = self.stride(source, Dim::Axis(*from));
                 let dims = self.dims_by(ty, to);
                 let strides =
@@ -148,11 +155,11 @@ impl Compiler<'_> {
                 let mut entry = to.clone();
                 entry.offset += to.axis_stride(*axis) * index;
                 let dims: Vec<_> = self.dims_by(ty, to).into_iter().filter(|(d, _)| *d != Dim::Axis(*axis)).collect();
-                let strides = self.strides(view(*of), &dims);
-                steps.push(self.move_to(From::Memory(self.ptr(view(*of)), 0), strides, &entry, &dims, false));
+                let strides = self.strides(&view(*of), &dims);
+                steps.push(self.move_to(From::Memory(self.ptr(&view(*of)), 0), strides, &entry, &dims, false));
             }
             Op::Shift { axis, by, fill, of } => {
-                let n = self.plan.program.axis(*axis).size;
+                let n = self.axis_size(*axis);
                 let far = by.unsigned_abs().min(n);
                 // Entries `kept` come from the operand, entries `filled` lie past its end.
                 let (kept, first, filled) = if *by >= 0 { (0, far, n - far) } else { (far, 0, 0) };
@@ -169,10 +176,10 @@ impl Compiler<'_> {
                     self.move_to(From::Memory(self.ptr(&source), 0), strides, &target, &dims, false)
                 };
                 if far < n {
-                    steps.push(range(view(*of), first, kept, n - far));
+                    steps.push(range(&view(*of), first, kept, n - far));
                 }
                 if far > 0 {
-                    steps.push(range(view(*fill), 0, filled, far));
+                    steps.push(range(&view(*fill), 0, filled, far));
                 }
             }
             Op::Solve(a, b) => steps.push(self.dense(Job::Solve, *a, Some(*b), v)),
@@ -193,9 +200,14 @@ impl Compiler<'_> {
         }
     }
 
+    /// Whether a sum over these axes goes on from strip to strip.
+    fn adds(&self, axes: &[AxisId]) -> bool {
+        self.strip.is_some_and(|s| axes.contains(&s.axis))
+    }
+
     /// This tile's part of a sum over samples.
     pub fn partial(&self, v: ValueId, steps: &mut Vec<Step>) {
-        let to = self.plan.view(v);
+        let to = &self.view(v);
         let target = Target::Part(self.part(v));
         match &self.plan.program.node(v).op {
             Op::Contract(spec, a, b) => steps.push(self.product(spec, *a, *b, to, target)),
@@ -206,7 +218,7 @@ impl Compiler<'_> {
 
     /// Numbers in the order of a value's extents.
     fn table(&self, data: Arc<[f32]>, v: ValueId) -> Step {
-        let (ty, to) = (self.ty(v), self.plan.view(v));
+        let (ty, to) = (self.ty(v), &self.view(v));
         let program = &self.plan.program;
         let mut all: Vec<(Dim, usize)> = Vec::new();
         for a in &ty.axes {
@@ -228,7 +240,18 @@ impl Compiler<'_> {
 
     /// `n` entries of an element dimension.
     #[expect(clippy::too_many_arguments, reason = "where from, where to, how many")]
-    fn part_of(&self, from: &View, first: usize, to: &View, at: usize, dim: usize, n: usize, v: ValueId, add: bool, steps: &mut Vec<Step>) {
+    fn part_of(
+        &self,
+        from: &View,
+        first: usize,
+        to: &View,
+        at: usize,
+        dim: usize,
+        n: usize,
+        v: ValueId,
+        add: bool,
+        steps: &mut Vec<Step>,
+    ) {
         let (mut from, mut target) = (from.clone(), to.clone());
         from.offset += from.shape[dim] * first;
         target.offset += target.shape[dim] * at;
@@ -243,8 +266,9 @@ impl Compiler<'_> {
 
     fn product(&self, spec: &Contraction, a: ValueId, b: ValueId, to: &View, target: Target) -> Step {
         let (ta, tb) = (self.ty(a), self.ty(b));
-        let (va, vb) = (self.plan.view(a), self.plan.view(b));
-        let mut classes = Classes { batch: Class::new(3), rows: Class::new(2), columns: Class::new(2), summed: Class::new(2) };
+        let (va, vb) = (&self.view(a), &self.view(b));
+        let mut classes =
+            Classes { batch: Class::new(3), rows: Class::new(2), columns: Class::new(2), summed: Class::new(2) };
         let mut push = |size, in_a: Option<usize>, in_b: Option<usize>, out: Option<usize>| match (in_a, in_b, out) {
             (Some(x), Some(y), Some(z)) => classes.batch.push(size, &[x, y, z]),
             (Some(x), None, Some(z)) => classes.rows.push(size, &[x, z]),
@@ -261,7 +285,7 @@ impl Compiler<'_> {
         for x in axes.iter().filter(|x| Some(**x) != tiled) {
             let d = Dim::Axis(*x);
             push(
-                self.plan.program.axis(*x).size,
+                self.axis_size(*x),
                 ta.varies(*x).then(|| self.stride(va, d)),
                 tb.varies(*x).then(|| self.stride(vb, d)),
                 (!spec.axes.contains(x)).then(|| self.stride(to, d)),
@@ -271,7 +295,9 @@ impl Compiler<'_> {
         labels.sort_unstable();
         labels.dedup();
         for l in labels {
-            let at = |side: &[u8], view: &View| side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))));
+            let at = |side: &[u8], view: &View| {
+                side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))))
+            };
             let (x, y, z) = (at(&spec.a, va), at(&spec.b, vb), at(&spec.out, to));
             let size = x.map(|(i, _)| ta.shape[i]).or(y.map(|(i, _)| tb.shape[i])).unwrap_or(1);
             push(size, x.map(|p| p.1), y.map(|p| p.1), z.map(|p| p.1));
@@ -294,19 +320,20 @@ impl Compiler<'_> {
                 s.push(x);
             }
         }
-        Step::Product(Product::new(self.ptr(va), self.ptr(vb), target, classes, unit.is_some()))
+        let mut packs = self.packs.borrow_mut();
+        Step::Product(Product::new(self.ptr(va), self.ptr(vb), target, classes, unit.is_some(), &mut packs))
     }
 
     fn reduce(
         &self,
         how: Reduction,
-        axes: &[crate::graph::AxisId],
+        axes: &[AxisId],
         dims: &[usize],
         a: ValueId,
         to: &View,
         target: Target,
     ) -> Step {
-        let from = self.plan.view(a);
+        let from = &self.view(a);
         let reduced = |d: &Dim| match d {
             Dim::Axis(x) => axes.contains(x),
             Dim::Shape(i) => dims.contains(i),
@@ -337,9 +364,10 @@ impl Compiler<'_> {
     }
 
     fn dense(&self, job: Job, a: ValueId, b: Option<ValueId>, v: ValueId) -> Step {
-        let (ty, to) = (self.ty(v), self.plan.view(v));
-        let va = self.plan.view(a);
-        let vb = b.map(|b| self.plan.view(b));
+        let (ty, to) = (self.ty(v), &self.view(v));
+        let va = &self.view(a);
+        let vb = b.map(|b| self.view(b));
+        let vb = vb.as_ref();
         let mut dims = self.axes(ty);
         if self.varies(ty) {
             dims.push((Dim::Lane, self.width));
@@ -358,7 +386,11 @@ impl Compiler<'_> {
             strides: [pair(va), vb.map_or([0; 2], pair), pair(to)],
             outer: (
                 dims.iter().map(|d| d.1).collect(),
-                [self.strides(va, &dims), vb.map_or_else(|| vec![0; dims.len()], |view| self.strides(view, &dims)), self.strides(to, &dims)],
+                [
+                    self.strides(va, &dims),
+                    vb.map_or_else(|| vec![0; dims.len()], |view| self.strides(view, &dims)),
+                    self.strides(to, &dims),
+                ],
             ),
         })
     }

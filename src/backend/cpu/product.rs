@@ -1,9 +1,11 @@
 //! Contractions: which dimensions are rows, columns, sums or batches, and the kernel that suits them.
 
 use multiversion::multiversion;
+use rayon::prelude::*;
 
 use super::gemm::{Strides, gemm};
 use super::memory::{Memory, Part, Ptr};
+use super::packed::{Pack, block, multiply};
 use super::strided::{coalesce, walk};
 
 /// A class of dimensions: sizes, and strides of the operands that have it.
@@ -42,6 +44,26 @@ impl Class {
         self.take(best)
     }
 
+    /// All dimensions as one, in the order of an operand that steps through them evenly: their number and its stride, and
+    /// in that order the sizes and the strides of the other operand.
+    #[expect(clippy::type_complexity, reason = "two pairs")]
+    fn even(&self, operand: usize) -> Option<((usize, usize), (Vec<usize>, Vec<usize>))> {
+        let other = 1 - operand;
+        let mut order: Vec<_> = (0..self.sizes.len()).filter(|i| self.sizes[*i] != 1).collect();
+        order.sort_by_key(|i| std::cmp::Reverse(self.strides[operand][*i]));
+        let stride = order.last().map_or(0, |i| self.strides[operand][*i]);
+        let mut expected = stride;
+        for i in order.iter().rev() {
+            if self.strides[operand][*i] != expected {
+                return None;
+            }
+            expected *= self.sizes[*i];
+        }
+        let sizes = order.iter().map(|i| self.sizes[*i]).collect();
+        let strides = order.iter().map(|i| self.strides[other][*i]).collect();
+        Some(((self.len(), stride), (sizes, strides)))
+    }
+
     fn take_largest(&mut self) -> (usize, Vec<usize>) {
         let best = (0..self.sizes.len()).max_by_key(|i| self.sizes[*i]);
         self.take(best)
@@ -58,8 +80,8 @@ impl Class {
 /// Where a product goes.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    /// Memory, overwritten.
-    Memory(Ptr),
+    /// Memory, overwritten or added to.
+    Memory(Ptr, bool),
     /// This block's part of the sum with that number, added to.
     Part(usize),
 }
@@ -69,6 +91,8 @@ pub(super) enum Target {
 enum Kernel {
     /// Matrix products in a loop: sizes m, n, k, and whether they are too small for blocking.
     Gemm { m: usize, n: usize, k: usize, a: Strides, b: Strides, c: Strides, tiny: bool },
+    /// A packed matrix times lanes: its number, lanes, rows, columns, and the row strides of the factor and the result.
+    Packed { pack: usize, lanes: usize, rows: usize, columns: usize, x: usize, c: usize },
     /// Lane by lane: the number of lanes, and what `a`, `b` step by.
     Lanes { width: usize, a: usize, b: usize },
 }
@@ -99,12 +123,35 @@ pub(super) struct Classes {
     pub summed: Class,
 }
 
+impl Classes {
+    /// The same with the operands in the other order.
+    fn swapped(&self) -> Self {
+        let swap = |class: &Class| {
+            let mut class = class.clone();
+            class.strides.swap(0, 1);
+            class
+        };
+        Self { batch: swap(&self.batch), rows: self.columns.clone(), columns: self.rows.clone(), summed: swap(&self.summed) }
+    }
+}
+
 /// Below this many multiplications a matrix product is a plain loop.
 const TINY: usize = 600;
+/// Multiplications that one worker takes of a product that all share.
+const SHARE: usize = 1_000_000;
 
 impl Product {
     /// Chooses a kernel. `lanes` says that the last batch dimension steps through lanes.
-    pub fn new(a: Ptr, b: Ptr, c: Target, mut classes: Classes, lanes: bool) -> Self {
+    pub fn new(a: Ptr, b: Ptr, c: Target, mut classes: Classes, lanes: bool, packs: &mut Vec<Pack>) -> Self {
+        if !lanes {
+            if let Some(packed) = Self::packed(&a, &b, &c, &classes, packs) {
+                return packed;
+            }
+            // The shared matrix may stand on either side.
+            if let Some(packed) = Self::packed(&b, &a, &c, &classes.swapped(), packs) {
+                return packed;
+            }
+        }
         let mut outer = Class::new(3);
         let kernel = if lanes {
             let last = classes.batch.sizes.len() - 1;
@@ -146,22 +193,133 @@ impl Product {
         Self { a, b, c, outer, summed, kernel }
     }
 
+    /// A product of a matrix that all tiles share with lanes, if it is one.
+    fn packed(a: &Ptr, b: &Ptr, c: &Target, classes: &Classes, packs: &mut Vec<Pack>) -> Option<Self> {
+        if a.own || !a.loops.is_empty() || !b.own || !classes.batch.sizes.is_empty() || !matches!(c, Target::Memory(..)) {
+            return None;
+        }
+        let mut columns = classes.columns.clone();
+        let lane = (0..columns.sizes.len()).find(|i| columns.strides[0][*i] == 1 && columns.strides[1][*i] == 1)?;
+        let (lanes, _) = columns.take(Some(lane));
+        let block = block(lanes)?;
+        // Rows of the matrix as the result steps through them, columns as the other factor does.
+        let (rows, (row_sizes, row_strides)) = classes.rows.even(1)?;
+        let (summed, (column_sizes, column_strides)) = classes.summed.even(1)?;
+        if rows.0 == 0 || summed.0 == 0 {
+            return None;
+        }
+        let pack = Pack {
+            slot: a.slot,
+            offset: a.offset,
+            rows: (row_sizes, row_strides),
+            columns: (column_sizes, column_strides),
+            block,
+        };
+        let number = packs.iter().position(|p| *p == pack).unwrap_or_else(|| {
+            packs.push(pack);
+            packs.len() - 1
+        });
+        let mut outer = Class::new(3);
+        for i in 0..columns.sizes.len() {
+            outer.push(columns.sizes[i], &[0, columns.strides[0][i], columns.strides[1][i]]);
+        }
+        outer.coalesce();
+        let kernel = Kernel::Packed { pack: number, lanes, rows: rows.0, columns: summed.0, x: summed.1, c: rows.1 };
+        Some(Self { a: a.clone(), b: b.clone(), c: c.clone(), outer, summed: Class::new(2), kernel })
+    }
+
     /// Computes it.
     pub fn run(&self, memory: &mut Memory<'_>) {
         match &self.c {
-            Target::Memory(p) => {
+            Target::Memory(p, add) => {
                 let at = memory.at(p);
                 let mut slot = memory.take(p);
-                self.into(&mut slot[at..], false, memory.read(&self.a), memory.read(&self.b));
+                self.into(&mut slot[at..], *add, self.left(memory), memory.read(&self.b));
                 memory.put(p, slot);
             }
             Target::Part(k) => {
                 let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Vec::new()));
                 if let Part::Single(c) = &mut part {
-                    self.into(c, true, memory.read(&self.a), memory.read(&self.b));
+                    self.into(c, true, self.left(memory), memory.read(&self.b));
                 }
                 memory.partials[*k] = part;
             }
+        }
+    }
+
+    /// Computes it on all workers, each a stretch of the result.
+    pub fn run_shared(&self, memory: &mut Memory<'_>) {
+        let Target::Memory(p, add) = &self.c else { return };
+        let Some((shares, stride)) = self.shares() else {
+            self.run(memory);
+            return;
+        };
+        let at = memory.at(p);
+        let mut slot = memory.take(p);
+        let (a, b) = (memory.read(&self.a), memory.read(&self.b));
+        let mut left = &mut slot[at..];
+        let mut work = Vec::new();
+        for (i, share) in shares.iter().enumerate() {
+            let (now, later) =
+                std::mem::take(&mut left).split_at_mut(if i + 1 < shares.len() { share.1 * stride } else { 0 });
+            // The last share has what is left.
+            if i + 1 < shares.len() {
+                work.push((share, now));
+                left = later;
+            } else {
+                work.push((share, later));
+            }
+        }
+        work.into_par_iter().for_each(|((share, _, [ia, ib]), c)| share.into(c, *add, &a[*ia..], &b[*ib..]));
+        memory.put(p, slot);
+    }
+
+    /// Cuts the work along the dimension in which the result has its largest stride: for each share its own product, its
+    /// extent, and where its factors begin; and that stride. The cut depends on the sizes alone.
+    #[expect(clippy::type_complexity, reason = "read once, right above")]
+    fn shares(&self) -> Option<(Vec<(Self, usize, [usize; 2])>, usize)> {
+        let Kernel::Gemm { m, n, k, a, b, c, .. } = &self.kernel else { return None };
+        let work = self.outer.len() * self.summed.len() * m * n * k;
+        let pieces = (work / SHARE).min(64);
+        // Extent, strides of a, b and c of the dimensions that may be cut.
+        let mut dims = vec![(*m, [a.row, 0, c.row]), (*n, [0, b.column, c.column])];
+        dims.extend(self.outer.sizes.iter().enumerate().map(|(i, size)| {
+            let s = &self.outer.strides;
+            (*size, [s[0][i], s[1][i], s[2][i]])
+        }));
+        if pieces < 2 {
+            return None;
+        }
+        let best = (0..dims.len()).filter(|i| dims[*i].0 > 1).max_by_key(|i| dims[*i].1[2])?;
+        let (extent, [sa, sb, sc]) = dims[best];
+        let below: usize = dims.iter().enumerate().filter(|(i, _)| *i != best).map(|(_, (n, s))| (n - 1) * s[2]).sum();
+        if below >= sc {
+            return None;
+        }
+        let step = extent.div_ceil(pieces.min(extent));
+        let shares = (0..extent)
+            .step_by(step)
+            .map(|first| {
+                let count = step.min(extent - first);
+                let mut share = self.clone();
+                if let Kernel::Gemm { m, n, .. } = &mut share.kernel {
+                    match best {
+                        0 => *m = count,
+                        1 => *n = count,
+                        i => share.outer.sizes[i - 2] = count,
+                    }
+                }
+                (share, count, [first * sa, first * sb])
+            })
+            .collect();
+        Some((shares, sc))
+    }
+
+    /// The first factor, packed if it is.
+    fn left<'a>(&self, memory: &'a Memory<'_>) -> &'a [f32] {
+        match self.kernel {
+            Kernel::Packed { pack, .. } => &memory.packs[pack],
+            _ => memory.read(&self.a),
         }
     }
 
@@ -191,6 +349,9 @@ impl Product {
                     gemm(*m, *n, k, c, *sc, add, a, *sa, b, *sb);
                 }
             }
+            Kernel::Packed { lanes, rows, columns, x, c: stride, .. } => {
+                multiply(*lanes, *rows, if empty { 0 } else { *columns }, a, b, *x, c, *stride, add);
+            }
             Kernel::Lanes { width, a: sa, b: sb } => {
                 let c = &mut c[..*width];
                 if empty {
@@ -216,7 +377,16 @@ impl Product {
 }
 
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-fn tiny_gemm([m, n, k]: [usize; 3], c: &mut [f32], cs: Strides, add: bool, a: &[f32], sa: Strides, b: &[f32], sb: Strides) {
+fn tiny_gemm(
+    [m, n, k]: [usize; 3],
+    c: &mut [f32],
+    cs: Strides,
+    add: bool,
+    a: &[f32],
+    sa: Strides,
+    b: &[f32],
+    sb: Strides,
+) {
     for i in 0..m {
         for j in 0..n {
             let mut sum = 0.0;

@@ -22,10 +22,10 @@ impl Reduce {
     /// Computes it.
     pub fn run(&self, memory: &mut Memory<'_>) {
         match &self.to {
-            Target::Memory(p) => {
+            Target::Memory(p, add) => {
                 let at = memory.at(p);
                 let mut slot = memory.take(p);
-                self.into_memory(&mut slot[at..], memory.read(&self.from));
+                self.write(&mut slot[at..], *add, memory.read(&self.from));
                 memory.put(p, slot);
             }
             Target::Part(k) => {
@@ -42,19 +42,24 @@ impl Reduce {
         }
     }
 
-    fn into_memory(&self, to: &mut [f32], from: &[f32]) {
+    fn write(&self, to: &mut [f32], add: bool, from: &[f32]) {
         let (sizes, sx, sy) = &self.kept;
         // Neighbours of the operand that are neighbours of the result are reduced side by side.
         let side_by_side = sizes.len().checked_sub(1).filter(|i| sx[*i] == 1 && sy[*i] == 1 && sizes[*i] >= 8);
         let Some(last) = side_by_side.filter(|_| self.how != Reduction::LogSumExp) else {
-            walk(sizes, [sx, sy], [0; 2], &mut |[x, y]| to[y] = self.entry(&from[x..]) as f32);
+            walk(sizes, [sx, sy], [0; 2], &mut |[x, y]| {
+                let before = if add { f64::from(to[y]) } else { start(self.how) };
+                to[y] = join(self.how, before, self.entry(&from[x..])) as f32;
+            });
             return;
         };
         let n = sizes[last];
         let (rs, rx) = &self.reduced;
         walk(&sizes[..last], [&sx[..last], &sy[..last]], [0; 2], &mut |[x, y]| {
             let to = &mut to[y..y + n];
-            to.fill(if self.how == Reduction::Sum { 0.0 } else { f32::NEG_INFINITY });
+            if !add {
+                to.fill(start(self.how) as f32);
+            }
             walk(rs, [rx], [x], &mut |[x]| match self.how {
                 Reduction::Sum => add_into(to, &from[x..x + n]),
                 _ => max_into(to, &from[x..x + n]),
@@ -66,19 +71,17 @@ impl Reduce {
     fn entry(&self, from: &[f32]) -> f64 {
         let (sizes, strides) = &self.reduced;
         match self.how {
-            Reduction::Sum => match strides.last() {
-                Some(1) => {
-                    let last = sizes.len() - 1;
-                    let mut sum = 0.0;
-                    walk(&sizes[..last], [&strides[..last]], [0], &mut |[x]| sum += sum_run(&from[x..x + sizes[last]]));
-                    sum
-                }
-                _ => {
-                    let mut sum = 0.0;
-                    walk(sizes, [strides], [0], &mut |[x]| sum += f64::from(from[x]));
-                    sum
-                }
-            },
+            Reduction::Sum if strides.last() == Some(&1) => {
+                let last = sizes.len() - 1;
+                let mut sums = Sums::default();
+                walk(&sizes[..last], [&strides[..last]], [0], &mut |[x]| sums.add(&from[x..x + sizes[last]]));
+                sums.total()
+            }
+            Reduction::Sum => {
+                let mut sum = 0.0;
+                walk(sizes, [strides], [0], &mut |[x]| sum += f64::from(from[x]));
+                sum
+            }
             Reduction::Maximum => self.maximum(from),
             Reduction::LogSumExp => {
                 let top = self.maximum(from);
@@ -109,11 +112,21 @@ pub(super) fn join(how: Reduction, a: f64, b: f64) -> f64 {
     match how {
         Reduction::Sum => a + b,
         Reduction::Maximum => {
-            if a > b || a.is_nan() { a } else { b }
+            if a > b || a.is_nan() {
+                a
+            } else {
+                b
+            }
         }
         Reduction::LogSumExp => {
             let (top, low) = if a > b || a.is_nan() { (a, b) } else { (b, a) };
-            if top.is_finite() && low.is_finite() { top + log(1.0 + exp(low - top)) } else if low.is_nan() { low } else { top }
+            if top.is_finite() && low.is_finite() {
+                top + log(1.0 + exp(low - top))
+            } else if low.is_nan() {
+                low
+            } else {
+                top
+            }
         }
     }
 }
@@ -147,25 +160,49 @@ fn max_into(to: &mut [f32], from: &[f32]) {
     }
 }
 
-/// The sum of neighbours: sixteen sums side by side, then one of those in f64.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn sum_run(from: &[f32]) -> f64 {
-    let mut sums = [0.0_f32; 16];
-    let mut total = 0.0_f64;
-    for block in from.chunks(4096) {
-        let mut pieces = block.chunks_exact(16);
-        for piece in &mut pieces {
-            for (s, x) in sums.iter_mut().zip(piece) {
-                *s += *x;
+/// Sums of sixteen columns, carried over to f64 before they grow long.
+#[derive(Default)]
+struct Sums {
+    columns: [f32; 16],
+    added: usize,
+    total: f64,
+}
+
+impl Sums {
+    fn add(&mut self, from: &[f32]) {
+        for block in from.chunks(4096) {
+            if self.added + block.len() > 8192 {
+                self.carry();
             }
-        }
-        for x in pieces.remainder() {
-            total += f64::from(*x);
-        }
-        for s in &mut sums {
-            total += f64::from(*s);
-            *s = 0.0;
+            self.added += block.len();
+            self.total += add_columns(&mut self.columns, block);
         }
     }
-    total
+
+    fn carry(&mut self) {
+        for s in &mut self.columns {
+            self.total += f64::from(*s);
+            *s = 0.0;
+        }
+        self.added = 0;
+    }
+
+    fn total(mut self) -> f64 {
+        self.carry();
+        self.total
+    }
+}
+
+/// Adds neighbours to sixteen sums; what is left over is returned.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn add_columns(columns: &mut [f32; 16], from: &[f32]) -> f64 {
+    let mut sums = *columns;
+    let mut pieces = from.chunks_exact(16);
+    for piece in &mut pieces {
+        for (s, x) in sums.iter_mut().zip(piece) {
+            *s += *x;
+        }
+    }
+    *columns = sums;
+    pieces.remainder().iter().map(|x| f64::from(*x)).sum()
 }

@@ -30,7 +30,12 @@ pub(super) fn coalesce(sizes: &mut Vec<usize>, strides: &mut [Vec<usize>]) {
 }
 
 /// Calls `f` with the offsets of `N` operands at every index, the last dimension fastest.
-pub(super) fn walk<const N: usize>(sizes: &[usize], strides: [&[usize]; N], start: [usize; N], f: &mut impl FnMut([usize; N])) {
+pub(super) fn walk<const N: usize>(
+    sizes: &[usize],
+    strides: [&[usize]; N],
+    start: [usize; N],
+    f: &mut impl FnMut([usize; N]),
+) {
     match sizes {
         [] => f(start),
         [n] => {
@@ -52,9 +57,4 @@ pub(super) fn walk<const N: usize>(sizes: &[usize], strides: [&[usize]; N], star
             }
         }
     }
-}
-
-/// The largest offset reached.
-pub(super) fn reach(sizes: &[usize], strides: &[usize]) -> usize {
-    sizes.iter().zip(strides).map(|(n, s)| n.saturating_sub(1) * s).sum()
 }

@@ -245,7 +245,7 @@ impl<'a> Typer<'a> {
         problem.map_or(Ty::Poison, Ty::Problem)
     }
 
-    /// `problem P = quadratic_ou(d)`
+    /// `problem P = geometric(d)`
     pub(crate) fn bound_problem(&mut self, bind: &'a Bind, root: &Rc<Scope<'a>>) -> Ty<'a> {
         let ty = self.expr(&bind.value, root, None);
         let what = format!("`{}`", bind.name);

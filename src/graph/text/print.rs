@@ -157,7 +157,7 @@ impl Printer<'_> {
             Op::Output(_, ScanOutput::Final(i)) => format!("final {i}"),
             Op::Output(_, ScanOutput::Stacked(i)) => format!("stacked {i}"),
             Op::Detach(_) => "detach".to_owned(),
-            Op::Mark(n, _) => format!("mark {n}"),
+            Op::Mark(i, _) => format!("mark {i}"),
             Op::Solve(..) => "solve".to_owned(),
             Op::Inverse(_) => "inverse".to_owned(),
             Op::Expm(_) => "expm".to_owned(),

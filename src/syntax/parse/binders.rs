@@ -1,4 +1,4 @@
-//! Operands that bind a variable: integrals, expectations, means, sums, partial derivatives.
+//! Operands that bind a variable: integrals, means, sums, partial derivatives.
 
 use super::build::{Builder, Children};
 use crate::source;
@@ -12,8 +12,6 @@ impl Builder<'_> {
         let rule = pair.as_rule();
         let mut children = Children::of(pair);
         let kind = match rule {
-            Rule::expectation => ExprKind::Expectation(Box::new(self.expr(children.next()))),
-            Rule::variance => ExprKind::Variance(Box::new(self.expr(children.next()))),
             Rule::mean => {
                 children.next();
                 let name = self.name(&children.next());
@@ -62,7 +60,7 @@ impl Builder<'_> {
 
     fn increment(&mut self, pair: Pair<'_>) -> (bool, Differential) {
         let mut children = Children::of(pair);
-        let dot = children.take_if(Rule::dot_sign).is_some();
+        let dot = children.take_if(Rule::dot_sign).is_some() || children.take_if(Rule::dot_word).is_some();
         (dot, self.differential(children.next()))
     }
 

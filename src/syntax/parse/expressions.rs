@@ -58,6 +58,8 @@ impl Builder<'_> {
             Rule::truth => ExprKind::Bool(pair.as_str() == "true"),
             Rule::hole => ExprKind::Hole,
             Rule::name => ExprKind::Name(self.name(&pair)),
+            Rule::expectation => ExprKind::Expectation(Box::new(self.expr(Children::of(pair).next()))),
+            Rule::variance => ExprKind::Variance(Box::new(self.expr(Children::of(pair).next()))),
             Rule::norm => ExprKind::Norm(Spelling::Sign, Box::new(self.expr(Children::of(pair).next()))),
             Rule::group => self.group(pair),
             Rule::list => {
@@ -119,11 +121,8 @@ impl Builder<'_> {
         let mut children = Children::of(pair);
         let sign = children.next();
         let operand = children.next();
-        let operand = Box::new(if operand.as_rule() == Rule::field {
-            self.field(operand)
-        } else {
-            self.field_name(operand)
-        });
+        let operand =
+            Box::new(if operand.as_rule() == Rule::field { self.field(operand) } else { self.field_name(operand) });
         let kind = match sign.as_str() {
             "∇" => ExprKind::Gradient(Spelling::Sign, operand),
             "grad" => ExprKind::Gradient(Spelling::Word, operand),
@@ -176,7 +175,7 @@ impl Builder<'_> {
                 "⁻¹" => ExprKind::Postfix(PostfixOp::Inverse, Spelling::Sign, Box::new(value)),
                 "⁻ᵀ" => ExprKind::Postfix(PostfixOp::InverseTranspose, Spelling::Sign, Box::new(value)),
                 raised => {
-                    let exponent = Expr { kind: raised_number(raised), span: self.span(&pair) };
+                    let exponent = raised_number(raised, self.span(&pair));
                     ExprKind::Binary(BinaryOp::Power, Spelling::Sign, Box::new(value), Box::new(exponent))
                 }
             },
@@ -255,19 +254,23 @@ pub(in crate::syntax) fn is_word_function(name: &str) -> bool {
     word_function(name).is_some()
 }
 
-/// `⁻²` as the number -2.
-fn raised_number(raised: &str) -> ExprKind {
-    let text: String = raised
-        .chars()
-        .map(|sign| match sign {
-            '⁻' => '-',
-            '¹' => '1',
-            '²' => '2',
-            '³' => '3',
-            high => char::from_digit((high as u32).saturating_sub('⁰' as u32), 10).unwrap_or('0'),
-        })
-        .collect();
-    ExprKind::Number { value: text.parse().expect("the grammar gives digits"), text: text.into() }
+/// `⁻²` as the tree of `-2`.
+fn raised_number(raised: &str, span: source::Span) -> Expr {
+    let digits = raised.trim_start_matches('⁻');
+    let digit = |sign: char| match sign {
+        '¹' => '1',
+        '²' => '2',
+        '³' => '3',
+        high => char::from_digit((high as u32).saturating_sub('⁰' as u32), 10).unwrap_or('0'),
+    };
+    let text: String = digits.chars().map(digit).collect();
+    let value = text.parse().expect("the grammar gives digits");
+    let number = Expr { kind: ExprKind::Number { value, text: text.into() }, span };
+    if digits.len() == raised.len() {
+        number
+    } else {
+        Expr { kind: ExprKind::Unary(UnaryOp::Negate, Spelling::Sign, Box::new(number)), span }
+    }
 }
 
 /// The value of `½` and its kin.

@@ -14,6 +14,8 @@ mod types;
 use pest::Parser as _;
 use pest::error::InputLocation;
 
+pub(super) use self::expressions::vulgar_fraction;
+
 use self::build::Builder;
 use super::errors;
 use super::explain::Stop;

@@ -4,9 +4,7 @@ use super::build::{Builder, Children};
 use crate::source::Span;
 use crate::syntax::errors::WordBound;
 use crate::syntax::grammar::{Pair, Rule};
-use crate::syntax::tree::{
-    Block, Declaration, Equation, Expr, Let, Statement, StatementKind, Use, UsePath,
-};
+use crate::syntax::tree::{Block, Declaration, Equation, Expr, Let, Statement, StatementKind, Use, UsePath};
 
 use super::expressions::is_word_function;
 
@@ -27,8 +25,10 @@ impl Builder<'_> {
         let doc = self.scan.doc_before(self.text, (span.start - self.base) as usize);
         let rule = form.as_rule();
         if let Rule::state | Rule::control | Rule::noise = rule {
-            for declaration in Children::of(form).take_all(Rule::declaration) {
-                let span = self.span(&declaration);
+            for (at, declaration) in Children::of(form).take_all(Rule::declaration).into_iter().enumerate() {
+                // The first one has the word with it.
+                let own = self.span(&declaration);
+                let span = if at == 0 { Span::new(span.start, own.end) } else { own };
                 let declaration = self.declaration(declaration);
                 let kind = match rule {
                     Rule::state => StatementKind::State(declaration),

@@ -26,7 +26,7 @@ pub(super) fn form_contractions(program: Program) -> Program {
         let new = if op.has_free_type() { form.r.push(v, op) } else { form.make(op) };
         debug_assert_eq!(*form.ty(new), program.node(v).ty, "contracting {:?} at {v:?}", program.node(v).op);
         form.r.set(v, new);
-        *form.uses.entry(new).or_insert(0) += uses[v.index()];
+        form.count(new, uses[v.index()]);
     }
     form.r.finish()
 }
@@ -50,8 +50,22 @@ impl Form<'_> {
         self.depth += 1;
         let new = match op {
             Op::Unary(Unary::Negate, x) => self.negate(x),
+            Op::Unary(f, x) => match *self.op(x) {
+                Op::Broadcast(of) => {
+                    let y = self.make(Op::Unary(f, of));
+                    let ty = self.ty(x).clone();
+                    self.r.b.broadcast(y, ty)
+                }
+                _ => self.r.b.unary(f, x),
+            },
             Op::Binary(f, x, y) => {
-                let (x, y) = self.stripped_pair(f, x, y);
+                let (x, y) = match self.repeated_pair(f, x, y) {
+                    Ok(new) => {
+                        self.depth -= 1;
+                        return new;
+                    }
+                    Err(pair) => pair,
+                };
                 match f {
                     Binary::Multiply => self.multiply(x, y),
                     Binary::Divide => self.divide(x, y),
@@ -85,6 +99,14 @@ impl Form<'_> {
         self.r.b.program().extents(ty).iter().map(|n| *n as f64).product()
     }
 
+    /// Notes users of a value. The pass looks through signs and repetitions, so their users are users of what is inside.
+    fn count(&mut self, v: ValueId, users: usize) {
+        *self.uses.entry(v).or_insert(0) += users;
+        if let Op::Unary(Unary::Negate, inner) | Op::Broadcast(inner) = *self.op(v) {
+            self.count(inner, users);
+        }
+    }
+
     /// Whether nothing else uses the value.
     fn single(&self, v: ValueId) -> bool {
         self.uses.get(&v).is_none_or(|n| *n <= 1)
@@ -109,15 +131,21 @@ impl Form<'_> {
         self.r.b.neg(x)
     }
 
-    /// Operands without repetition along what the other one has anyway.
-    fn stripped_pair(&self, f: Binary, x: ValueId, y: ValueId) -> (ValueId, ValueId) {
+    /// Where operands only repeat something smaller: the repeated result, or else operands without repetition along what
+    /// the other one has anyway.
+    fn repeated_pair(&mut self, f: Binary, x: ValueId, y: ValueId) -> Result<ValueId, (ValueId, ValueId)> {
         let bare = |v: ValueId| match self.op(v) {
             Op::Broadcast(of) => *of,
             _ => v,
         };
+        let (bx, by) = (bare(x), bare(y));
         let program = self.r.b.program();
         let ty = |x, y| infer(program, &Op::Binary(f, x, y), None).ok();
-        let whole = ty(x, y);
-        [(bare(x), bare(y)), (bare(x), y), (x, bare(y))].into_iter().find(|(x, y)| ty(*x, *y) == whole).unwrap_or((x, y))
+        let (Some(whole), Some(core)) = (ty(x, y), ty(bx, by)) else { return Err((x, y)) };
+        if whole == core {
+            return Err((bx, by));
+        }
+        let new = self.make(Op::Binary(f, bx, by));
+        Ok(self.r.b.broadcast(new, whole))
     }
 }

@@ -20,7 +20,7 @@ struct Factor {
 impl Form<'_> {
     pub(super) fn multiply(&mut self, x: ValueId, y: ValueId) -> ValueId {
         for (n, other) in [(x, y), (y, x)] {
-            if let Some(Op::Unary(Unary::Negate, n)) = self.only(n).cloned() {
+            if let Op::Unary(Unary::Negate, n) = *self.op(n) {
                 let p = self.make(Op::Binary(Binary::Multiply, n, other));
                 return self.make(Op::Unary(Unary::Negate, p));
             }
@@ -34,15 +34,6 @@ impl Form<'_> {
                 let spec = Contraction { a: all.clone(), b: own, out: all, axes: Vec::new() };
                 if let Some(better) = self.reorder(&spec, c, f) {
                     return better;
-                }
-            }
-            if let Some(Op::Binary(Binary::Multiply, p, q)) = self.only(c).cloned() {
-                let whole = self.size(c);
-                for (small, large) in [(p, q), (q, p)] {
-                    if self.joint_size(f, small) < whole && self.size(small) <= self.size(large) {
-                        let s = self.make(Op::Binary(Binary::Multiply, f, small));
-                        return self.make(Op::Binary(Binary::Multiply, s, large));
-                    }
                 }
             }
         }
@@ -74,11 +65,21 @@ impl Form<'_> {
         if let Some(better) = self.without_repetition(&spec, x, y) {
             return better;
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
+        for (eye, labels, other, other_labels) in [(x, &spec.a, y, &spec.b), (y, &spec.b, x, &spec.a)] {
+            if let Some(labels) = self.through_identity(&spec, eye, labels, other_labels) {
+                let inner = Contraction { a: Vec::new(), b: labels, ..spec };
+                return self.rearranged(&inner, other);
+            }
+        }
+        let plain = |l: &[Label]| l.is_empty() || l == spec.out;
+        if spec.axes.is_empty() && plain(&spec.a) && plain(&spec.b) && (spec.a == spec.out || spec.b == spec.out) {
+            return self.make(Op::Binary(Binary::Multiply, x, y));
+        }
+        if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             let c = self.make(Op::Contract(spec, n, y));
             return self.make(Op::Unary(Unary::Negate, c));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(y) {
             let c = self.make(Op::Contract(spec, x, n));
             return self.make(Op::Unary(Unary::Negate, c));
         }
@@ -138,6 +139,18 @@ impl Form<'_> {
         None
     }
 
+    /// The labels of the other operand if `eye` is an identity matrix that only renames one of them.
+    fn through_identity(&self, spec: &Contraction, eye: ValueId, labels: &[Label], other: &[Label]) -> Option<Vec<Label>> {
+        if !matches!(self.op(eye), Op::Eye(_)) {
+            return None;
+        }
+        let [i, j] = labels else { return None };
+        [(i, j), (j, i)].into_iter().find_map(|(gone, new)| {
+            let fits = other.contains(gone) && !spec.out.contains(gone) && spec.out.contains(new) && !other.contains(new);
+            fits.then(|| other.iter().map(|l| if l == gone { *new } else { *l }).collect())
+        })
+    }
+
     /// The second operand of a contraction with the number 1.
     fn rearranged(&mut self, spec: &Contraction, v: ValueId) -> ValueId {
         let dims: Vec<usize> = (0..spec.b.len()).filter(|i| !spec.out.contains(&spec.b[*i])).collect();
@@ -151,9 +164,23 @@ impl Form<'_> {
         self.r.b.push(Op::Transpose(spec.out.iter().map(place).collect(), s))
     }
 
-    /// `(a·b)·f` as `(a·f)·b` or `a·(b·f)`, if `x = a·b` is used here alone and that is cheaper.
+    /// The factors of a value, and among how many users the cost of their product is shared. A contraction that others
+    /// use too is no product here: it would be made again.
+    fn factors(&self, v: ValueId) -> Option<(Contraction, ValueId, ValueId, f64)> {
+        if let Some((spec, a, b)) = self.contraction(v) {
+            return Some((spec, a, b, 1.0));
+        }
+        let Op::Binary(Binary::Multiply, a, b) = *self.op(v) else { return None };
+        let all: Vec<Label> = (0..self.ty(v).shape.len() as Label).collect();
+        let own = |x: ValueId| if self.ty(x).shape.is_empty() { Vec::new() } else { all.clone() };
+        let spec = Contraction { a: own(a), b: own(b), out: all.clone(), axes: Vec::new() };
+        let users = self.uses.get(&v).map_or(1, |n| (*n).max(1));
+        Some((spec, a, b, users as f64))
+    }
+
+    /// `(a·b)·f` as `(a·f)·b` or `a·(b·f)`, where `x = a·b`, if that is cheaper.
     fn reorder(&mut self, spec: &Contraction, x: ValueId, y: ValueId) -> Option<ValueId> {
-        let (inner, a, b) = self.contraction(x)?;
+        let (inner, a, b, users) = self.factors(x)?;
         if inner.axes.iter().any(|i| self.ty(y).varies(*i)) {
             return None;
         }
@@ -178,7 +205,7 @@ impl Form<'_> {
         let fy = Factor { value: y, labels: spec.b.clone() };
         let mut summed = inner.axes.clone();
         summed.extend(&spec.axes);
-        let cost = |p: &Factor, q: &Factor, rest: &Factor| {
+        let cost = |p: &Factor, q: &Factor, rest: &Factor, users: f64| {
             let both = self.union(&self.indices(p), &self.indices(q));
             let rest = self.indices(rest);
             let kept: Vec<Index> =
@@ -186,10 +213,10 @@ impl Form<'_> {
             let size = |all: &[Index]| -> f64 {
                 all.iter().map(|i| self.extent(*i, &[&fa, &fb, &fy]) as f64).product()
             };
-            size(&both) + size(&kept) + size(&self.union(&kept, &rest))
+            (size(&both) + size(&kept)) / users + size(&self.union(&kept, &rest))
         };
-        let now = cost(&fa, &fb, &fy);
-        let (first, second) = (cost(&fa, &fy, &fb), cost(&fb, &fy, &fa));
+        let now = cost(&fa, &fb, &fy, users);
+        let (first, second) = (cost(&fa, &fy, &fb, 1.0), cost(&fb, &fy, &fa, 1.0));
         if first.min(second) >= now {
             return None;
         }

@@ -7,7 +7,10 @@ impl Form<'_> {
     /// `Σ x` over axes and dimensions, taken into what `x` is.
     pub(super) fn sum(&mut self, axes: &[AxisId], dims: &[usize], x: ValueId) -> ValueId {
         let plain = |f: &mut Self| f.r.b.sum(x, axes, dims);
-        let Some(op) = self.only(x).cloned() else { return plain(self) };
+        let op = self.op(x).clone();
+        if !self.single(x) && !matches!(op, Op::Unary(Unary::Negate, _)) {
+            return plain(self);
+        }
         let reduce = |of: ValueId| Op::Reduce(Reduction::Sum, axes.to_vec(), dims.to_vec(), of);
         match op {
             Op::Unary(Unary::Negate, y) => {
@@ -21,6 +24,16 @@ impl Form<'_> {
                         return self.make(Op::Binary(Binary::Multiply, f, s));
                     }
                 }
+                for (f, of) in [(p, q), (q, p)] {
+                    if let Some((sum, left, right)) = self.summands(of) {
+                        let mut part = |v: ValueId| {
+                            let product = self.make(Op::Binary(Binary::Multiply, f, v));
+                            self.make(reduce(product))
+                        };
+                        let (left, right) = (part(left), part(right));
+                        return self.make(Op::Binary(sum, left, right));
+                    }
+                }
                 let rank = self.ty(x).shape.len() as Label;
                 let labels = |v: ValueId| if self.ty(v).shape.is_empty() { Vec::new() } else { (0..rank).collect() };
                 let out = (0..rank).filter(|l| !dims.contains(&usize::from(*l))).collect();
@@ -31,6 +44,13 @@ impl Form<'_> {
                 let s = self.make(reduce(p));
                 self.make(Op::Binary(Binary::Divide, s, q))
             }
+            Op::Binary(Binary::Add | Binary::Subtract, ..) => match self.summands(x) {
+                Some((sum, left, right)) => {
+                    let (left, right) = (self.make(reduce(left)), self.make(reduce(right)));
+                    self.make(Op::Binary(sum, left, right))
+                }
+                None => plain(self),
+            },
             Op::Contract(mut spec, p, q) => {
                 spec.out = spec.out.iter().enumerate().filter(|(i, _)| !dims.contains(i)).map(|(_, l)| *l).collect();
                 spec.axes.extend(axes);
@@ -64,6 +84,24 @@ impl Form<'_> {
         }
     }
 
+    /// The summands of a sum, if one of them is a contraction into which a further sum can be taken.
+    fn summands(&self, v: ValueId) -> Option<(Binary, ValueId, ValueId)> {
+        let Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) = *self.only(v)? else { return None };
+        let same = self.ty(p) == self.ty(v) && self.ty(q) == self.ty(v);
+        (same && (self.holds_contraction(p) || self.holds_contraction(q))).then_some((f, p, q))
+    }
+
+    fn holds_contraction(&self, v: ValueId) -> bool {
+        match self.only(v) {
+            Some(Op::Contract(..)) => true,
+            Some(Op::Unary(Unary::Negate, x)) => self.holds_contraction(*x),
+            Some(Op::Binary(Binary::Multiply | Binary::Add | Binary::Subtract, x, y)) => {
+                self.holds_contraction(*x) || self.holds_contraction(*y)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a factor is constant along what is summed.
     fn passes(&self, factor: ValueId, axes: &[AxisId], dims: &[usize]) -> bool {
         let t = self.ty(factor);
@@ -71,93 +109,171 @@ impl Form<'_> {
     }
 
     pub(super) fn add(&mut self, x: ValueId, y: ValueId) -> ValueId {
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
+        if x == y {
+            let two = self.r.b.number(2.0);
+            return self.make(Op::Binary(Binary::Multiply, two, x));
+        }
+        if let Op::Unary(Unary::Negate, n) = *self.op(y) {
             return self.make(Op::Binary(Binary::Subtract, x, n));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             return self.make(Op::Binary(Binary::Subtract, y, n));
         }
-        if let Some(merged) = self.absorb(x, y, false).or_else(|| self.absorb(y, x, false)) {
-            return merged;
+        match self.joined(x, y, false) {
+            Some(merged) => merged,
+            None => self.r.b.add(x, y),
         }
-        self.r.b.add(x, y)
     }
 
     pub(super) fn subtract(&mut self, x: ValueId, y: ValueId) -> ValueId {
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(y) {
             return self.make(Op::Binary(Binary::Add, x, n));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             let s = self.make(Op::Binary(Binary::Add, n, y));
             return self.make(Op::Unary(Unary::Negate, s));
         }
-        if let Some(merged) = self.absorb(x, y, true) {
-            return merged;
+        match self.joined(x, y, true) {
+            Some(merged) => merged,
+            None => self.r.b.sub(x, y),
         }
-        self.r.b.sub(x, y)
     }
 
-    /// `sum ± term`, with the term taken into a contraction among the summands that has an operand in common with it.
-    fn absorb(&mut self, sum: ValueId, term: ValueId, minus: bool) -> Option<ValueId> {
-        let (spec, a, c) = self.contraction(term)?;
-        match self.only(sum)?.clone() {
-            Op::Contract(other, p, q) => self.merged((other, p, q), (spec, a, c), minus),
-            Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) => {
-                // Merging is only worth while if the types stay what they are.
-                let flipped = minus != (f == Binary::Subtract);
-                if let Some(p) = self.absorb(p, term, minus) {
-                    return Some(self.make(Op::Binary(f, p, q)));
+    /// `x ± y`, where contractions among the summands of `x` and of `y` that have an operand in common become one.
+    fn joined(&mut self, x: ValueId, y: ValueId, minus: bool) -> Option<ValueId> {
+        let (mut all, mut others) = (Vec::new(), Vec::new());
+        self.leaves(x, false, &mut all);
+        self.leaves(y, minus, &mut others);
+        let mut merged = false;
+        for (v, minus) in others {
+            let found = self.term(v).and_then(|second| {
+                all.iter().enumerate().find_map(|(i, (w, sign))| {
+                    let first = self.term(*w)?;
+                    Some((i, self.merged(&first, &second, minus != *sign)?))
+                })
+            });
+            match found {
+                Some((i, sum)) => {
+                    all[i].0 = sum;
+                    merged = true;
                 }
-                let q = self.absorb(q, term, flipped)?;
-                Some(self.make(Op::Binary(f, p, q)))
+                None => all.push((v, minus)),
             }
-            _ => None,
         }
+        if !merged {
+            return None;
+        }
+        all.sort_by_key(|(_, minus)| *minus);
+        let (first, minus) = all[0];
+        let mut sum = if minus { self.r.b.neg(first) } else { first };
+        for (v, minus) in &all[1..] {
+            sum = if *minus { self.r.b.sub(sum, *v) } else { self.r.b.add(sum, *v) };
+        }
+        Some(sum)
+    }
+
+    /// The summands of a value, each with whether it is subtracted.
+    fn leaves(&self, v: ValueId, minus: bool, into: &mut Vec<(ValueId, bool)>) {
+        match self.only(v) {
+            Some(Op::Unary(Unary::Negate, x)) => self.leaves(*x, !minus, into),
+            Some(Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q)) => {
+                self.leaves(*p, minus, into);
+                self.leaves(*q, minus != (*f == Binary::Subtract), into);
+            }
+            _ => into.push((v, minus)),
+        }
+    }
+
+    /// A contraction, or a multiple of one.
+    fn term(&self, v: ValueId) -> Option<Term> {
+        if let Some((spec, a, b)) = self.contraction(v) {
+            return Some(Term { spec, a, b, scale: None });
+        }
+        let Op::Binary(Binary::Multiply, p, q) = *self.only(v)? else { return None };
+        [(p, q), (q, p)].into_iter().find_map(|(k, c)| {
+            let (spec, a, b) = self.contraction(c).filter(|_| *self.ty(k) == Type::SCALAR)?;
+            Some(Term { spec, a, b, scale: Some(k) })
+        })
     }
 
     /// `A·x ± A·y = A·(x ± y)`, where factors that were moved to `A` may be moved back.
-    fn merged(
-        &mut self,
-        (first, a, x): (Contraction, ValueId, ValueId),
-        (second, c, y): (Contraction, ValueId, ValueId),
-        minus: bool,
-    ) -> Option<ValueId> {
-        let swap = |s: &Contraction| Contraction { a: s.b.clone(), b: s.a.clone(), ..s.clone() };
-        for (s, a, x) in [(&first, a, x), (&swap(&first), x, a)] {
-            for (t, c, y) in [(&second, c, y), (&swap(&second), y, c)] {
-                if !same_up_to_labels(s, t) {
+    fn merged(&mut self, first: &Term, second: &Term, minus: bool) -> Option<ValueId> {
+        for s in [first, &first.swapped()] {
+            for t in [second, &second.swapped()] {
+                if !same_up_to_labels(&s.spec, &t.spec) || self.ty(s.b) != self.ty(t.b) {
                     continue;
                 }
-                let ((fa, a), (fc, c)) =
-                    if a == c { ((None, a), (None, c)) } else { (self.base(a, x), self.base(c, y)) };
-                if a != c || self.ty(x) != self.ty(y) {
-                    continue;
-                }
-                let mut scaled = |f: Option<ValueId>, v: ValueId| match f {
-                    Some(f) => self.make(Op::Binary(Binary::Multiply, f, v)),
-                    None => v,
+                let Some((a, fs, ft)) = self.in_common((s.a, s.b), (t.a, t.b)) else { continue };
+                let mut scaled = |term: &Term, factors: Vec<ValueId>| {
+                    let all = factors.into_iter().chain(term.scale);
+                    all.fold(term.b, |v, k| self.make(Op::Binary(Binary::Multiply, k, v)))
                 };
-                let (x, y) = (scaled(fa, x), scaled(fc, y));
+                let (x, y) = (scaled(s, fs), scaled(t, ft));
                 let sum = if minus { Binary::Subtract } else { Binary::Add };
                 let sum = self.make(Op::Binary(sum, x, y));
-                return Some(self.make(Op::Contract(s.clone(), a, sum)));
+                return Some(self.make(Op::Contract(s.spec.clone(), a, sum)));
             }
         }
         None
     }
 
-    /// A factor of `v` that might as well stand at `other`, and what is left.
-    fn base(&self, v: ValueId, other: ValueId) -> (Option<ValueId>, ValueId) {
-        if let Op::Binary(Binary::Multiply, p, q) = self.op(v) {
-            for (f, rest) in [(*p, *q), (*q, *p)] {
-                let t = self.ty(f);
-                let fits = t.shape.is_empty() && t.axes.iter().all(|a| self.ty(other).varies(*a));
-                if fits && self.ty(rest) == self.ty(v) {
-                    return (Some(f), rest);
-                }
-            }
+    /// What two first operands have in common, and the factors of each that have to stand at its second operand then.
+    fn in_common(&mut self, (a, x): (ValueId, ValueId), (c, y): (ValueId, ValueId)) -> Option<(ValueId, Vec<ValueId>, Vec<ValueId>)> {
+        if a == c {
+            return Some((a, Vec::new(), Vec::new()));
         }
-        (None, v)
+        let (mut of_a, mut of_c) = (Vec::new(), Vec::new());
+        self.split(a, 4, &mut of_a);
+        self.split(c, 4, &mut of_c);
+        let mut common = Vec::new();
+        of_a.retain(|f| match of_c.iter().position(|g| g == f) {
+            Some(place) => {
+                common.push(of_c.remove(place));
+                false
+            }
+            None => true,
+        });
+        let whole = if of_a.is_empty() {
+            a
+        } else if of_c.is_empty() {
+            c
+        } else {
+            let (first, rest) = common.split_first()?;
+            rest.iter().fold(*first, |p, f| self.r.b.mul(p, *f))
+        };
+        let same = self.ty(whole) == self.ty(a) && self.ty(whole) == self.ty(c);
+        let fits = |f: &ValueId, other: ValueId| {
+            let t = self.ty(*f);
+            t.shape.is_empty() && t.axes.iter().all(|i| self.ty(other).varies(*i))
+        };
+        (same && of_a.iter().all(|f| fits(f, x)) && of_c.iter().all(|f| fits(f, y))).then_some((whole, of_a, of_c))
+    }
+
+    /// The factors of a product.
+    fn split(&self, v: ValueId, depth: usize, into: &mut Vec<ValueId>) {
+        match self.op(v) {
+            Op::Binary(Binary::Multiply, p, q) if depth > 0 => {
+                self.split(*p, depth - 1, into);
+                self.split(*q, depth - 1, into);
+            }
+            _ => into.push(v),
+        }
+    }
+}
+
+/// `scale · Σ a·b`
+#[derive(Clone)]
+struct Term {
+    spec: Contraction,
+    a: ValueId,
+    b: ValueId,
+    scale: Option<ValueId>,
+}
+
+impl Term {
+    fn swapped(&self) -> Self {
+        let spec = Contraction { a: self.spec.b.clone(), b: self.spec.a.clone(), ..self.spec.clone() };
+        Self { spec, a: self.b, b: self.a, scale: self.scale }
     }
 }
 

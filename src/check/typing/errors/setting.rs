@@ -85,8 +85,8 @@ pub(in crate::check::typing) struct Forgotten {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("the objective does not depend on `{net}`, so it cannot be minimised over it")]
-#[diagnostic(code(soc::setting), help("leave `{net}` out, or let the objective use it"))]
+#[error("the objective does not depend on `{net}`, which stays as it is")]
+#[diagnostic(severity(Warning), code(soc::setting), help("leave `{net}` out, or let the objective use it"))]
 pub(in crate::check::typing) struct Unmoved {
     pub(in crate::check::typing) net: String,
     #[label("asked to move here")]

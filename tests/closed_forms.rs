@@ -1,0 +1,183 @@
+//! Problems against what is known of them in closed form.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use common::{checked, measure};
+
+fn quantity(text: &str, name: &str) -> f64 {
+    measure(text, 1).into_iter().find(|(n, _)| n == name).unwrap().1
+}
+
+/// F' = -2aF + 2F² - p, F(1) = q, by a step so small that it counts as exact; also ∫F.
+fn riccati(a: f64, p: f64, q: f64) -> (f64, f64) {
+    let n = 200_000;
+    let h = 1.0 / f64::from(n);
+    let rhs = |f: f64| -(2.0 * a * f - 2.0 * f * f + p);
+    let (mut f, mut sum) = (q, 0.0);
+    for _ in 0..n {
+        let k1 = rhs(f);
+        let k2 = rhs(f - 0.5 * h * k1);
+        let k3 = rhs(f - 0.5 * h * k2);
+        let k4 = rhs(f - h * k3);
+        let next = f - h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
+        sum += 0.5 * h * (f + next);
+        f = next;
+    }
+    (f, sum)
+}
+
+#[test]
+fn the_riccati_process_converges_at_the_order_of_its_scheme() {
+    let error = |scheme: &str, grid: usize| {
+        let text = format!(
+            "problem Q(a: R = 0.2, p: R = 0.2, q: R = 0.1) {{
+  time t in 0..1
+  state X: R[1]
+  control u: R[1]
+  noise W: R[1]
+  dX = (a*X + u) dt + 1 dW
+  X(0) = ones[1]
+  cost = E[ ∫ (½*|u|² + p*|X|²) dt + q*|X(1)|² ]
+  process F: R by {scheme} {{
+    F(1) = q
+    dF = -(2*a*F - 2*F² + p) dt
+  }}
+  let gain(x) = F(0)
+}}
+problem P = Q()
+measure {{
+  grid {grid}  batch 2
+  path X of P
+  let gain = E[ P.gain(X(0)) + 0*X(0)[1] ]
+}}
+"
+        );
+        (quantity(&text, "gain") - 0.292_553_916_7_f64).abs()
+    };
+    for (scheme, order) in [("euler", 1.0), ("heun", 2.0), ("rk4", 4.0)] {
+        let (coarse, fine) = (error(scheme, 5), error(scheme, 10));
+        let seen = (coarse / fine).log2();
+        assert!((seen - order).abs() < 0.35, "{scheme}: errors {coarse:.2e}, {fine:.2e}, order {seen:.2}");
+    }
+}
+
+/// The cost under the optimal control with its standard error, in the notation of the language.
+fn optimal_cost(problem: &str, grid: usize) -> (f64, f64) {
+    let text = format!(
+        "use std.problems.{{quadratic_ou, linear_ou}}
+problem P = {problem}
+let u(x, t) = P.optimal(x, t)
+measure {{
+  grid {grid}  batch 20000
+  path X of P under u
+  let J = ∫ P.running(X, u(X, t), t) dt + P.terminal(X(T))
+  let cost = E[ J ]
+  let error = √(Var[ J ]/20000)
+  let start = E[ |X(0)|² + 0*|X(T)|² ]
+}}
+"
+    );
+    let found = measure(&text, 7);
+    let get = |name: &str| found.iter().find(|(n, _)| n == name).unwrap().1;
+    (get("cost"), get("error"))
+}
+
+#[test]
+fn the_quadratic_problem_costs_what_its_value_function_says() {
+    let (f0, integral) = riccati(0.2, 0.2, 0.1);
+    assert!((f0 - 0.292_553_916_7).abs() < 1e-9 && (integral - 0.202_769_106_2).abs() < 1e-9);
+    // |X(0)|² of the one-dimensional instance.
+    let start = {
+        let text = "use std.problems.quadratic_ou
+problem P = quadratic_ou(1)
+measure { grid 1 batch 2
+  path X of P
+  let start = E[ |X(0)|² + 0*|X(T)|² ] }
+";
+        quantity(text, "start")
+    };
+    let truth = f0 * start + integral;
+    let (cost, error) = optimal_cost("quadratic_ou(1)", 200);
+    // The left sums of a grid of 200 shift the cost by about 1e-3 of itself, well inside the noise.
+    assert!((cost - truth).abs() < 3.0 * error, "{cost} ± {error}, closed form {truth}");
+}
+
+#[test]
+fn the_linear_problem_costs_what_its_value_function_says() {
+    // J* = -½∫|u*|², from X(0) = 0; u* depends on time alone, so its cost is a number.
+    let text = "use std.problems.linear_ou
+problem P = linear_ou(3)
+measure { grid 2000 batch 2
+  path X of P
+  let value = E[ -½*∫ |P.optimal(X, t)|² dt + 0*|X(T)|² ] }
+";
+    let truth = quantity(text, "value");
+    let (cost, error) = optimal_cost("linear_ou(3)", 200);
+    assert!((cost - truth).abs() < 3.0 * error, "{cost} ± {error}, closed form {truth}");
+}
+
+/// Mean of the weights over the value that they should have, its standard error, and their relative deviation.
+fn weights(control: &str, grid: usize, batch: usize) -> (f64, f64, f64) {
+    let (f0, integral) = riccati(0.2, 0.2, 0.1);
+    let text = format!(
+        "use std.problems.quadratic_ou
+problem P = quadratic_ou(2)
+measure {{ grid {grid} batch {batch}
+  path X of P{control}
+  let mean = E[ P.weight(X) ]
+  let deviation = √(Var[ P.weight(X) ])
+  let start = E[ |X(0)|² + 0*|X(T)|² ] }}
+"
+    );
+    let found = measure(&text, 11);
+    let get = |name: &str| found.iter().find(|(n, _)| n == name).unwrap().1;
+    let truth = (-(f0 * get("start") + 2.0 * integral)).exp();
+    (get("mean") / truth, get("deviation") / truth / (batch as f64).sqrt(), get("deviation") / truth)
+}
+
+#[test]
+fn weights_average_to_the_value_function() {
+    // E[α] e^{V(x, 0)/λ} = 1 for any control, here none at all and the optimal one; the grid shifts it by O(1/200).
+    for control in ["", " under P.optimal"] {
+        let (ratio, error, _) = weights(control, 200, 20_000);
+        assert!((ratio - 1.0).abs() < 3.0 * error + 5e-3, "under `{control}`: E[α]/ψ = {ratio} ± {error}");
+    }
+}
+
+#[test]
+fn weights_of_the_optimal_control_do_not_vary_in_the_limit() {
+    // The Itô sums of an optimal control leave an error of order √h.
+    let (coarse, fine) = (weights(" under P.optimal", 25, 8_000).2, weights(" under P.optimal", 400, 8_000).2);
+    let order = (coarse / fine).log2() / 4.0;
+    assert!(fine < 0.03 && (order - 0.5).abs() < 0.1, "deviations {coarse}, {fine}: order {order}");
+}
+
+#[test]
+fn predicates_follow_from_the_equations() {
+    let text = "problem Q(d: Nat) {
+  time t in 0..1
+  state X: R[d], V: R[d]
+  control u: R[d]
+  noise W: R[d]
+  dX = V dt
+  dV = (u - X) dt + √2*I[d] dW
+  X(0) = ones[d]
+  V(0) = zeros[d]
+  cost = E[ ∫ (½*|u|² + |X|²) dt ]
+}
+";
+    let checked = checked(text);
+    let structure = checked.structures.values().next().unwrap();
+    let holds = |name: &str| {
+        let (p, ..) = socrun::typed::Predicate::ALL.iter().find(|(_, n, _)| *n == name).unwrap();
+        structure.facts.iter().find(|f| f.predicate == *p).unwrap().holds
+    };
+    for name in ["control_affine", "quadratic_control", "additive_noise", "matched_noise"] {
+        assert!(holds(name), "{name}");
+    }
+    for name in ["invertible_noise", "driftless", "has_optimal"] {
+        assert!(!holds(name), "{name}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What several tests need: a text, checked and lowered, and a machine to run it on.
+
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+use ndarray::ArrayD;
+use socrun::backend::reference::Reference;
+use socrun::backend::{Executor, Feed};
+use socrun::diagnostic::{Sink, render};
+use socrun::graph::{Output, Program};
+use socrun::lower::{Cell, Measurement, Stage, Training};
+use socrun::source::SourceMap;
+use socrun::syntax::{Entry, load_all};
+use socrun::typed::Checked;
+
+/// Parses and checks a text.
+pub fn checked(text: &str) -> Checked {
+    let mut map = SourceMap::new();
+    let mut sink = Sink::new();
+    let modules = load_all(&mut map, Entry::Text { name: "test.soc", text, folder: None }, &mut sink);
+    let checked = socrun::check::check(modules, &[], &mut sink, &mut map);
+    let reports = sink.into_reports();
+    assert!(checked.is_some(), "{}", render(&reports, &map));
+    checked.unwrap()
+}
+
+/// Lowers the cell with these choices.
+pub fn cell(text: &str, chosen: &[usize]) -> Cell {
+    match socrun::lower::cell(&checked(text), chosen) {
+        Ok(cell) => cell,
+        Err(e) => panic!("{e:?}"),
+    }
+}
+
+pub fn training(cell: &Cell) -> &Training {
+    cell.stages
+        .iter()
+        .find_map(|s| match s {
+            Stage::Train(t) => Some(t),
+            Stage::Measure(_) => None,
+        })
+        .expect("the text trains")
+}
+
+pub fn measurement(cell: &Cell) -> &Measurement {
+    cell.stages
+        .iter()
+        .find_map(|s| match s {
+            Stage::Measure(m) => Some(m),
+            Stage::Train(_) => None,
+        })
+        .expect("the text measures")
+}
+
+pub fn first_values(cell: &Cell, seed: u64) -> Vec<ArrayD<f64>> {
+    Reference::new(cell.init.clone()).execute(&Feed { parameters: &[], states: &[], step: 0, seed }).unwrap()
+}
+
+pub fn zero_states(program: &Program) -> Vec<ArrayD<f64>> {
+    program.states.iter().map(|s| ArrayD::zeros(s.shape.clone())).collect()
+}
+
+/// The outputs of one run of a program.
+pub fn run(machine: &mut dyn Executor, program: &Program, parameters: &[ArrayD<f64>], step: u64, seed: u64) -> Vec<ArrayD<f64>> {
+    let states = zero_states(program);
+    machine.execute(&Feed { parameters, states: &states, step, seed }).unwrap()
+}
+
+/// The output of this name.
+pub fn named(program: &Program, outputs: &[ArrayD<f64>], name: &str) -> f64 {
+    let at = program.outputs.iter().position(|(o, _)| *o == Output::Named(name.to_owned())).unwrap();
+    *outputs[at].first().unwrap()
+}
+
+/// Measures once with the reference evaluator; the value of every quantity.
+pub fn measure(text: &str, seed: u64) -> Vec<(String, f64)> {
+    let cell = cell(text, &[]);
+    let m = measurement(&cell);
+    let parameters = first_values(&cell, seed);
+    let outputs = run(&mut Reference::new(m.program.clone()), &m.program, &parameters, 0, seed);
+    m.quantities.iter().map(|q| (q.clone(), named(&m.program, &outputs, q))).collect()
+}

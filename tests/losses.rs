@@ -1,0 +1,217 @@
+//! Every loss of the library: its gradient against central differences, and the CPU against the reference evaluator.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use common::{cell, first_values, named, run, training, zero_states};
+use ndarray::ArrayD;
+use socrun::backend::cpu::Cpu;
+use socrun::backend::reference::Reference;
+use socrun::backend::{Executor, Feed};
+use socrun::graph::{Op, Output, Program, ValueId};
+use socrun::lower::Training;
+use socrun::transform::optimise;
+
+const LOSSES: &[&str] = &[
+    "socm(_, _, M)",
+    "socm_constant",
+    "socm_adjoint",
+    "adjoint_matching",
+    "relative_entropy",
+    "cross_entropy",
+    "log_variance",
+    "variance",
+    "moment(_, _, y)",
+];
+
+fn text(problem: &str, d: usize, batch: usize, grid: usize) -> String {
+    format!(
+        "use std.problems.{{quadratic_ou, linear_ou}}
+use std.losses.{{socm, socm_constant, socm_adjoint, adjoint_matching, relative_entropy, cross_entropy, log_variance, variance, moment}}
+use std.nets.{{unet, kernel, constant}}
+let d = {d}
+problem P = {problem}(d)
+net V(x: R[d], t: R) -> R[d] = unet([8, 6, 4])(x, t)
+net M(t: R, s: R) -> R[d, d] = kernel([8, 8], scale = 1)(t, s)
+net y() -> R = constant(0.3)()
+let u(x, t) = -P.σ(t)'*V(x, t)
+sweep L in [{}]
+train {{
+  grid {grid}  batch {batch}  steps 10
+  minimize L(P, u) over V by adam(1e-3), M by adam(1e-3), y by adam(1e-3)
+}}
+",
+        LOSSES.join(", ")
+    )
+}
+
+/// The program with parameters that stand under `detach` as inputs of their own, after the others: what a difference
+/// quotient of a loss with detached parts must hold still.
+fn split(program: &Program) -> Program {
+    let mut program = program.clone();
+    let n = program.parameters.len();
+    let copies = program.parameters.clone();
+    program.parameters.extend(copies);
+    for i in 0..program.nodes.len() {
+        if let Op::Detach(of) = program.nodes[i].op
+            && let Op::Parameter(p) = program.node(of).op
+        {
+            program.nodes[i].op = Op::Parameter(p + n);
+        }
+    }
+    program
+}
+
+fn objective(machine: &mut Reference, program: &Program, moving: &[ArrayD<f64>], held: &[ArrayD<f64>]) -> f64 {
+    let all: Vec<_> = moving.iter().chain(held).cloned().collect();
+    let outputs = run(machine, program, &all, 0, 3);
+    named(program, &outputs, Training::OBJECTIVE)
+}
+
+/// A direction that depends on its number alone.
+fn direction(like: &[ArrayD<f64>], number: usize) -> Vec<ArrayD<f64>> {
+    let mut k = number as f64;
+    like.iter()
+        .map(|p| {
+            p.mapv(|_| {
+                k += 1.0;
+                (12.9898 * k + 78.233 * number as f64).sin()
+            })
+        })
+        .collect()
+}
+
+fn check_gradients(problem: &str) {
+    for (i, loss) in LOSSES.iter().enumerate() {
+        let cell = cell(&text(problem, 2, 6, 5), &[i]);
+        let program = split(&training(&cell).program);
+        let parameters = first_values(&cell, 3);
+        let mut machine = Reference::new(program.clone());
+        let all: Vec<_> = parameters.iter().chain(&parameters).cloned().collect();
+        let outputs = run(&mut machine, &program, &all, 0, 3);
+        let gradient: Vec<&ArrayD<f64>> = (0..parameters.len())
+            .map(|n| {
+                let at = program.outputs.iter().position(|(o, _)| *o == Output::Gradient(n)).unwrap();
+                &outputs[at]
+            })
+            .collect();
+        for number in 0..8 {
+            let delta = direction(&parameters, number);
+            let h = 1e-6;
+            let at = |s: f64| -> Vec<ArrayD<f64>> { parameters.iter().zip(&delta).map(|(p, d)| p + &(d * s)).collect() };
+            let plus = objective(&mut machine, &program, &at(h), &parameters);
+            let minus = objective(&mut machine, &program, &at(-h), &parameters);
+            let quotient = (plus - minus) / (2.0 * h);
+            let slope: f64 = gradient.iter().zip(&delta).map(|(g, d)| (*g * d).sum()).sum();
+            let scale: f64 = gradient.iter().zip(&delta).map(|(g, d)| (*g * d).mapv(f64::abs).sum()).sum();
+            let error = (quotient - slope).abs() / scale;
+            assert!(error < 1e-5, "{problem} {loss}: slope {slope}, difference quotient {quotient}, relative error {error:.1e}");
+        }
+    }
+}
+
+#[test]
+fn gradients_match_differences_on_the_quadratic_problem() {
+    check_gradients("quadratic_ou");
+}
+
+#[test]
+fn gradients_match_differences_on_the_linear_problem() {
+    check_gradients("linear_ou");
+}
+
+fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
+    let size = b.mapv(|x| x * x).sum().sqrt();
+    let off = (a - b).mapv(|x| x * x).sum().sqrt();
+    if size > 0.0 { off / size } else { off }
+}
+
+#[test]
+fn the_cpu_agrees_with_the_reference_on_every_loss() {
+    for problem in ["quadratic_ou", "linear_ou"] {
+        for (i, loss) in LOSSES.iter().enumerate() {
+            // 37 leaves a part of a tile; the second run reads the memory cells that the first wrote.
+            let cell = cell(&text(problem, 5, 37, 12), &[i]);
+            let raw = &training(&cell).program;
+            let program = optimise(raw.clone());
+            let parameters = first_values(&cell, 5);
+            let mut states = zero_states(&program);
+            let mut cpu = Cpu::new(program.clone(), 2).unwrap();
+            let mut reference = Reference::new(raw.clone());
+            for step in 0..2 {
+                let feed = Feed { parameters: &parameters, states: &states, step, seed: 5 };
+                let found = cpu.execute(&feed).unwrap();
+                let truth = reference.execute(&feed).unwrap();
+                for (((output, _), a), b) in program.outputs.iter().zip(&found).zip(&truth) {
+                    let bound = if matches!(output, Output::Gradient(_)) { 1e-4 } else { 1e-5 };
+                    let off = distance(a, b);
+                    assert!(off < bound, "{problem} {loss} {output:?} at step {step}: off by {off:.1e}");
+                }
+                for ((output, _), b) in program.outputs.iter().zip(&truth) {
+                    if let Output::State(n) = output {
+                        states[*n] = b.clone();
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    for (i, loss) in LOSSES.iter().enumerate() {
+        let cell = cell(&text("quadratic_ou", 5, 150, 8), &[i]);
+        let program = optimise(training(&cell).program.clone());
+        let parameters = first_values(&cell, 5);
+        let bits = |threads: usize| -> Vec<Vec<u64>> {
+            let mut cpu = Cpu::new(program.clone(), threads).unwrap();
+            let outputs = run(&mut cpu, &program, &parameters, 0, 5);
+            outputs.iter().map(|o| o.iter().map(|x| x.to_bits()).collect()).collect()
+        };
+        let one = bits(1);
+        assert!(one == bits(2) && one == bits(5), "{loss} depends on the number of threads");
+    }
+}
+
+/// The values inside a scan's body that evaluate the net of the control.
+fn contractions_per_path(program: &Program) -> usize {
+    let sample = program.axes.iter().position(|a| a.name == "sample").unwrap() as u32;
+    (0..program.nodes.len())
+        .filter(|i| {
+            let node = program.node(ValueId(*i as u32));
+            matches!(node.op, Op::Contract(..)) && node.ty.axes.iter().any(|a| a.0 == sample)
+        })
+        .count()
+}
+
+#[test]
+fn the_kernel_is_evaluated_per_pair_of_times_and_never_per_path() {
+    let cell = cell(&text("quadratic_ou", 3, 7, 5), &[0]);
+    let program = optimise(training(&cell).program.clone());
+    let axis = |name: &str| program.axes.iter().position(|a| a.name == name).unwrap() as u32;
+    let (sample, first, second) = (axis("sample"), axis("time"), axis("time2"));
+    for node in &program.nodes {
+        let over = |a: u32| node.ty.axes.iter().any(|x| x.0 == a);
+        assert!(
+            !(over(sample) && over(first) && over(second) && node.ty.shape.len() > 1),
+            "a matrix per path and pair of times: {:?}",
+            node.op
+        );
+        assert!(!(over(sample) && node.ty.shape == [3, 3]), "a matrix per path: {:?}", node.op);
+    }
+}
+
+#[test]
+fn a_control_of_the_rollout_is_not_evaluated_again() {
+    // Six layers make nine affine maps; the rollout has them once, the end point once more, the backward pass nine for
+    // the inputs at the steps and nine at the end, less the first layers, whose input needs no gradient.
+    let cell = cell(&text("quadratic_ou", 3, 7, 5), &[6]);
+    let before = contractions_per_path(&training(&cell).program);
+    let after = contractions_per_path(&optimise(training(&cell).program.clone()));
+    assert!(after < before, "{after} contractions per path, {before} before the passes");
+    let forward = optimise(training(&cell).program.clone());
+    let in_scans = forward.nodes.iter().filter(|n| n.region.0 != 0 && matches!(n.op, Op::Contract(..))).count();
+    let outside = contractions_per_path(&forward) - in_scans;
+    assert!(outside < 9 + 9, "{outside} contractions per path outside of the rollout: the net is evaluated again");
+}
