@@ -23,7 +23,7 @@ impl<'a> Lowerer<'a> {
     fn expr_inner(&mut self, e: &'a Expr, scope: &Rc<Scope<'a>>, expected: Option<&[usize]>) -> Lowered<Value<'a>> {
         match &e.kind {
             ExprKind::Number { value, .. } => Ok(Value::Number(*value)),
-            ExprKind::Text(t) => Ok(Value::Text(Rc::from(&**t))),
+            ExprKind::Text(_) => Err(fault(e.span, "a text has no value here")),
             ExprKind::Bool(x) => Ok(Value::Bool(*x)),
             ExprKind::Name(name) => self.lookup(name, scope),
             ExprKind::Hole => Ok(Value::Hole),

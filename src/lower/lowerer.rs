@@ -253,7 +253,7 @@ impl<'a> Lowerer<'a> {
                 self.sample_process(p, now, span)
             }
             Value::List(items) | Value::Tuple(items) => self.join(items, span),
-            Value::Text(_) | Value::Range(..) | Value::Noise(_) | Value::Function(_) | Value::Problem(_) | Value::Hole
+            Value::Range(..) | Value::Noise(_) | Value::Function(_) | Value::Problem(_) | Value::Hole
             | Value::Optimizer(_) | Value::Law(_) => {
                 Err(fault(span, format!("expected a number, a vector or a matrix, found {}", value.kind())))
             }
