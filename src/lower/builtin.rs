@@ -143,7 +143,12 @@ impl<'a> Lowerer<'a> {
                 Some((_, rest)) => Ok(Value::List(Rc::new(rest.to_vec()))),
                 None => Err(fault(span, "the list is empty")),
             },
-            ("concat", items) => self.join(items, span).map(Value::Tensor),
+            ("concat", items) => {
+                // In a list, lists are rows; here they are vectors like any other.
+                let parts = items.iter().map(|item| self.tensor(item, span).map(Value::Tensor));
+                let parts = parts.collect::<Lowered<Vec<_>>>()?;
+                self.join(&parts, span).map(Value::Tensor)
+            }
             _ => Err(fault(span, format!("`{name}` does not take {} such arguments", args.len()))),
         }
     }
