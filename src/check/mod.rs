@@ -4,7 +4,9 @@
 //! a [`Checked`] program, or errors, as many independent ones as there are. May not know: how anything runs.
 
 mod builtin;
+mod depth;
 mod names;
+mod overrides;
 mod size;
 mod structure;
 mod typing;
@@ -18,10 +20,33 @@ use crate::syntax::ParsedModule;
 use crate::syntax::tree::ItemKind;
 use crate::typed::{Checked, Module};
 
+/// The stack of the thread that checks. Layers and functions recurse as deep as their text says, up to a limit that is
+/// counted in calls, and a tree that is refused for its depth is dropped here: the stack has to hold that.
+const STACK: usize = 512 << 20;
+
 /// Checks a program whose files were parsed; `None` after an error, also one that was in `sink` before.
+///
+/// `overrides` are names and the texts of the values put in place of those of the entry, the last of `modules`.
+///
+/// # Panics
+/// Where the system refuses a thread.
 pub fn check(modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) -> Option<Checked> {
-    let _ = overrides;
-    if sink.has_errors() {
+    std::thread::scope(|threads| {
+        let builder = std::thread::Builder::new().name("check".into()).stack_size(STACK);
+        let checking = builder.spawn_scoped(threads, || check_here(modules, overrides, sink, map));
+        let result = checking.expect("a thread can be started").join();
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn check_here(mut modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) -> Option<Checked> {
+    if let Some(entry) = modules.last_mut() {
+        overrides::apply_overrides(&mut entry.tree, overrides, sink, map);
+    }
+    for module in &modules {
+        depth::bound_depth(&module.tree, sink);
+    }
+    if sink.has_errors() || modules.is_empty() {
         return None;
     }
     let offers = names::Offers::default();

@@ -8,7 +8,7 @@ use super::ty::{Tensor, Ty, join};
 use super::typer::Typer;
 use crate::check::size::Size;
 use crate::source::Span;
-use crate::syntax::tree::{BinaryOp, Expr, ExprKind, PostfixOp};
+use crate::syntax::tree::{BinaryOp, Expr, PostfixOp};
 
 impl<'a> Typer<'a> {
     /// `a op b`
@@ -280,9 +280,4 @@ fn whole_power(base: f64, exponent: f64) -> Option<f64> {
         return None;
     }
     Some(base.powi(exponent as i32))
-}
-
-/// Whether an expression is a norm, whose powers are those of a number.
-pub(crate) fn is_norm(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Norm(..))
 }

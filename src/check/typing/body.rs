@@ -7,6 +7,7 @@ use super::function::Declared;
 use super::scope::{Binding, Scope};
 use super::ty::{Axes, Entry, Moment, NoiseTy, ProcessTy, SAMPLE, Tensor, TimeTy, Ty, join};
 use super::typer::Typer;
+use crate::check::size::Size;
 use crate::check::walk::peel;
 use crate::diagnostic::nearest;
 use crate::source::{Name, Span, Symbol};
@@ -21,7 +22,6 @@ pub(crate) struct Written<'a> {
     pub(crate) ty: &'a TypeExpr,
     pub(crate) scheme: Option<&'a Name>,
     pub(crate) body: &'a Block,
-    pub(crate) span: Span,
 }
 
 impl<'a> Typer<'a> {
@@ -31,7 +31,7 @@ impl<'a> Typer<'a> {
             StatementKind::Use(one) => self.use_members(one, scope),
             StatementKind::Let(one) => {
                 scope.set(&one.name.key, Binding::Lazy(one));
-                if one.params.is_some() || !self.stands_at_a_time(&one.value, scope) {
+                if one.params.is_some() || !Self::stands_at_a_time(&one.value, scope) {
                     self.lookup(&one.name, scope);
                 }
             }
@@ -39,7 +39,7 @@ impl<'a> Typer<'a> {
                 self.path(state, noise.as_ref(), problem, control.as_ref(), scope);
             }
             StatementKind::Process { name, ty, scheme, body } => {
-                let written = Written { name, ty, scheme: scheme.as_ref(), body, span: statement.span };
+                let written = Written { name, ty, scheme: scheme.as_ref(), body };
                 let process = self.process(&written, scope);
                 scope.bind(&name.key, process);
             }
@@ -118,7 +118,7 @@ impl<'a> Typer<'a> {
             to: horizon.as_ref().and_then(|known| known.to),
             texts: None,
         });
-        self.usual_end(state.span, scope);
+        self.usual_end(scope);
         let process = ProcessTy {
             name: state.clone(),
             role: "path",
@@ -134,10 +134,10 @@ impl<'a> Typer<'a> {
     }
 
     /// The end of the horizon is known as T where nothing else is.
-    fn usual_end(&mut self, at: Span, scope: &Rc<Scope<'a>>) {
+    fn usual_end(&mut self, scope: &Rc<Scope<'a>>) {
         let key = Symbol::folded("T");
         if scope.find(&key).is_none() && !self.resolved[scope.module].names.contains_key(&key) {
-            scope.bind(&key, Ty::Time(TimeTy { moment: Moment::End, name: "T".into(), span: at }));
+            scope.bind(&key, Ty::Time(TimeTy { moment: Moment::End, name: "T".into() }));
         }
     }
 
@@ -152,7 +152,7 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => format!("the schemes are {}", SCHEMES.join(", ")),
             };
-            let error = super::errors::UnknownMember { owner: "the language".into(), name: scheme.text.to_string(), at: scheme.span, help };
+            let error = super::errors::UnknownWord { expected: "a scheme", name: scheme.text.to_string(), at: scheme.span, help };
             self.report(scheme.span, error);
         }
         let Declared::Tensor(shape) = self.declared(written.ty, scope) else {
@@ -178,7 +178,7 @@ impl<'a> Typer<'a> {
                         misplaced = true;
                         continue;
                     }
-                    match self.moment(at, &ty, &inner) {
+                    match Self::moment(at, &ty, &inner) {
                         Some(time) if !matches!(time.moment, Moment::Bound(_)) => {
                             let given = self.boundary(name, &shape, *drawn, value, written.ty.span, &inner);
                             axes = join(&axes, &given);
@@ -215,7 +215,7 @@ impl<'a> Typer<'a> {
         match equation {
             None => {
                 let help = format!("state it: `d{name} = … dt`");
-                self.part_missing(name, "no equation", &help, written.span);
+                self.part_missing(name, "no equation", &help, name.span);
             }
             Some((one, _)) => axes = join(&axes, &self.equation(one, &shape, written.ty.span, backward, &inner)),
         }
@@ -230,7 +230,7 @@ impl<'a> Typer<'a> {
     pub(crate) fn boundary(
         &mut self,
         name: &Name,
-        shape: &[crate::check::size::Size],
+        shape: &[Size],
         drawn: bool,
         value: &'a Expr,
         because: Span,
@@ -270,7 +270,7 @@ impl<'a> Typer<'a> {
     pub(crate) fn equation(
         &mut self,
         equation: &'a Equation,
-        shape: &[crate::check::size::Size],
+        shape: &[Size],
         because: Span,
         backward: Option<Span>,
         scope: &Rc<Scope<'a>>,
@@ -288,7 +288,7 @@ impl<'a> Typer<'a> {
                 continue;
             }
             let time_name = if noise.is_some() { "t".to_string() } else { differential.name.text.to_string() };
-            let (axis, time) = self.bind_time(&time_name, differential.span);
+            let (axis, time) = self.bind_time(&time_name);
             let inner = Scope::at(scope, time.clone());
             inner.bind(&crate::source::fold(&time_name), Ty::Time(time));
             let ty = self.expr(&term.integrand, &inner, Some(shape).filter(|_| noise.is_none()));
@@ -299,10 +299,13 @@ impl<'a> Typer<'a> {
             let summand = match &noise {
                 None => Ty::Tensor(integrand),
                 Some(noise) => {
-                    let increment = self.increment(&Ty::Noise(noise.clone()), differential.span);
+                    let increment = Self::increment(&Ty::Noise(noise.clone()), differential.span);
                     if term.dot {
                         let (a, b) = (Ty::Tensor(integrand), Ty::Tensor(increment));
                         self.binary(crate::syntax::tree::BinaryOp::Dot, (&a, term.integrand.span), (&b, differential.span), &inner)
+                    } else if integrand.shape.len() == 1 && !integrand.row && increment.shape == [Size::constant(1)] {
+                        // A vector before one noise is a column.
+                        Ty::Tensor(Tensor { axes: join(&integrand.axes, &increment.axes), ..integrand })
                     } else {
                         self.product((&integrand, term.integrand.span), (&increment, differential.span))
                     }

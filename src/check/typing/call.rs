@@ -88,13 +88,10 @@ impl<'a> Typer<'a> {
         if ty.is_poison() {
             return Ty::Poison;
         }
-        match self.moment(&argument.value, &ty, scope) {
-            Some(time) => Ty::Tensor(process.at(&time, at)),
-            None => {
-                let (role, name, found) = (process.role, process.name.text.to_string(), ty.describe());
-                let (place, call) = (argument.value.span, self.through());
-                self.report(place, NotOnGrid { role, name, found, at: place, call })
-            }
+        if let Some(time) = Self::moment(&argument.value, &ty, scope) { Ty::Tensor(process.at(&time, at)) } else {
+            let (role, name, found) = (process.role, process.name.text.to_string(), ty.describe());
+            let (place, call) = (argument.value.span, self.through());
+            self.report(place, NotOnGrid { role, name, found, at: place, call })
         }
     }
 
@@ -130,7 +127,7 @@ impl<'a> Typer<'a> {
             Function::ControlMap(problem) => self.call_control_map(&problem.clone(), given, at, scope),
             Function::Weight(problem) => self.call_weight(&problem.clone(), &given, at),
             Function::Layer(layer, module) => self.call_layer(layer, *module, given, at, scope, expected),
-            Function::Applied { layer, scope: inner, .. } => self.apply_layer(layer, &inner.clone(), given, at, scope, expected),
+            Function::Applied { layer, scope: inner } => self.apply_layer(layer, &inner.clone(), given, at, scope, expected),
             Function::Problem(definition, place) => self.make_problem(definition, *place, given, at, scope),
             Function::Loss(definition, module) => self.call_loss(definition, *module, given, at, scope),
             Function::Partial(inner, first) => self.call_partial(&inner.clone(), first, given, at, scope, expected),
@@ -281,19 +278,16 @@ impl<'a> Typer<'a> {
                     place += 1;
                     place - 1
                 }
-                Some(name) => match params.iter().position(|param| param.name == *name) {
-                    Some(slot) => slot,
-                    None => {
-                        let near = nearest(&name.text, params.iter().map(|param| &*param.name.text)).filter(|_| name.text.chars().count() > 1);
-                        let help = match near {
-                            Some(near) => format!("did `{near}` stand here?"),
-                            None => format!("its parameters are {}", list_params(params)),
-                        };
-                        let error = ArgumentUnknown { callee: callee.to_string(), name: name.text.to_string(), at: name.span, help };
-                        self.report(name.span, error);
-                        fine = false;
-                        continue;
-                    }
+                Some(name) => if let Some(slot) = params.iter().position(|param| param.name == *name) { slot } else {
+                    let near = nearest(&name.text, params.iter().map(|param| &*param.name.text)).filter(|_| name.text.chars().count() > 1);
+                    let help = match near {
+                        Some(near) => format!("did `{near}` stand here?"),
+                        None => format!("its parameters are {}", list_params(params)),
+                    };
+                    let error = ArgumentUnknown { callee: callee.to_string(), name: name.text.to_string(), at: name.span, help };
+                    self.report(name.span, error);
+                    fine = false;
+                    continue;
                 },
             };
             if slots[slot].is_some() {
@@ -393,14 +387,14 @@ impl<'a> Typer<'a> {
     /// `P.weight(X)`
     fn call_weight(&mut self, problem: &Rc<ProblemTy<'a>>, given: &[Arg<'a>], at: Span) -> Ty<'a> {
         match given {
-            [Arg { ty: Ty::Process(process), .. }] if process.role == "path" => {
+            [Arg { ty: Ty::Process(process), .. }] if process.problem.as_ref() == Some(&problem.name) => {
                 let through = format!("the path `{}`", process.name).into();
                 Ty::Tensor(Tensor::scalar(Axes::from([(SAMPLE, Entry { name: "sample".into(), span: at, through })])))
             }
             [one] if one.ty.is_poison() => Ty::Poison,
             [one] => {
                 let help = format!("the weight is that of a whole path: `{}.weight(X)` after `path X of {0} under u`", problem.name);
-                self.wrong_kind("a path", &one.ty.clone(), one.span, None, Some(help))
+                self.wrong_kind(&format!("a path of `{}`", problem.name), &one.ty.clone(), one.span, None, Some(help))
             }
             _ => {
                 let callee = format!("the member `weight` of `{}`", problem.name);
@@ -434,7 +428,7 @@ impl<'a> Typer<'a> {
         for (name, ty, span) in first {
             if matches!(ty, Ty::Hole) {
                 if let Some(mut one) = rest.next() {
-                    one.name = name.clone();
+                    one.name.clone_from(name);
                     all.push(one);
                 }
             } else {

@@ -10,6 +10,7 @@ use super::ty::{Tensor, Ty};
 use super::typer::Typer;
 use crate::check::builtin::Rule;
 use crate::check::size::Size;
+use crate::check::walk::as_name;
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, UnaryOp};
 
@@ -82,10 +83,10 @@ impl<'a> Typer<'a> {
                 }
             },
             ExprKind::With(base, lets) => self.with(base, lets, at, scope),
-            ExprKind::Gradient(_, inner) => self.field("∇", inner, scope, |field, at| Function::Gradient(field, at)),
-            ExprKind::Jacobian(_, inner) => self.field("∂", inner, scope, |field, at| Function::Jacobian(field, at)),
-            ExprKind::Divergence(inner) => self.field("div", inner, scope, |field, at| Function::Divergence(field, at)),
-            ExprKind::Laplacian(_, inner) => self.field("Δ", inner, scope, |field, at| Function::Laplacian(field, at)),
+            ExprKind::Gradient(_, inner) => self.field("∇", inner, scope, Function::Gradient),
+            ExprKind::Jacobian(_, inner) => self.field("∂", inner, scope, Function::Jacobian),
+            ExprKind::Divergence(inner) => self.field("div", inner, scope, Function::Divergence),
+            ExprKind::Laplacian(_, inner) => self.field("Δ", inner, scope, Function::Laplacian),
             ExprKind::Partial(_, name, body) => self.partial(name, body, scope),
             ExprKind::Integral(integral) => self.integral(integral, at, scope),
             ExprKind::Expectation(inner) => self.expectation("an expectation", inner, at, scope),
@@ -104,12 +105,15 @@ impl<'a> Typer<'a> {
         for (end, expr) in ends.iter_mut().zip([from, to]) {
             match self.expr(expr, scope, None) {
                 Ty::Poison => return Ty::Poison,
-                Ty::Size(_) | Ty::Index(_) => {}
-                Ty::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => *end = Some(value as i128),
-                other => return self.wrong_kind("a whole number known before the run", &other, expr.span, None, None),
+                Ty::Index(_) => {}
+                ty => match as_size(&ty) {
+                    Some(size) => *end = Some(size),
+                    None => return self.wrong_kind("a whole number known before the run", &ty, expr.span, None, None),
+                },
             }
         }
-        Ty::Range(ends[0], ends[1])
+        let [from, to] = ends;
+        Ty::Range(from, to)
     }
 
     fn field(
@@ -140,6 +144,9 @@ impl<'a> Typer<'a> {
             _ => {
                 let found = ty.describe();
                 let text = self.text(expr.span);
+                if as_name(expr).is_some() && !self.no_sizes.insert(text.clone()) {
+                    return None;
+                }
                 let what = if matches!(ty, Ty::Number(_)) { "a size".to_string() } else { format!("the size `{text}`") };
                 let call = self.through();
                 self.report(expr.span, NotASize { what, found, at: expr.span, because: None, call });
@@ -207,7 +214,10 @@ impl<'a> Typer<'a> {
         for (index, size) in indices.iter().zip(&shape) {
             let (from, to, single) = match self.expr(index, scope, None) {
                 Ty::Poison => return Ty::Poison,
-                Ty::Number(value) if value.fract() == 0.0 => (Some(value as i128), Some(value as i128), true),
+                Ty::Number(value) if value.fract() == 0.0 => {
+                    let one = Size::constant(value as i128);
+                    (Some(one.clone()), Some(one), true)
+                }
                 Ty::Index(upper) => {
                     if let (Some(upper), Some(size)) = (upper.as_ref().and_then(Size::value), size.value())
                         && upper > size
@@ -220,18 +230,19 @@ impl<'a> Typer<'a> {
                 Ty::Range(from, to) => (from, to, false),
                 other => return self.wrong_kind("an index known before the run", &other, index.span, None, None),
             };
-            let low = from.is_some_and(|from| from < 1);
-            let high = matches!((to, size.value()), (Some(to), Some(size)) if to > size);
-            let empty = matches!((from, to), (Some(from), Some(to)) if from > to);
-            if low || high || empty {
+            let length = from.as_ref().zip(to.as_ref()).and_then(|(from, to)| to.add(&from.negate())?.add(&Size::constant(1)));
+            let above = to.as_ref().and_then(|to| to.add(&size.negate())?.value()).is_some_and(|over| over > 0);
+            let low = from.as_ref().and_then(Size::value).is_some_and(|from| from < 1);
+            let empty = length.as_ref().and_then(Size::value).is_some_and(|length| length < 1);
+            if low || above || empty {
                 let text = self.text(index.span);
                 return self.out_of_range(size.to_string(), text, index.span);
             }
             if !single {
-                let (Some(from), Some(to)) = (from, to) else {
+                let Some(length) = length else {
                     return self.wrong_kind("a range known before the run", &Ty::Range(from, to), index.span, None, None);
                 };
-                kept.push(Size::constant(to - from + 1));
+                kept.push(length);
             }
         }
         Ty::Tensor(Tensor::of(kept, tensor.axes))

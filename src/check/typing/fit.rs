@@ -82,6 +82,10 @@ impl<'a> Typer<'a> {
                 _ if matches!(ty, Ty::Index(_)) => ty,
                 _ => {
                     let (found, call) = (ty.describe(), self.through());
+                    let text = self.text(at);
+                    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') && !self.no_sizes.insert(text) {
+                        return Ty::Poison;
+                    }
                     self.report(at, NotASize { what: what.to_string(), found, at, because, call })
                 }
             },
@@ -142,8 +146,6 @@ impl<'a> Typer<'a> {
             found: Ty::Tensor(tensor).describe(),
             at,
             because,
-            also: None,
-            also_label: String::new(),
             call: self.through(),
             help,
         };
@@ -174,8 +176,15 @@ impl<'a> Typer<'a> {
             }
             _ => {}
         }
-        let given: Vec<Arg<'a>> =
-            signature.inputs.iter().map(|input| Arg { name: None, ty: sample_of(input, at), span: at }).collect();
+        let mut given: Vec<Arg<'a>> = Vec::new();
+        for input in &signature.inputs {
+            let ty = match input {
+                // Where a number is handed to a field it is a time more often than not, and a time is a number too.
+                Declared::Tensor(shape) if shape.is_empty() => Ty::Time(self.bind_time("t").1),
+                other => sample_of(other, at),
+            };
+            given.push(Arg { name: None, ty, span: at });
+        }
         let expected = match &signature.output {
             Declared::Tensor(shape) => Some(shape.clone()),
             _ => None,

@@ -95,7 +95,6 @@ pub(crate) enum Moment {
 pub(crate) struct TimeTy {
     pub(crate) moment: Moment,
     pub(crate) name: Arc<str>,
-    pub(crate) span: Span,
 }
 
 impl TimeTy {
@@ -165,7 +164,7 @@ pub(crate) enum Ty<'a> {
     Text,
     List(Rc<Vec<Ty<'a>>>),
     /// The ends, where they are known.
-    Range(Option<i128>, Option<i128>),
+    Range(Option<Size>, Option<Size>),
     Tuple(Rc<Vec<Ty<'a>>>),
     Function(Rc<Function<'a>>),
     Problem(Rc<ProblemTy<'a>>),
