@@ -449,12 +449,12 @@ fn shorten(text: &str) -> String {
 fn form_of(word: &str) -> Option<(&'static [&'static str], &'static str)> {
     Some(match word {
         "cite" => (&[], "cite \"arXiv:0000.00000\""),
-        "use" => (&[], "use std.nets.{mlp, unet}"),
+        "use" => (&[], "use std.nets.{a, b}"),
         "let" => (&["="], "let name = value"),
         "problem" => (&["= {"], "problem P(d: Nat) { … }` or `problem P = Q(d = 2)"),
         "loss" => (&["{"], "loss L(P: Problem, u: P.Control) { … }"),
         "layer" => (&["-> →", "= {"], "layer L(n: Nat)(x: R[m]) -> R[n] { … }"),
-        "net" => (&["-> →", "="], "net V(x: R[d], t: R) -> R[d] = mlp([64])(x, t)"),
+        "net" => (&["-> →", "="], "net V(x: R[d], t: R) -> R[d] = layers([64])(x, t)"),
         "sweep" => (&["in"], "sweep L in [a, b], seed in 1..5"),
         "train" => (&["{"], "train { … }"),
         "measure" => (&["{"], "measure every 100 { … }"),
