@@ -181,8 +181,7 @@ pub struct Table(pub Arc<ArrayD<f64>>);
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
-        self.0.shape() == other.0.shape()
-            && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.to_bits() == b.to_bits())
+        self.0.shape() == other.0.shape() && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.to_bits() == b.to_bits())
     }
 }
 
@@ -366,12 +365,33 @@ impl Op {
     /// stacked values.
     pub fn for_each_operand(&self, mut f: impl FnMut(ValueId)) {
         match self {
-            Self::Number(_) | Self::Table(_) | Self::Iota(_) | Self::Eye(_) | Self::Parameter(_) | Self::State(_)
-            | Self::Step | Self::Draw(_) | Self::Argument(..) => {}
-            Self::Unary(_, a) | Self::Reduce(_, _, _, a) | Self::Broadcast(a) | Self::Reshape(a)
-            | Self::Transpose(_, a) | Self::Detach(a) | Self::Mark(_, a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => f(*a),
-            Self::CumulativeSum { of, .. } | Self::Slice { of, .. } | Self::Pad { of, .. } | Self::Gather { of, .. }
-            | Self::ScatterAdd { of, .. } | Self::Rename { of, .. } | Self::At { of, .. } | Self::Place { of, .. } => f(*of),
+            Self::Number(_)
+            | Self::Table(_)
+            | Self::Iota(_)
+            | Self::Eye(_)
+            | Self::Parameter(_)
+            | Self::State(_)
+            | Self::Step
+            | Self::Draw(_)
+            | Self::Argument(..) => {}
+            Self::Unary(_, a)
+            | Self::Reduce(_, _, _, a)
+            | Self::Broadcast(a)
+            | Self::Reshape(a)
+            | Self::Transpose(_, a)
+            | Self::Detach(a)
+            | Self::Mark(_, a)
+            | Self::Inverse(a)
+            | Self::Expm(a)
+            | Self::Output(a, _) => f(*a),
+            Self::CumulativeSum { of, .. }
+            | Self::Slice { of, .. }
+            | Self::Pad { of, .. }
+            | Self::Gather { of, .. }
+            | Self::ScatterAdd { of, .. }
+            | Self::Rename { of, .. }
+            | Self::At { of, .. }
+            | Self::Place { of, .. } => f(*of),
             Self::Shift { fill, of, .. } => {
                 f(*fill);
                 f(*of);
@@ -406,12 +426,33 @@ impl Op {
     pub fn map_operands(&self, mut f: impl FnMut(ValueId) -> ValueId) -> Self {
         let mut op = self.clone();
         match &mut op {
-            Self::Number(_) | Self::Table(_) | Self::Iota(_) | Self::Eye(_) | Self::Parameter(_) | Self::State(_)
-            | Self::Step | Self::Draw(_) | Self::Argument(..) => {}
-            Self::Unary(_, a) | Self::Reduce(_, _, _, a) | Self::Broadcast(a) | Self::Reshape(a)
-            | Self::Transpose(_, a) | Self::Detach(a) | Self::Mark(_, a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => *a = f(*a),
-            Self::CumulativeSum { of, .. } | Self::Slice { of, .. } | Self::Pad { of, .. } | Self::Gather { of, .. }
-            | Self::ScatterAdd { of, .. } | Self::Rename { of, .. } | Self::At { of, .. } | Self::Place { of, .. } => {
+            Self::Number(_)
+            | Self::Table(_)
+            | Self::Iota(_)
+            | Self::Eye(_)
+            | Self::Parameter(_)
+            | Self::State(_)
+            | Self::Step
+            | Self::Draw(_)
+            | Self::Argument(..) => {}
+            Self::Unary(_, a)
+            | Self::Reduce(_, _, _, a)
+            | Self::Broadcast(a)
+            | Self::Reshape(a)
+            | Self::Transpose(_, a)
+            | Self::Detach(a)
+            | Self::Mark(_, a)
+            | Self::Inverse(a)
+            | Self::Expm(a)
+            | Self::Output(a, _) => *a = f(*a),
+            Self::CumulativeSum { of, .. }
+            | Self::Slice { of, .. }
+            | Self::Pad { of, .. }
+            | Self::Gather { of, .. }
+            | Self::ScatterAdd { of, .. }
+            | Self::Rename { of, .. }
+            | Self::At { of, .. }
+            | Self::Place { of, .. } => {
                 *of = f(*of);
             }
             Self::Shift { fill, of, .. } => {
