@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use socrun::backend::cpu::Cpu;
 use socrun::backend::reference::Reference;
 use socrun::check::check;
 use socrun::diagnostic::{CODES, Report, Sink, render};
@@ -139,20 +140,34 @@ fn text_of(block: &Block) -> Entry<'_> {
 }
 
 /// A few steps and every measurement.
-fn run(mut cell: Cell, place: &str) -> Outcome {
+fn run(mut cell: Cell, machine: &dyn Machine) -> Result<Outcome, String> {
     for stage in &mut cell.stages {
         if let Stage::Train(training) = stage {
             training.steps = training.steps.min(STEPS);
         }
     }
-    let outcome = run_cell(&cell, &Plain, cell.seed.unwrap_or(1), &mut Silent);
-    let outcome = outcome.unwrap_or_else(|report| panic!("{place}: {report:?}"));
-    assert!(outcome.failure.is_none(), "{place}: {:?}", outcome.failure);
-    assert!(!outcome.quantities.is_empty(), "{place}: nothing is measured");
-    for series in &outcome.quantities {
-        assert!(series.last().is_some_and(f64::is_finite), "{place}: `{}` has no value", series.name);
+    finite(run_cell(&cell, machine, cell.seed.unwrap_or(1), &mut Silent).map_err(|report| format!("{report:?}"))?)
+}
+
+/// The outcome if it holds numbers, all of them finite.
+fn finite(outcome: Outcome) -> Result<Outcome, String> {
+    if let Some(failure) = &outcome.failure {
+        return Err(failure.to_string());
     }
-    outcome
+    match outcome.quantities.iter().find(|series| !series.last().is_some_and(f64::is_finite)) {
+        Some(series) => Err(format!("`{}` has no finite value", series.name)),
+        None if outcome.quantities.is_empty() => Err("nothing is measured".to_owned()),
+        None => Ok(outcome),
+    }
+}
+
+fn run_all(cells: Vec<Cell>, machine: &dyn Machine) -> Result<(), String> {
+    cells.into_iter().try_for_each(|cell| run(cell, machine).map(drop))
+}
+
+/// Fails with everything that is wrong, not with the first thing.
+fn expect_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -169,61 +184,71 @@ fn every_fence_is_of_a_known_kind() {
 
 #[test]
 fn whole_files_lower() {
-    for block in soc_blocks("") {
-        if let Err(rendering) = lowered(text_of(&block)) {
-            panic!("{}\n{rendering}", block.place());
-        }
-    }
+    let wrong = |block: Block| lowered(text_of(&block)).err().map(|why| format!("{}\n{why}", block.place()));
+    expect_none(soc_blocks("").into_iter().filter_map(wrong).collect());
 }
 
 #[test]
 fn whole_files_run() {
-    for block in soc_blocks("run") {
-        match lowered(text_of(&block)) {
-            Ok((_, cells)) => cells.into_iter().for_each(|cell| drop(run(cell, &block.place()))),
-            Err(rendering) => panic!("{}\n{rendering}", block.place()),
-        }
-    }
+    let wrong = |block: Block| {
+        let ran = lowered(text_of(&block)).and_then(|(_, cells)| run_all(cells, &Plain));
+        ran.err().map(|why| format!("{}\n{why}", block.place()))
+    };
+    expect_none(soc_blocks("run").into_iter().filter_map(wrong).collect());
 }
 
 #[test]
 fn parts_have_their_values() {
     let mut compared = 0;
+    let mut wrong = Vec::new();
     for block in soc_blocks("part") {
         let inside: String = block.text.lines().map(|line| format!("  {line}\n")).collect();
         let text = format!("{BEFORE}{inside}}}\n");
         let entry = Entry::Text { name: "part.soc", text: &text, folder: None };
-        let cells = match lowered(entry) {
-            Ok((_, cells)) => cells,
-            Err(rendering) => panic!("{}\n{rendering}", block.place()),
+        let ran = lowered(entry).and_then(|(_, mut cells)| run(cells.remove(0), &Plain));
+        let outcome = match ran {
+            Ok(outcome) => outcome,
+            Err(why) => {
+                wrong.push(format!("{}\n{why}", block.place()));
+                continue;
+            }
         };
-        let outcome = run(cells.into_iter().next().expect("one cell"), &block.place());
-        for line in block.text.lines() {
-            let Some((statement, comment)) = line.split_once("//") else { continue };
-            let (Ok(expected), Some(name)) = (comment.trim().parse::<f64>(), statement.trim().strip_prefix("let ")) else { continue };
-            let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let found = outcome.quantity(&name).and_then(socrun::run::Series::last);
-            let found = found.unwrap_or_else(|| panic!("{}: `{name}` is not measured", block.place()));
-            let close = (found - expected).abs() <= 1e-9 * expected.abs().max(1.0);
-            assert!(close, "{}: `{name}` is {found}, the page says {expected}", block.place());
+        for (name, expected) in block.text.lines().filter_map(stated) {
             compared += 1;
+            match outcome.quantity(&name).and_then(socrun::run::Series::last) {
+                Some(found) if (found - expected).abs() <= 1e-9 * expected.abs().max(1.0) => {}
+                found => wrong.push(format!("{}: `{name}` is {found:?}, the page says {expected}", block.place())),
+            }
         }
     }
-    assert!(compared > 20, "only {compared} values were compared");
+    expect_none(wrong);
+    assert!(compared > 50, "only {compared} values were compared");
+}
+
+/// The name and the number of a line `let a = …  // 1.5`.
+fn stated(line: &str) -> Option<(String, f64)> {
+    let (statement, comment) = line.split_once("//")?;
+    let name = statement.trim().strip_prefix("let ")?;
+    let name = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    Some((name, comment.trim().parse().ok()?))
 }
 
 #[test]
 fn errors_are_those_of_the_page() {
-    for block in soc_blocks("fail") {
+    let wrong = |block: Block| {
         let expected = block.fence.split_once('"').and_then(|(_, rest)| rest.strip_suffix('"')).expect("a quoted text");
         match lowered(text_of(&block)) {
-            Ok(_) => panic!("{}: no error", block.place()),
+            Ok(_) => Some(format!("{}: no error", block.place())),
             Err(rendering) => {
-                let flat: String = rendering.split_whitespace().collect::<Vec<_>>().join(" ");
-                assert!(flat.contains(expected), "{}: expected `{expected}` in\n{rendering}", block.place());
+                // The renderer breaks lines and begins each with a bar.
+                let words = rendering.split(|c: char| c.is_whitespace() || c == '│').filter(|word| !word.is_empty());
+                let flat = words.collect::<Vec<_>>().join(" ");
+                let fine = flat.contains(expected);
+                (!fine).then(|| format!("{}: expected `{expected}` in\n{rendering}", block.place()))
             }
         }
-    }
+    };
+    expect_none(soc_blocks("fail").into_iter().filter_map(wrong).collect());
 }
 
 #[test]
@@ -241,6 +266,30 @@ fn every_code_has_its_page_and_every_page_its_code() {
         let name = page.file_name().and_then(|n| n.to_str()).expect("a name");
         assert!(name == "README.md" || CODES.iter().any(|code| code.page() == name), "{name} is the page of no code");
     }
+}
+
+/// The codes that the source raises are those of the table.
+#[test]
+fn every_code_that_is_raised_is_in_the_table() {
+    let mut open = vec![root().join("src")];
+    let mut raised = 0;
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("readable");
+            for rest in text.split("code(soc::").skip(1).chain(text.split("code(\"soc::").skip(1)) {
+                let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let code = format!("soc::{word}");
+                assert!(CODES.iter().any(|known| known.code == code), "{}: `{code}` is not in the table", path.display());
+                raised += 1;
+            }
+        }
+    }
+    assert!(raised > CODES.len(), "only {raised} places raise an error");
 }
 
 /// A page about an error shows that error and no other.
@@ -261,7 +310,8 @@ fn links_between_pages_lead_somewhere() {
     all.extend(files("docs", "md"));
     for page in all {
         let text = fs::read_to_string(&page).expect("readable");
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let prose: String = text.split("```").step_by(2).collect();
+        for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = target.split('#').next().unwrap_or("");
             if target.is_empty() || target.contains("://") {
                 continue;
@@ -272,18 +322,56 @@ fn links_between_pages_lead_somewhere() {
     }
 }
 
+/// The CPU backend: a gallery text takes many samples.
+struct Fast;
+
+impl Machine for Fast {
+    fn load(&self, program: &Program) -> Result<Loaded, Report> {
+        let executor = Cpu::new(program.clone(), 2).map_err(Report::new)?;
+        Ok(Loaded { program: program.clone(), executor: Box::new(executor) })
+    }
+}
+
 #[test]
 fn the_gallery_runs() {
-    for path in files("experiments/gallery", "soc") {
-        let place = path.display().to_string();
-        match lowered(Entry::File(&path)) {
-            Ok((outline, cells)) => {
-                assert!(outline.doc.contains("Expect"), "{place}: its head does not say what to expect");
-                cells.into_iter().for_each(|cell| drop(run(cell, &place)));
-            }
-            Err(rendering) => panic!("{place}\n{rendering}"),
-        }
-    }
+    let wrong = |path: PathBuf| {
+        let ran = lowered(Entry::File(&path)).and_then(|(outline, cells)| {
+            let expects = outline.doc.contains("Expect");
+            if expects { run_all(cells, &Fast) } else { Err("its head does not say what to expect".to_owned()) }
+        });
+        ran.err().map(|why| format!("{}\n{why}", path.display()))
+    };
+    expect_none(files("experiments/gallery", "soc").into_iter().filter_map(wrong).collect());
+}
+
+/// The whole of a gallery text; its quantities at the end.
+fn whole(name: &str) -> impl Fn(&str) -> f64 {
+    let path = root().join("experiments/gallery").join(name);
+    let (_, mut cells) = lowered(Entry::File(&path)).unwrap_or_else(|why| panic!("{why}"));
+    let outcome = run_cell(&cells.remove(0), &Fast, 1, &mut Silent).unwrap_or_else(|report| panic!("{report:?}"));
+    let outcome = finite(outcome).unwrap_or_else(|why| panic!("{name}: {why}"));
+    move |quantity| outcome.quantity(quantity).and_then(socrun::run::Series::last).expect("measured")
+}
+
+#[test]
+fn both_sides_of_itos_formula_agree() {
+    let found = whole("ito.soc");
+    assert!(found("mean_gap").abs() < 3.0 * found("noise"));
+    assert!(found("path_gap") < 0.02 * found("variance"));
+}
+
+#[test]
+fn three_ways_to_a_sensitivity_agree() {
+    let found = whole("sensitivity.soc");
+    assert!((found("pathwise") - found("exact")).abs() < 3.0 * found("pathwise_error"));
+    assert!((found("bismut") - found("exact")).abs() < 3.0 * found("bismut_error"));
+}
+
+#[test]
+fn the_portfolio_finds_its_share() {
+    let found = whole("merton.soc");
+    assert!((found("share") - 0.75).abs() < 0.02, "{}", found("share"));
+    assert!(found("error") < 1e-3, "{}", found("error"));
 }
 
 /// The example in the README is the file that its first command runs.
