@@ -40,7 +40,8 @@ pub enum Op {
     Contract(Contraction, ValueId, ValueId),
     /// A reduction over axes and element dimensions; see [`Reduction`].
     Reduce(Reduction, Vec<AxisId>, Vec<usize>, ValueId),
-    /// `CumulativeSum { axis, reverse, exclusive }`: y[k] = Σ_{j ≤ k} x[j]; in reverse Σ_{j ≥ k}; exclusive without j = k.
+    /// `CumulativeSum { axis, reverse, exclusive }`: `y[k] = Σ_{j ≤ k} x[j]`; in reverse `Σ_{j ≥ k}`; exclusive
+    /// without j = k.
     CumulativeSum {
         /// The axis along which sums run.
         axis: AxisId,
@@ -82,7 +83,7 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
-    /// Entries of an element dimension by a fixed list: y[i] = x[index[i]].
+    /// Entries of an element dimension by a fixed list: `y[i] = x[index[i]]`.
     Gather {
         /// The dimension.
         dim: usize,
@@ -91,7 +92,7 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
-    /// y[j] = Σ_{i: index[i] = j} x[i] for j < size. The transpose of `Gather`.
+    /// `y[j] = Σ_{i: index[i] = j} x[i]` for j < size. The transpose of `Gather`.
     ScatterAdd {
         /// The dimension.
         dim: usize,
@@ -129,7 +130,7 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
-    /// `Shift { by, fill }`: y[k] = x[k + by] where that index exists, else `fill`, which lacks the axis.
+    /// `Shift { by, fill }`: `y[k] = x[k + by]` where that index exists, else `fill`, which lacks the axis.
     Shift {
         /// The axis.
         axis: AxisId,
