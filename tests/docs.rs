@@ -268,6 +268,30 @@ fn every_code_has_its_page_and_every_page_its_code() {
     }
 }
 
+/// The codes that the source raises are those of the table.
+#[test]
+fn every_code_that_is_raised_is_in_the_table() {
+    let mut open = vec![root().join("src")];
+    let mut raised = 0;
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("readable");
+            for rest in text.split("code(soc::").skip(1).chain(text.split("code(\"soc::").skip(1)) {
+                let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let code = format!("soc::{word}");
+                assert!(CODES.iter().any(|known| known.code == code), "{}: `{code}` is not in the table", path.display());
+                raised += 1;
+            }
+        }
+    }
+    assert!(raised > CODES.len(), "only {raised} places raise an error");
+}
+
 /// A page about an error shows that error and no other.
 #[test]
 fn pages_show_the_error_they_are_about() {
@@ -286,7 +310,8 @@ fn links_between_pages_lead_somewhere() {
     all.extend(files("docs", "md"));
     for page in all {
         let text = fs::read_to_string(&page).expect("readable");
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let prose: String = text.split("```").step_by(2).collect();
+        for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = target.split('#').next().unwrap_or("");
             if target.is_empty() || target.contains("://") {
                 continue;

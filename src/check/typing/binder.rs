@@ -78,7 +78,8 @@ impl<'a> Typer<'a> {
     pub(crate) fn partial(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         match self.lookup(name, scope) {
             Ty::Poison => return Ty::Poison,
-            Ty::Time(_) | Ty::Index(_) => {}
+            // A parameter may have been given a number that is known now.
+            Ty::Time(_) | Ty::Index(_) | Ty::Number(_) | Ty::Size(_) => {}
             Ty::Tensor(tensor) if tensor.is_scalar() => {}
             other => {
                 let found = other.describe();
