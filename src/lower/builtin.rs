@@ -169,7 +169,7 @@ impl<'a> Lowerer<'a> {
             if i < 1 {
                 return Err(fault(item.span, format!("indices start at 1, found {i}")));
             }
-            return self.element(&value, i as usize - 1, span);
+            return Self::element(&value, i as usize - 1, span);
         }
         let mut v = self.tensor(&value, span)?;
         if self.b.ty(v).shape.len() != items.len() {

@@ -191,7 +191,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The element of a list or range with this number, from 0.
-    pub fn element(&mut self, values: &Value<'a>, index: usize, span: Span) -> Lowered<Value<'a>> {
+    pub fn element(values: &Value<'a>, index: usize, span: Span) -> Lowered<Value<'a>> {
         match values {
             Value::List(items) => items.get(index).cloned(),
             Value::Range(from, to) => {

@@ -182,7 +182,7 @@ impl<'a> Lowerer<'a> {
                 let axis = axis.ok_or_else(|| fault(name.span, format!("`{name}` is not swept")))?;
                 let index = l.choice.get(&axis.name.key).copied().unwrap_or(0);
                 let values = l.expr(&axis.values, &scope, None)?;
-                l.element(&values, index, axis.values.span)
+                Self::element(&values, index, axis.values.span)
             }
             ItemKind::Cite(_) | ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Measure(_) | ItemKind::Plot(_)
             | ItemKind::Table(_) => Err(fault(name.span, format!("`{name}` has no value"))),
