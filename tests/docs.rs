@@ -5,6 +5,8 @@
 //! `soc part` stands in a measurement, and a line of it that ends in a comment `// 1.5` has that value; `soc fail "text"`
 //! is a file with an error whose rendering holds the text.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads its own files")]
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,7 +121,8 @@ fn lowered(entry: Entry<'_>) -> Result<(Outline, Vec<Cell>), String> {
     let outline = outline(&checked);
     let mut choices = vec![Vec::new()];
     for (_, labels) in &outline.sweep {
-        let longer = |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
+        let longer =
+            |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
         choices = choices.iter().flat_map(longer).collect();
     }
     let mut cells = Vec::new();
@@ -202,8 +205,8 @@ fn parts_have_their_values() {
     let mut compared = 0;
     let mut wrong = Vec::new();
     for block in soc_blocks("part") {
-        let inside: String = block.text.lines().map(|line| format!("  {line}\n")).collect();
-        let text = format!("{BEFORE}{inside}}}\n");
+        let inside = block.text.lines().collect::<Vec<_>>().join("\n  ");
+        let text = format!("{BEFORE}  {inside}\n}}\n");
         let entry = Entry::Text { name: "part.soc", text: &text, folder: None };
         let ran = lowered(entry).and_then(|(_, mut cells)| run(cells.remove(0), &Plain));
         let outcome = match ran {
@@ -284,7 +287,11 @@ fn every_code_that_is_raised_is_in_the_table() {
             for rest in text.split("code(soc::").skip(1).chain(text.split("code(\"soc::").skip(1)) {
                 let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 let code = format!("soc::{word}");
-                assert!(CODES.iter().any(|known| known.code == code), "{}: `{code}` is not in the table", path.display());
+                assert!(
+                    CODES.iter().any(|known| known.code == code),
+                    "{}: `{code}` is not in the table",
+                    path.display()
+                );
                 raised += 1;
             }
         }
