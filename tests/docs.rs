@@ -19,7 +19,7 @@ use socrun::graph::Program;
 use socrun::lower::{Cell, Outline, Stage, cell, outline};
 use socrun::run::{Loaded, Machine, Outcome, Silent, run_cell};
 use socrun::source::SourceMap;
-use socrun::syntax::{Entry, load_all};
+use socrun::syntax::{Entry, Mode, format, load_all};
 
 /// What surrounds a `soc part` block.
 const BEFORE: &str = "\
@@ -189,6 +189,22 @@ fn every_fence_is_of_a_known_kind() {
 fn whole_files_lower() {
     let wrong = |block: Block| lowered(text_of(&block)).err().map(|why| format!("{}\n{why}", block.place()));
     expect_none(soc_blocks("").into_iter().filter_map(wrong).collect());
+}
+
+/// What `socrun fmt` would leave as it is.
+#[test]
+fn texts_are_laid_out() {
+    let mut texts: Vec<(String, String)> =
+        ["", "run"].into_iter().flat_map(soc_blocks).map(|block| (block.place(), block.text)).collect();
+    for path in files("experiments/gallery", "soc") {
+        texts.push((path.display().to_string(), fs::read_to_string(&path).expect("readable")));
+    }
+    let wrong = |(place, text): (String, String)| match format(&text, 1, Mode::Keep) {
+        Ok(laid) if laid == text => None,
+        Ok(laid) => Some(format!("{place}: laid out it is\n{laid}")),
+        Err(_) => Some(format!("{place}: does not parse")),
+    };
+    expect_none(texts.into_iter().filter_map(wrong).collect());
 }
 
 #[test]
