@@ -1,4 +1,5 @@
 //! The command as its users meet it: exit codes, what stands on stdout and stderr, what is written.
+#![allow(clippy::disallowed_methods, reason = "tests write texts and look at what was written")]
 
 use std::fs;
 use std::path::Path;
@@ -127,6 +128,7 @@ fn json_holds_last_values_histories_and_times() {
 fn a_sweep_has_a_cell_per_combination() {
     let folder = folder();
     let text = SMALL.replace("let rate = 1e-2", "sweep rate in [1e-2, 1e-3], seed in 1..2");
+    let text = text.replace("against step", "against step by rate, mean over seed");
     put(&folder, "sweep.soc", text.replace("table cost", "table cost by rate, mean over seed"));
     let all = json(&folder, &["sweep.soc"]);
     let labels: Vec<_> =
@@ -305,4 +307,80 @@ fn every_form_can_be_shown() {
         let (code, stdout, stderr) = end(&folder, &["explain", "--stage", stage, "small.soc"]);
         assert!(code == 0 && stdout.contains(sign), "{stage}: {code}\n{stderr}");
     }
+}
+
+#[test]
+fn values_of_the_command_line_stand_in_for_those_of_the_file() {
+    let folder = folder();
+    let (code, _, stderr) = end(
+        &folder,
+        &["small.soc", "-q", "--steps", "3", "--set", "rate=1e-3", "--set", "measure.batch=4", "--out", "a"],
+    );
+    assert_eq!(code, 0, "{stderr}");
+    let manifest = read(&folder.path().join("a"), "manifest.ron");
+    assert!(manifest.contains("let rate = 1e-3") && manifest.contains("grid 4  batch 8  steps 3\n"), "{manifest}");
+    assert!(manifest.contains("batch 4\n  path X") && manifest.contains("let d = 2\n"), "{manifest}");
+    put(&folder, "written.soc", SMALL.replace("1e-2", "1e-3").replace("steps 20", "steps 3"));
+    let cost = |arguments: &[&str]| json(&folder, arguments)["cells"][0]["quantities"]["cost"].to_string();
+    assert_eq!(cost(&["small.soc", "--steps", "3", "--set", "rate=1e-3"]), cost(&["written.soc"]));
+    assert_ne!(cost(&["small.soc", "--steps", "3"]), cost(&["written.soc"]));
+}
+
+#[test]
+fn a_seed_on_the_command_line_stands_for_a_swept_one() {
+    let folder = folder();
+    let text = SMALL.replace("let rate = 1e-2", "let rate = 1e-2\nsweep seed in 1..3");
+    let text = text.replace("against step", "against step, mean over seed");
+    put(&folder, "sweep.soc", text.replace("table cost", "table cost, mean over seed"));
+    let all = json(&folder, &["sweep.soc", "--seed", "9", "--out", "a"]);
+    assert_eq!(all["cells"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&all["cells"][0]["labels"]["seed"], &all["cells"][0]["seed"]), (&"9".into(), &9.into()));
+    assert!(read(&folder.path().join("a"), "manifest.ron").contains("sweep seed in [9]\n"));
+}
+
+#[test]
+fn values_that_do_not_fit_end_with_2() {
+    let folder = folder();
+    for (set, hint) in [("rat=1", "`rate`"), ("stps=3", "`steps`"), ("u=3", "function"), ("rate=[1]", "a number")] {
+        for command in ["run", "check"] {
+            let (code, stdout, stderr) = end(&folder, &[command, "small.soc", "--set", set]);
+            assert!(code == 2 && stdout.is_empty(), "{command} --set {set}: {code}\n{stderr}");
+            assert!(stderr.contains("soc::override") && stderr.contains(hint), "{stderr}");
+        }
+    }
+    for set in ["d=0", "d=-1", "d=x", "steps=1.5"] {
+        let (code, _, stderr) = end(&folder, &["small.soc", "--set", set]);
+        assert!(code == 1, "--set {set}: {code}\n{stderr}");
+    }
+}
+
+#[test]
+fn fmt_writes_files_and_stdout() {
+    let folder = folder();
+    assert_eq!(end(&folder, &["fmt", "small.soc"]), (0, String::new(), String::new()));
+    let laid_out = read(folder.path(), "small.soc");
+    assert_eq!(end(&folder, &["fmt", "--check", "small.soc"]), (0, String::new(), String::new()));
+
+    put(&folder, "loose.soc", laid_out.replace("let d = 2", "let   d=2"));
+    let (code, stdout, _) = end(&folder, &["fmt", "--check", "small.soc", "loose.soc"]);
+    assert_eq!((code, stdout.as_str()), (1, "loose.soc would change\n"));
+    assert!(read(folder.path(), "loose.soc").contains("let   d=2"), "--check writes nothing");
+    assert_eq!(end(&folder, &["fmt", "loose.soc"]).0, 0);
+    assert_eq!(read(folder.path(), "loose.soc"), laid_out);
+
+    assert_eq!(end(&folder, &["fmt", "--ascii", "loose.soc"]).0, 0);
+    let ascii = read(folder.path(), "loose.soc");
+    assert!(ascii.is_ascii() && ascii.contains("P.sigma(t)"), "{ascii}");
+    assert_eq!(end(&folder, &["fmt", "--check", "--unicode", "loose.soc"]).0, 1);
+    assert_eq!(end(&folder, &["fmt", "--unicode", "loose.soc"]).0, 0);
+    assert!(read(folder.path(), "loose.soc").contains("P.σ(t)"));
+
+    let output = socrun(&folder, &["fmt", "-"]).write_stdin("let   d=2\n").output().expect("it runs");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"let d = 2\n".as_slice()));
+    let output = socrun(&folder, &["fmt", "-"]).write_stdin("let = 2\n").output().expect("it runs");
+    assert!(output.status.code() == Some(1) && output.stdout.is_empty());
+    let output = socrun(&folder, &["fmt", "-"]).write_stdin([0xff_u8, 0xfe]).output().expect("it runs");
+    assert!(output.status.code() == Some(1) && output.stdout.is_empty());
+    assert_eq!(end(&folder, &["fmt", "--ascii", "--unicode", "small.soc"]).0, 2);
+    assert_eq!(end(&folder, &["fmt", "missing.soc"]).0, 74);
 }

@@ -55,7 +55,10 @@ fn circles_show_their_chain() {
 
 #[test]
 fn nothing_outside_the_root_is_read() {
-    let folder = folder(&[("in/main.soc", "use \"../out.soc\".{a}\nuse \"/etc/passwd\".{b}\nuse \"link.soc\".{a}"), ("out.soc", "let a = 1")]);
+    let folder = folder(&[
+        ("in/main.soc", "use \"../out.soc\".{a}\nuse \"/etc/passwd\".{b}\nuse \"link.soc\".{a}"),
+        ("out.soc", "let a = 1"),
+    ]);
     #[cfg(unix)]
     std::os::unix::fs::symlink(folder.path().join("out.soc"), folder.path().join("in/link.soc")).expect("a link");
     let (modules, shown) = load(folder.path(), "in/main.soc");

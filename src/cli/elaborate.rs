@@ -6,7 +6,7 @@ use crate::syntax::tree::{Block, Expr, ExprKind, File, ItemKind, StatementKind};
 /// The text of `file`, whose tree was `before`, with what `after` took from elsewhere written where it belongs.
 pub(super) fn elaborate(file: &SourceFile, before: &File, after: &File, sources: &SourceMap) -> String {
     let mut text = file.text().to_string();
-    let mut edits = Edits { sources, home: file.span(), edits: Vec::new() };
+    let mut edits = Elaboration { sources, home: file.span(), edits: Vec::new() };
     for (old, new) in before.items.iter().zip(&after.items) {
         match (&old.kind, &new.kind) {
             (ItemKind::Let(old), ItemKind::Let(new)) => edits.value(&old.value, &new.value),
@@ -31,13 +31,13 @@ pub(super) fn elaborate(file: &SourceFile, before: &File, after: &File, sources:
     text
 }
 
-struct Edits<'a> {
+struct Elaboration<'a> {
     sources: &'a SourceMap,
     home: Span,
     edits: Vec<(Span, String)>,
 }
 
-impl Edits<'_> {
+impl Elaboration<'_> {
     fn value(&mut self, old: &Expr, new: &Expr) {
         if new.span != old.span {
             self.edits.push((old.span, self.written(new)));
@@ -54,12 +54,11 @@ impl Edits<'_> {
                 StatementKind::Setting { name: known, value } if known == name => Some(value),
                 _ => None,
             });
-            match there {
-                Some(there) => self.value(there, value),
-                None => {
-                    let after_brace = Span::new(old.span.start + 1, old.span.start + 1);
-                    self.edits.push((after_brace, format!("\n  {} {}", name.text, self.written(value))));
-                }
+            if let Some(there) = there {
+                self.value(there, value);
+            } else {
+                let after_brace = Span::new(old.span.start + 1, old.span.start + 1);
+                self.edits.push((after_brace, format!("\n  {} {}", name.text, self.written(value))));
             }
         }
     }

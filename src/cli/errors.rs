@@ -13,12 +13,3 @@ use thiserror::Error;
 pub(super) struct NothingToDo {
     pub(super) file: String,
 }
-
-/// A file that could not be written.
-#[derive(Debug, Error, Diagnostic)]
-#[error("cannot write `{file}`: {why}")]
-#[diagnostic(code(soc::io))]
-pub(super) struct NotWritten {
-    pub(super) file: String,
-    pub(super) why: String,
-}

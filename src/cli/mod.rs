@@ -1,7 +1,7 @@
 //! The `socrun` command.
 //!
 //! In: arguments. Out: text on stdout, progress and diagnostics on stderr, an exit code. Knows every stage by its front
-//! door alone, through [`pipeline`]. May not know: what happens inside a stage.
+//! door alone, through `pipeline`. May not know: what happens inside a stage.
 
 mod args;
 mod cells;

@@ -40,6 +40,7 @@ pub const CODES: &[Code] = &[
     code("soc::requires", "a loss on a problem that does not meet its requirements"),
     code("soc::setting", "a setting that is unknown, missing, unused or out of range"),
     code("soc::override", "a value given on the command line that does not fit"),
+    code("soc::lower", "a mistake that only concrete sizes show"),
     code("soc::resources", "sizes beyond the machine"),
     code("soc::nonfinite", "a value that became infinite or not a number"),
     code("soc::internal", "a mistake in the compiler itself"),

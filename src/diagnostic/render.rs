@@ -39,13 +39,15 @@ pub fn render_with(reports: &[Report], sources: &SourceMap, look: Rendering) -> 
     let theme = match (look.charset, look.colour) {
         (Charset::Unicode, true) => GraphicalTheme::unicode(),
         (Charset::Unicode, false) => GraphicalTheme::unicode_nocolor(),
-        (Charset::Ascii, true) => GraphicalTheme { characters: miette::ThemeCharacters::ascii(), ..GraphicalTheme::unicode() },
-        (Charset::Ascii, false) => GraphicalTheme { characters: miette::ThemeCharacters::ascii(), ..GraphicalTheme::unicode_nocolor() },
+        (Charset::Ascii, true) => {
+            GraphicalTheme { characters: miette::ThemeCharacters::ascii(), ..GraphicalTheme::unicode() }
+        }
+        (Charset::Ascii, false) => {
+            GraphicalTheme { characters: miette::ThemeCharacters::ascii(), ..GraphicalTheme::unicode_nocolor() }
+        }
     };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(WIDTH)
-        .with_links(false)
-        .without_syntax_highlighting();
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).without_syntax_highlighting();
     let mut text = String::new();
     for report in reports {
         if !text.is_empty() {
@@ -64,7 +66,8 @@ pub fn render_json(reports: &[Report], sources: &SourceMap) -> Value {
 
 fn report_to_json(report: &Report, sources: &SourceMap) -> Value {
     let placed = Placed { report, sources };
-    let labels: Vec<Value> = placed.labels().into_iter().flatten().map(|label| label_to_json(&label, sources)).collect();
+    let labels: Vec<Value> =
+        placed.labels().into_iter().flatten().map(|label| label_to_json(&label, sources)).collect();
     json!({
         "code": report.code(),
         "severity": if report.is_error() { "error" } else { "warning" },

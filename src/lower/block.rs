@@ -87,7 +87,7 @@ impl<'a> Lowerer<'a> {
 }
 
 /// Whether an expression asks for a process at a time that nothing in it binds.
-pub fn needs_time<'a>(e: &Expr, scope: &Rc<Scope<'a>>) -> bool {
+pub fn needs_time(e: &Expr, scope: &Rc<Scope<'_>>) -> bool {
     match &e.kind {
         ExprKind::Name(name) => matches!(
             scope.find(&name.key),

@@ -143,7 +143,12 @@ impl<'a> Lowerer<'a> {
                 Some((_, rest)) => Ok(Value::List(Rc::new(rest.to_vec()))),
                 None => Err(fault(span, "the list is empty")),
             },
-            ("concat", items) => self.join(items, span).map(Value::Tensor),
+            ("concat", items) => {
+                // In a list, lists are rows; here they are vectors like any other.
+                let parts = items.iter().map(|item| self.tensor(item, span).map(Value::Tensor));
+                let parts = parts.collect::<Lowered<Vec<_>>>()?;
+                self.join(&parts, span).map(Value::Tensor)
+            }
             _ => Err(fault(span, format!("`{name}` does not take {} such arguments", args.len()))),
         }
     }
@@ -164,7 +169,7 @@ impl<'a> Lowerer<'a> {
             if i < 1 {
                 return Err(fault(item.span, format!("indices start at 1, found {i}")));
             }
-            return self.element(&value, i as usize - 1, span);
+            return Self::element(&value, i as usize - 1, span);
         }
         let mut v = self.tensor(&value, span)?;
         if self.b.ty(v).shape.len() != items.len() {

@@ -94,7 +94,7 @@ impl<'a> Lowerer<'a> {
     /// ∂fᵀ·v by one vjp.
     pub fn pull_back(&mut self, t: &Rc<Tangent<'a>>, v: ValueId) -> Lowered<ValueId> {
         if self.b.ty(v).shape.len() == 2 {
-            let rows = self.jacobian_rows(t)?;
+            let rows = self.jacobian_rows(t);
             return Ok(self.b.contract(rows, &[1, 0], v, &[1, 2], &[0, 2], &[]));
         }
         let t = self.widened(t, v)?;
@@ -106,7 +106,7 @@ impl<'a> Lowerer<'a> {
     /// ∂f·v by one jvp.
     pub fn push_forward(&mut self, t: &Rc<Tangent<'a>>, v: ValueId) -> Lowered<ValueId> {
         if self.b.ty(v).shape.len() == 2 {
-            let rows = self.jacobian_rows(t)?;
+            let rows = self.jacobian_rows(t);
             return Ok(self.b.contract(rows, &[0, 1], v, &[1, 2], &[0, 2], &[]));
         }
         let t = self.widened(t, v)?;
@@ -123,7 +123,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The Jacobian as an array `[outputs, inputs]`, row by row.
-    pub fn jacobian_rows(&mut self, t: &Rc<Tangent<'a>>) -> Lowered<ValueId> {
+    pub fn jacobian_rows(&mut self, t: &Rc<Tangent<'a>>) -> ValueId {
         let ty = self.b.ty(t.output).clone();
         let n = ty.shape[0];
         let columns = self.b.ty(t.input).shape[0];
@@ -136,7 +136,7 @@ impl<'a> Lowerer<'a> {
             let row = self.cotangent(t, e);
             rows.push(self.b.reshape(row, [1, columns]));
         }
-        Ok(self.b.push(Op::Concat(0, rows)))
+        self.b.push(Op::Concat(0, rows))
     }
 
     /// div f(x, …) = Σ ∂f_i/∂x_i, exactly, by one jvp per coordinate.

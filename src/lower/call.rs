@@ -188,6 +188,6 @@ impl<'a> Lowerer<'a> {
 }
 
 /// The values of arguments given by place.
-pub fn positional<'a>(given: Arguments<'a>) -> Vec<Value<'a>> {
+pub fn positional(given: Arguments<'_>) -> Vec<Value<'_>> {
     given.into_iter().map(|(_, v)| v).collect()
 }

@@ -26,6 +26,7 @@ pub struct LowerError {
 pub type Lowered<T> = Result<T, Box<LowerError>>;
 
 /// An error at a place.
+#[expect(clippy::unnecessary_box_returns, reason = "errors travel in boxes")]
 pub fn fault(span: Span, what: impl Into<String>) -> Box<LowerError> {
     let range = (span.start as usize, (span.end.saturating_sub(span.start)) as usize);
     Box::new(LowerError { what: what.into(), at: range.into(), label: "here".to_owned(), help: None })

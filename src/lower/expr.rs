@@ -23,7 +23,7 @@ impl<'a> Lowerer<'a> {
     fn expr_inner(&mut self, e: &'a Expr, scope: &Rc<Scope<'a>>, expected: Option<&[usize]>) -> Lowered<Value<'a>> {
         match &e.kind {
             ExprKind::Number { value, .. } => Ok(Value::Number(*value)),
-            ExprKind::Text(t) => Ok(Value::Text(Rc::from(&**t))),
+            ExprKind::Text(_) => Err(fault(e.span, "a text has no value here")),
             ExprKind::Bool(x) => Ok(Value::Bool(*x)),
             ExprKind::Name(name) => self.lookup(name, scope),
             ExprKind::Hole => Ok(Value::Hole),
@@ -191,7 +191,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The element of a list or range with this number, from 0.
-    pub fn element(&mut self, values: &Value<'a>, index: usize, span: Span) -> Lowered<Value<'a>> {
+    pub fn element(values: &Value<'a>, index: usize, span: Span) -> Lowered<Value<'a>> {
         match values {
             Value::List(items) => items.get(index).cloned(),
             Value::Range(from, to) => {

@@ -182,7 +182,7 @@ impl<'a> Lowerer<'a> {
                 let axis = axis.ok_or_else(|| fault(name.span, format!("`{name}` is not swept")))?;
                 let index = l.choice.get(&axis.name.key).copied().unwrap_or(0);
                 let values = l.expr(&axis.values, &scope, None)?;
-                l.element(&values, index, axis.values.span)
+                Self::element(&values, index, axis.values.span)
             }
             ItemKind::Cite(_) | ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Measure(_) | ItemKind::Plot(_)
             | ItemKind::Table(_) => Err(fault(name.span, format!("`{name}` has no value"))),
@@ -207,7 +207,12 @@ impl<'a> Lowerer<'a> {
             Some(ty) => self.shape(ty, scope)?,
             None => None,
         };
-        self.expr(&definition.value, scope, expected.as_deref())
+        let value = self.expr(&definition.value, scope, expected.as_deref())?;
+        match value {
+            // `let v: R[2] = [1, 2]` is a vector, which a list becomes only where its place says so.
+            Value::List(_) if expected.is_some() => self.tensor(&value, definition.value.span).map(Value::Tensor),
+            other => Ok(other),
+        }
     }
 
     /// The element shape of a written type; `None` if it is no tensor.
@@ -248,7 +253,7 @@ impl<'a> Lowerer<'a> {
                 self.sample_process(p, now, span)
             }
             Value::List(items) | Value::Tuple(items) => self.join(items, span),
-            Value::Text(_) | Value::Range(..) | Value::Noise(_) | Value::Function(_) | Value::Problem(_) | Value::Hole
+            Value::Range(..) | Value::Noise(_) | Value::Function(_) | Value::Problem(_) | Value::Hole
             | Value::Optimizer(_) | Value::Law(_) => {
                 Err(fault(span, format!("expected a number, a vector or a matrix, found {}", value.kind())))
             }

@@ -1,6 +1,7 @@
 //! Nets, layers and their parameters.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 use super::call::Arguments;
@@ -15,14 +16,14 @@ use crate::syntax::tree::{Expr, ExprKind, Layer, Net, Param, TypeExpr, TypeKind}
 /// The parameters of all nets of a cell, in the order in which they were first met.
 #[derive(Default, Debug)]
 pub struct Registry {
-    entries: Vec<Entry>,
+    entries: Vec<Known>,
     by_place: BTreeMap<(String, usize), usize>,
     /// Whether new parameters may still be met: only while the first values are lowered.
     pub open: bool,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Known {
     net: String,
     info: ParameterInfo,
 }
@@ -245,9 +246,9 @@ impl<'a> Lowerer<'a> {
             let value = self.first_value(&full, &shape, drawn, init, scope)?;
             let mut registry = self.registry.borrow_mut();
             let number = registry.entries.len();
-            if !registry.by_place.contains_key(&place) {
-                registry.by_place.insert(place, number);
-                registry.entries.push(Entry { net, info: ParameterInfo { name: full.clone(), shape } });
+            if let Entry::Vacant(free) = registry.by_place.entry(place) {
+                free.insert(number);
+                registry.entries.push(Known { net, info: ParameterInfo { name: full.clone(), shape } });
                 self.b.program_mut().outputs.push((Output::Named(full), value));
             }
             return Ok(value);

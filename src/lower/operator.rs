@@ -37,7 +37,7 @@ pub enum Operator<'a> {
     Jacobian(Rc<Tangent<'a>>),
 }
 
-impl<'a> Operator<'a> {
+impl Operator<'_> {
     /// Aᵀ
     pub fn transposed(self) -> Self {
         match self {
@@ -259,7 +259,7 @@ impl<'a> Lowerer<'a> {
             }
             Operator::Jacobian(t) => {
                 let t = t.clone();
-                self.jacobian_rows(&t)
+                Ok(self.jacobian_rows(&t))
             }
         }
     }

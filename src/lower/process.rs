@@ -211,7 +211,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn at_time(&self, parts: &Parts<'a>, name: &Name, y: ValueId, at: Moment) -> Rc<Scope<'a>> {
+    fn at_time(parts: &Parts<'a>, name: &Name, y: ValueId, at: Moment) -> Rc<Scope<'a>> {
         let scope = Scope::child(&parts.scope);
         scope.bind(&name.key, Value::State(y));
         for term in &parts.equation.terms {
@@ -224,11 +224,11 @@ impl<'a> Lowerer<'a> {
 
     /// The sum of the `dt` terms.
     fn right_hand_side(&mut self, parts: &Parts<'a>, name: &Name, y: ValueId, at: Moment, scheme: Scheme) -> Lowered<ValueId> {
-        let scope = self.at_time(parts, name, y, at);
+        let scope = Self::at_time(parts, name, y, at);
         self.now.push(at);
         let mut total = None;
         for term in &parts.equation.terms {
-            if self.noise_of(parts, &term.differential.name).is_some() {
+            if Self::noise_of(parts, &term.differential.name).is_some() {
                 if scheme != Scheme::Euler || parts.backward {
                     self.now.pop();
                     return Err(fault(term.span, "an equation with noise runs forward, by euler"));
@@ -253,7 +253,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn noise_of(&self, parts: &Parts<'a>, name: &Name) -> Option<Rc<Noise>> {
+    fn noise_of(parts: &Parts<'a>, name: &Name) -> Option<Rc<Noise>> {
         match parts.scope.find(&name.key) {
             Some((_, super::environment::Binding::Value(Value::Noise(n)))) => Some(n),
             _ => None,
@@ -261,10 +261,10 @@ impl<'a> Lowerer<'a> {
     }
 
     fn add_noise(&mut self, parts: &Parts<'a>, name: &Name, next: ValueId, y: ValueId, at: Moment, region: RegionId) -> Lowered<ValueId> {
-        let scope = self.at_time(parts, name, y, at);
+        let scope = Self::at_time(parts, name, y, at);
         let mut total = next;
         for term in &parts.equation.terms {
-            let Some(noise) = self.noise_of(parts, &term.differential.name) else { continue };
+            let Some(noise) = Self::noise_of(parts, &term.differential.name) else { continue };
             let increment = self.slice(region, noise.increments);
             self.now.push(at);
             let value = self.expr(&term.integrand, &scope, None);
@@ -298,7 +298,7 @@ impl<'a> Lowerer<'a> {
         let (region, arguments) = self.open_frame(&grid, std::slice::from_ref(&ty));
         let at = self.step_time(&grid, region, Side::Left);
         self.now.push(at);
-        let next = self.euler_maruyama(problem, control.as_ref(), arguments[0], at, noise.as_deref(), region, span);
+        let next = self.euler_maruyama(problem, control.as_ref(), arguments[0], at, noise.as_deref(), span);
         self.now.pop();
         let frame = self.close_frame();
         let next = self.b.broadcast(next?, ty.clone());
@@ -314,7 +314,6 @@ impl<'a> Lowerer<'a> {
         x: ValueId,
         at: Moment,
         noise: Option<&Noise>,
-        region: RegionId,
         span: Span,
     ) -> Lowered<ValueId> {
         let u = match control {
@@ -326,6 +325,7 @@ impl<'a> Lowerer<'a> {
         let change = self.b.mul(h, drift);
         let mut next = self.b.add(x, change);
         if let Some(noise) = noise {
+            let region = self.region_here();
             let increment = self.slice(region, noise.increments);
             let diffusion = self.diffusion(problem, x, u, at)?;
             let kick = self.apply(&diffusion, increment)?;

@@ -19,8 +19,6 @@ pub enum Value<'a> {
     Number(f64),
     /// A truth value known now.
     Bool(bool),
-    /// A string.
-    Text(Rc<str>),
     /// `[a, b]`
     List(Rc<Vec<Value<'a>>>),
     /// `a..b`
@@ -159,7 +157,6 @@ impl Value<'_> {
         match self {
             Self::Number(_) => "a number",
             Self::Bool(_) => "a truth value",
-            Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Range(..) => "a range",
             Self::Tuple(_) => "a tuple",

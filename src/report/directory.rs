@@ -1,5 +1,7 @@
 //! The directory of a run.
 
+#![allow(clippy::disallowed_methods, reason = "this is where reports are written")]
+
 use std::fs;
 use std::path::Path;
 
@@ -16,16 +18,21 @@ pub fn prepare(directory: &Path) -> Result<(), Unwritable> {
     fs::create_dir_all(&figures).map_err(|why| Unwritable::new(&figures, why))
 }
 
+/// Writes a file, over what is there.
+///
+/// # Errors
+/// When the system refuses it.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Unwritable> {
+    fs::write(path, bytes).map_err(|why| Unwritable::new(path, why))
+}
+
 /// Writes `manifest.ron`, `results.json`, `metrics.csv`, `params.safetensors`, `figures/*.svg` and `report.html` into
 /// a prepared directory, over what is there.
 ///
 /// # Errors
 /// When the system refuses a file.
 pub fn write(directory: &Path, experiment: &Experiment<'_>) -> Result<(), Unwritable> {
-    let put = |name: &str, bytes: &[u8]| {
-        let path = directory.join(name);
-        fs::write(&path, bytes).map_err(|why| Unwritable::new(&path, why))
-    };
+    let put = |name: &str, bytes: &[u8]| write_file(&directory.join(name), bytes);
     let refused = |name: &str, why: &dyn ToString| Unwritable::new(&directory.join(name), why.to_string());
 
     let name = "params.safetensors";

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// A file or directory that could not be written.
 #[derive(Debug, Error, Diagnostic)]
 #[error("cannot write `{}`: {why}", path.display())]
-#[diagnostic(code(soc::io), help("give another directory with `--out DIR`"))]
+#[diagnostic(code(soc::io))]
 pub struct Unwritable {
     /// The file or directory.
     pub path: PathBuf,

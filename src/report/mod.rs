@@ -20,7 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{prepare, write};
+pub use directory::{prepare, write, write_file};
 pub use errors::Unwritable;
 pub use experiment::Experiment;
 pub use figure::chart;

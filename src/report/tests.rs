@@ -1,4 +1,5 @@
 //! Reports of made-up outcomes.
+#![allow(clippy::disallowed_methods, reason = "tests look at what was written")]
 
 use super::{Chart, Curve, Experiment, Point, Scale, Spread, chart, last_values, prepare, results, table, write};
 use crate::lower::{Figure, Outline};

@@ -219,8 +219,8 @@ impl<'a> Run<'a> {
             if done.is_multiple_of(noted) || done == 1 || done == training.steps {
                 self.outcome.objective.points.push((done, objective));
             }
-            observer.stepped(done, objective);
             self.measure_running(training.steps, observer)?;
+            observer.stepped(done, objective);
         }
         Ok(())
     }

@@ -66,7 +66,10 @@ pub struct UnknownModule {
 /// A file import that leaves the folder of the entry file.
 #[derive(Debug, Error, Diagnostic)]
 #[error("expected a file below `{root}`, found `{path}` outside it")]
-#[diagnostic(code(soc::import), help("a program reads only files below the folder of the file that is run; move it there"))]
+#[diagnostic(
+    code(soc::import),
+    help("a program reads only files below the folder of the file that is run; move it there")
+)]
 pub struct Escape {
     /// As written.
     pub path: String,

@@ -197,7 +197,24 @@ mod tests {
 
     #[test]
     fn spellings_are_stable() {
-        for text in ["σ", "σ̂", "λ0", "x₁₂", "x_1_2", "b_σ", "â", "alphabet", "_x", "x_", "Sigma", "R", "ϕ", "x__0", "sigma_hat", "λσ"] {
+        for text in [
+            "σ",
+            "σ̂",
+            "λ0",
+            "x₁₂",
+            "x_1_2",
+            "b_σ",
+            "â",
+            "alphabet",
+            "_x",
+            "x_",
+            "Sigma",
+            "R",
+            "ϕ",
+            "x__0",
+            "sigma_hat",
+            "λσ",
+        ] {
             let ascii = to_ascii(text);
             let unicode = to_unicode(&ascii);
             assert_eq!(to_ascii(&unicode), ascii, "{text}");

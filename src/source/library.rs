@@ -20,8 +20,7 @@ pub fn library_module(words: &[&str]) -> Vec<LibraryFile> {
     if let Some(file) = LIBRARY.get_file(format!("{path}.soc")).and_then(as_text) {
         return vec![file];
     }
-    let mut files: Vec<_> =
-        LIBRARY.get_dir(&path).into_iter().flat_map(Dir::files).filter_map(as_text).collect();
+    let mut files: Vec<_> = LIBRARY.get_dir(&path).into_iter().flat_map(Dir::files).filter_map(as_text).collect();
     files.sort_by_key(|file| file.path);
     files
 }

@@ -72,8 +72,7 @@ impl SourceMap {
         let text: Arc<str> = text.into();
         let base = self.next_base();
         assert!(u64::from(base) + (text.len() as u64) < u64::from(u32::MAX), "the sources of a run pass 4 GiB");
-        let line_starts =
-            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at as u32 + 1)).collect();
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at as u32 + 1)).collect();
         self.files.push(SourceFile { name: name.into(), text, base, line_starts });
         base
     }
@@ -98,7 +97,9 @@ impl SourceMap {
     /// The text of a span; empty for a span that lies in no file.
     pub fn text(&self, span: Span) -> &str {
         self.file_at(span.start)
-            .and_then(|file| file.text.get((span.start - file.base) as usize..(span.end.checked_sub(file.base)?) as usize))
+            .and_then(|file| {
+                file.text.get((span.start - file.base) as usize..(span.end.checked_sub(file.base)?) as usize)
+            })
             .unwrap_or("")
     }
 

@@ -57,9 +57,8 @@ impl Dump {
                 dump.expr(&net.value)
             }),
             ItemKind::Sweep(axes) => self.form("sweep", |dump| {
-                axes.iter().try_for_each(|axis| {
-                    dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values))
-                })
+                axes.iter()
+                    .try_for_each(|axis| dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values)))
             }),
             ItemKind::Train(body) => self.form("train", |dump| dump.block(body)),
             ItemKind::Measure(measure) => self.form("measure", |dump| {
@@ -184,15 +183,13 @@ impl Dump {
                 })
             }
             StatementKind::Cost(value) => self.form("cost", |dump| dump.expr(value)),
-            StatementKind::Process { name, ty, scheme, body } => {
-                self.form(&format!("process {}", name.key), |dump| {
-                    dump.type_expr(ty)?;
-                    if let Some(scheme) = scheme {
-                        write!(dump.out, " (by {})", scheme.key)?;
-                    }
-                    dump.block(body)
-                })
-            }
+            StatementKind::Process { name, ty, scheme, body } => self.form(&format!("process {}", name.key), |dump| {
+                dump.type_expr(ty)?;
+                if let Some(scheme) = scheme {
+                    write!(dump.out, " (by {})", scheme.key)?;
+                }
+                dump.block(body)
+            }),
             StatementKind::Path { state, noise, problem, control } => {
                 self.form(&format!("path {}", state.key), |dump| {
                     if let Some(noise) = noise {
@@ -271,9 +268,7 @@ impl Dump {
                 dump.params(params)?;
                 dump.expr(body)
             }),
-            ExprKind::If(when, then, otherwise) => {
-                self.form("if", |dump| dump.exprs([&**when, &**then, &**otherwise]))
-            }
+            ExprKind::If(when, then, otherwise) => self.form("if", |dump| dump.exprs([&**when, &**then, &**otherwise])),
             ExprKind::Unary(op, _, operand) => {
                 let word = match op {
                     UnaryOp::Negate => "negate",

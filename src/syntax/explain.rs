@@ -84,9 +84,9 @@ impl<'t> Stop<'t> {
         let complete = self.tokens[before].ends_operand() || self.tokens[before].text == "{";
         // A line that is at fault itself, and not for what the line before leaves open.
         let own = error.context.is_none() && complete && self.at < self.tokens.len() && self.starts_line(self.at);
-        let context = error.context.and_then(|span| {
-            self.tokens.iter().position(|token| token.start as u32 + self.base == span.start)
-        });
+        let context = error
+            .context
+            .and_then(|span| self.tokens.iter().position(|token| token.start as u32 + self.base == span.start));
         let head = if own { self.at } else { context.map_or(self.head, |context| context.min(self.head)) };
         let start = self.tokens[head].start;
         if start <= block {
@@ -351,8 +351,10 @@ impl<'t> Stop<'t> {
         );
         error.context = Some(self.span(start));
         error.context_label = "this equation".to_owned();
-        error.help =
-            Some("every term of an equation ends with its differential: `dX = b dt + σ dW`; a sum goes in parentheses".to_owned());
+        error.help = Some(
+            "every term of an equation ends with its differential: `dX = b dt + σ dW`; a sum goes in parentheses"
+                .to_owned(),
+        );
         Some(error)
     }
 
@@ -365,7 +367,10 @@ impl<'t> Stop<'t> {
                 format!("expected an operator after `{}`, found `(` after a blank", left.text),
                 "stands apart from its name",
             );
-            error.help = Some(format!("a call's `(` touches its name: `{}(…)`; a product is written `{}*(…)`", left.text, left.text));
+            error.help = Some(format!(
+                "a call's `(` touches its name: `{}(…)`; a product is written `{}*(…)`",
+                left.text, left.text
+            ));
             return Some(error);
         }
         if right.text == "(" && left.kind != TokenKind::Number {

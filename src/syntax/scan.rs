@@ -271,7 +271,10 @@ impl Fault {
     /// Where the text goes wrong, at the earliest.
     pub fn place(self) -> usize {
         match self {
-            Self::Unclosed { open, .. } | Self::UnclosedText { open } | Self::TooDeep { open } | Self::Mismatch { open, .. } => open,
+            Self::Unclosed { open, .. }
+            | Self::UnclosedText { open }
+            | Self::TooDeep { open }
+            | Self::Mismatch { open, .. } => open,
             Self::Unopened { close } => close,
         }
     }

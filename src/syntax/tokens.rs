@@ -64,8 +64,28 @@ impl Token<'_> {
 fn is_operator_word(word: &str) -> bool {
     matches!(
         word,
-        "and" | "or" | "not" | "if" | "then" | "else" | "let" | "return" | "with" | "requires" | "grad" | "jac"
-            | "laplacian" | "div" | "int" | "minimize" | "over" | "by" | "under" | "of" | "use" | "in"
+        "and"
+            | "or"
+            | "not"
+            | "if"
+            | "then"
+            | "else"
+            | "let"
+            | "return"
+            | "with"
+            | "requires"
+            | "grad"
+            | "jac"
+            | "laplacian"
+            | "div"
+            | "int"
+            | "minimize"
+            | "over"
+            | "by"
+            | "under"
+            | "of"
+            | "use"
+            | "in"
     )
 }
 

@@ -9,10 +9,20 @@ use crate::source::Symbol;
 pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
     match &e.kind {
         ExprKind::Number { .. } | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Hole => {}
-        ExprKind::Group(a) | ExprKind::Lambda(_, a) | ExprKind::Unary(_, _, a) | ExprKind::Postfix(_, _, a)
-        | ExprKind::Norm(_, a) | ExprKind::Member(a, _) | ExprKind::Gradient(_, a) | ExprKind::Jacobian(_, a)
-        | ExprKind::Divergence(a) | ExprKind::Laplacian(_, a) | ExprKind::Partial(_, _, a) | ExprKind::Expectation(a)
-        | ExprKind::Variance(a) | ExprKind::MeanOver(_, a) => f(a),
+        ExprKind::Group(a)
+        | ExprKind::Lambda(_, a)
+        | ExprKind::Unary(_, _, a)
+        | ExprKind::Postfix(_, _, a)
+        | ExprKind::Norm(_, a)
+        | ExprKind::Member(a, _)
+        | ExprKind::Gradient(_, a)
+        | ExprKind::Jacobian(_, a)
+        | ExprKind::Divergence(a)
+        | ExprKind::Laplacian(_, a)
+        | ExprKind::Partial(_, _, a)
+        | ExprKind::Expectation(a)
+        | ExprKind::Variance(a)
+        | ExprKind::MeanOver(_, a) => f(a),
         ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(f),
         ExprKind::Range(a, b) | ExprKind::Binary(_, _, a, b) => {
             f(a);

@@ -18,13 +18,17 @@ pub struct Pass {
 }
 
 /// What is done before the last derivative is taken, in order: the derivative of something plain is plain.
-pub const BEFORE_GRADIENTS: [Pass; 5] = [
+pub const BEFORE_GRADIENTS: [Pass; 8] = [
     // What no output needs should not count as a user of anything.
     Pass { name: "dead", run: remove_dead },
     // The derivatives inside of the objective are taken: uses of one value are one again, and so are their cotangents.
     Pass { name: "marks", run: remove_marks },
     // A field along a path is the same along every name of the time.
     Pass { name: "axes", run: unite_axes },
+    // What stands in a loop and again outside has one cotangent, inside of the loop's reverse.
+    Pass { name: "merge", run: merge_scans },
+    Pass { name: "reuse", run: reuse_scans },
+    Pass { name: "dead", run: remove_dead },
     // Sums of products become contractions, ordered by cost.
     Pass { name: "contract", run: form_contractions },
     Pass { name: "dead", run: remove_dead },

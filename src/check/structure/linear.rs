@@ -12,7 +12,12 @@ pub(super) struct Linear {
     pub(super) map: Vec<(bool, Expr)>,
     /// The summands free of the control.
     pub(super) free: Vec<(bool, Expr)>,
+    /// The expressions looked at.
+    steps: usize,
 }
+
+/// A formula with more parts than this, `let`s looked into, is given up.
+const MAX_STEPS: usize = 4096;
 
 /// Why a formula is not of that form.
 pub(super) struct NotLinear {
@@ -29,6 +34,10 @@ pub(super) fn split_linear(scope: &Scope<'_>, control: &Symbol, expr: &Expr) -> 
 
 fn split_into(scope: &Scope<'_>, u: &Symbol, expr: &Expr, negative: bool, out: &mut Linear, depth: usize) -> Result<(), NotLinear> {
     let expr = peel(expr);
+    out.steps += 1;
+    if out.steps > MAX_STEPS {
+        return Err(NotLinear { span: expr.span, why: "this formula is too long to be taken apart" });
+    }
     let names = std::slice::from_ref(u);
     if !scope.depends(expr, names) {
         // A sum inside a group is taken apart here too, so that a drift of `0 + B*u` reads as driftless.
@@ -63,8 +72,9 @@ fn split_into(scope: &Scope<'_>, u: &Symbol, expr: &Expr, negative: bool, out: &
                 (false, true) => return fail("the control stands below a fraction"),
                 (_, false) => return fail("what follows the control in this product is not a number"),
             };
-            let mut inner = Linear::default();
+            let mut inner = Linear { steps: out.steps, ..Linear::default() };
             split_into(scope, u, varying, negative, &mut inner, depth)?;
+            out.steps = inner.steps;
             let join = |term: Expr| match op {
                 BinaryOp::Divide => combine(BinaryOp::Divide, term, (**factor).clone()),
                 _ if is_one(&term) => (**factor).clone(),

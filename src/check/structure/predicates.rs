@@ -108,7 +108,7 @@ impl<'a> Deciding<'a> {
                 continue;
             }
             // What stands behind the problem's own names counts as written out.
-            for product in split_products(&[(*negative, self.scope.unfold_all(term, 16))]) {
+            for product in split_products(&[(*negative, self.scope.unfold_all(term))]) {
                 let Some(factor) = product.factors.iter().chain(&product.divisors).find(|factor| depends(&factor.expr)) else {
                     continue;
                 };
@@ -172,7 +172,7 @@ impl<'a> Deciding<'a> {
                 (false, false) => {}
             }
             let unfold = |terms: &[(bool, Expr)]| -> Vec<(bool, Expr)> {
-                terms.iter().map(|(sign, term)| (*sign, self.scope.unfold_all(term, 16))).collect()
+                terms.iter().map(|(sign, term)| (*sign, self.scope.unfold_all(term))).collect()
             };
             let ratio = find_ratio(self.scope, &varying, &state.diffusion, &linear.map, place)
                 .or_else(|| find_ratio(self.scope, &varying, &unfold(&state.diffusion), &unfold(&linear.map), place));

@@ -23,12 +23,19 @@ impl<'a> Scope<'a> {
         };
         for statement in &definition.body.statements {
             if let StatementKind::Let(one) = &statement.kind {
-                let reach = scope.spread(free_names_of_let(one));
-                scope.reach.insert(one.name.key.clone(), reach);
+                scope.reach.insert(one.name.key.clone(), free_names_of_let(one));
                 scope.lets.insert(one.name.key.clone(), one);
             }
         }
-        scope
+        // Definitions stand in any order, so what each reaches spreads until nothing changes.
+        loop {
+            let wider: BTreeMap<Symbol, BTreeSet<Symbol>> =
+                scope.reach.iter().map(|(name, direct)| (name.clone(), scope.spread(direct.clone()))).collect();
+            if wider == scope.reach {
+                return scope;
+            }
+            scope.reach = wider;
+        }
     }
 
     pub(super) fn find_let(&self, key: &Symbol) -> Option<&'a Let> {
@@ -85,14 +92,20 @@ impl<'a> Scope<'a> {
     }
 
     /// `expr` with all of the problem's own `let`s looked into.
-    pub(super) fn unfold_all(&self, expr: &Expr, depth: usize) -> Expr {
-        if depth == 0 {
+    pub(super) fn unfold_all(&self, expr: &Expr) -> Expr {
+        self.unfold_some(expr, 16, &mut 4096)
+    }
+
+    /// `budget` bounds the expressions looked at, for `let`s that double at each level grow without end.
+    fn unfold_some(&self, expr: &Expr, depth: usize, budget: &mut usize) -> Expr {
+        if depth == 0 || *budget == 0 {
             return expr.clone();
         }
+        *budget -= 1;
         if let Some(value) = self.unfold(expr) {
-            return group(self.unfold_all(&value, depth - 1));
+            return group(self.unfold_some(&value, depth - 1, budget));
         }
-        map_children(expr, &mut |child| self.unfold_all(child, depth))
+        map_children(expr, &mut |child| self.unfold_some(child, depth, budget))
     }
 
     /// Whether `expr` is surely a real number, from its form alone.

@@ -65,7 +65,8 @@ impl<'a> Typer<'a> {
     pub(crate) fn partial(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         match self.lookup(name, scope) {
             Ty::Poison => return Ty::Poison,
-            Ty::Time(_) | Ty::Index(_) => {}
+            // A parameter may have been given a number that is known now.
+            Ty::Time(_) | Ty::Index(_) | Ty::Number(_) | Ty::Size(_) => {}
             Ty::Tensor(tensor) if tensor.is_scalar() => {}
             other => {
                 let found = other.describe();
@@ -77,7 +78,7 @@ impl<'a> Typer<'a> {
     }
 
     /// The moment that a value is as a time of paths: an end of the horizon or a bound time.
-    pub(crate) fn moment(&mut self, expr: &'a Expr, ty: &Ty<'a>, scope: &Rc<Scope<'a>>) -> Option<TimeTy> {
+    pub(crate) fn moment(expr: &Expr, ty: &Ty<'a>, scope: &Rc<Scope<'a>>) -> Option<TimeTy> {
         let named = |moment, name: &str| Some(TimeTy { moment, name: name.into() });
         if let Ty::Time(time) = ty {
             return Some(time.clone());
@@ -116,7 +117,7 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => "an integral is the left-point sum on the grid of its path".to_string(),
             };
-            let error = super::errors::UnknownMember { owner: "quadrature".into(), name: rule.text.to_string(), at: rule.span, help };
+            let error = super::errors::UnknownWord { expected: "a quadrature rule", name: rule.text.to_string(), at: rule.span, help };
             self.report(rule.span, error);
         }
         let mut axes = super::ty::Axes::new();
@@ -125,12 +126,9 @@ impl<'a> Typer<'a> {
             if ty.is_poison() {
                 return Ty::Poison;
             }
-            match self.moment(end, &ty, scope) {
-                Some(time) => axes = join(&axes, &time.as_tensor(end.span).axes),
-                None => {
-                    let help = "an integral runs between the ends of the horizon and bound times: `∫[t..T] … ds`".to_string();
-                    return self.wrong_kind("a time as the bound of an integral", &ty, end.span, None, Some(help));
-                }
+            if let Some(time) = Self::moment(end, &ty, scope) { axes = join(&axes, &time.as_tensor(end.span).axes) } else {
+                let help = "an integral runs between the ends of the horizon and bound times: `∫[t..T] … ds`".to_string();
+                return self.wrong_kind("a time as the bound of an integral", &ty, end.span, None, Some(help));
             }
         }
         let differential = &integral.differential;
@@ -148,7 +146,7 @@ impl<'a> Typer<'a> {
         let Some(integrand) = self.tensor(&ty, integral.integrand.span, &inner) else { return Ty::Poison };
         let mut whole = match &against {
             Some(against) => {
-                let increment = self.increment(against, differential.span);
+                let increment = Self::increment(against, differential.span);
                 match self.against(integral, &integrand, &increment) {
                     Ty::Tensor(tensor) => tensor,
                     _ => return Ty::Poison,
@@ -173,22 +171,19 @@ impl<'a> Typer<'a> {
         if !against {
             return differential.name.clone();
         }
-        match differential.at.as_deref() {
-            Some(at) => as_name(at).cloned().unwrap_or_else(|| differential.name.clone()),
-            None => {
-                let name = crate::source::name("t", differential.span);
-                let outer = scope.find(&name.key).is_some();
-                if outer && free_names(&integral.integrand).contains(&name.key) {
-                    let (noise, time) = (differential.name.text.to_string(), "t".to_string());
-                    self.report(differential.span, MixedTimes { noise, time, at: differential.span });
-                }
-                if outer { Name { key: Symbol::folded(""), ..name } } else { name }
+        if let Some(at) = differential.at.as_deref() { as_name(at).cloned().unwrap_or_else(|| differential.name.clone()) } else {
+            let name = crate::source::name("t", differential.span);
+            let outer = scope.find(&name.key).is_some();
+            if outer && free_names(&integral.integrand).contains(&name.key) {
+                let (noise, time) = (differential.name.text.to_string(), "t".to_string());
+                self.report(differential.span, MixedTimes { noise, time, at: differential.span });
             }
+            if outer { Name { key: Symbol::folded(""), ..name } } else { name }
         }
     }
 
     /// The increment of a noise or a process.
-    pub(crate) fn increment(&self, against: &Ty<'a>, at: Span) -> Tensor {
+    pub(crate) fn increment(against: &Ty<'a>, at: Span) -> Tensor {
         let random = |through: String| {
             let entry = Entry { name: "sample".into(), span: at, through: through.into() };
             super::ty::Axes::from([(SAMPLE, entry)])

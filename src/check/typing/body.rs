@@ -22,7 +22,6 @@ pub(crate) struct Written<'a> {
     pub(crate) ty: &'a TypeExpr,
     pub(crate) scheme: Option<&'a Name>,
     pub(crate) body: &'a Block,
-    pub(crate) span: Span,
 }
 
 impl<'a> Typer<'a> {
@@ -32,7 +31,7 @@ impl<'a> Typer<'a> {
             StatementKind::Use(one) => self.use_members(one, scope),
             StatementKind::Let(one) => {
                 scope.set(&one.name.key, Binding::Lazy(one));
-                if one.params.is_some() || !self.stands_at_a_time(&one.value, scope) {
+                if one.params.is_some() || !Self::stands_at_a_time(&one.value, scope) {
                     self.lookup(&one.name, scope);
                 }
             }
@@ -40,7 +39,7 @@ impl<'a> Typer<'a> {
                 self.path(state, noise.as_ref(), problem, control.as_ref(), scope);
             }
             StatementKind::Process { name, ty, scheme, body } => {
-                let written = Written { name, ty, scheme: scheme.as_ref(), body, span: statement.span };
+                let written = Written { name, ty, scheme: scheme.as_ref(), body };
                 let process = self.process(&written, scope);
                 scope.bind(&name.key, process);
             }
@@ -153,7 +152,7 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => format!("the schemes are {}", SCHEMES.join(", ")),
             };
-            let error = super::errors::UnknownMember { owner: "the language".into(), name: scheme.text.to_string(), at: scheme.span, help };
+            let error = super::errors::UnknownWord { expected: "a scheme", name: scheme.text.to_string(), at: scheme.span, help };
             self.report(scheme.span, error);
         }
         let Declared::Tensor(shape) = self.declared(written.ty, scope) else {
@@ -179,7 +178,7 @@ impl<'a> Typer<'a> {
                         misplaced = true;
                         continue;
                     }
-                    match self.moment(at, &ty, &inner) {
+                    match Self::moment(at, &ty, &inner) {
                         Some(time) if !matches!(time.moment, Moment::Bound(_)) => {
                             let given = self.boundary(name, &shape, *drawn, value, written.ty.span, &inner);
                             axes = join(&axes, &given);
@@ -216,7 +215,7 @@ impl<'a> Typer<'a> {
         match equation {
             None => {
                 let help = format!("state it: `d{name} = … dt`");
-                self.part_missing(name, "no equation", &help, written.span);
+                self.part_missing(name, "no equation", &help, name.span);
             }
             Some((one, _)) => axes = join(&axes, &self.equation(one, &shape, written.ty.span, backward, &inner)),
         }
@@ -300,7 +299,7 @@ impl<'a> Typer<'a> {
             let summand = match &noise {
                 None => Ty::Tensor(integrand),
                 Some(noise) => {
-                    let increment = self.increment(&Ty::Noise(noise.clone()), differential.span);
+                    let increment = Self::increment(&Ty::Noise(noise.clone()), differential.span);
                     if term.dot {
                         let (a, b) = (Ty::Tensor(integrand), Ty::Tensor(increment));
                         self.binary(crate::syntax::tree::BinaryOp::Dot, (&a, term.integrand.span), (&b, differential.span), &inner)

@@ -88,10 +88,7 @@ impl<'a> Typer<'a> {
             Rule::Extremum | Rule::Law => "two numbers",
             _ => "one value",
         };
-        let help = Some(match found_words.is_empty() {
-            true => format!("write `{}`", builtin.usage),
-            false => format!("write `{}`; given: {}", builtin.usage, found_words.join(", ")),
-        });
+        let help = Some(if found_words.is_empty() { format!("write `{}`", builtin.usage) } else { format!("write `{}`; given: {}", builtin.usage, found_words.join(", ")) });
         let error = TooManyArguments {
             callee,
             expected: expected.into(),
@@ -125,7 +122,7 @@ impl<'a> Typer<'a> {
                 other => {
                     let found = other.describe();
                     let error = BadSetting {
-                        name: "seed".into(),
+                        name: "`seed`".into(),
                         expected: "is a whole number from 0",
                         found,
                         at: seed.span,
@@ -188,7 +185,7 @@ impl<'a> Typer<'a> {
             && !(number > 0.0 && number <= 1.0)
         {
             let found = rate.ty.describe();
-            let error = BadSetting { name: "rate".into(), expected: "lies in (0, 1]", found, at: rate.span, help: None };
+            let error = BadSetting { name: "`rate`".into(), expected: "lies in (0, 1]", found, at: rate.span, help: None };
             self.report(rate.span, error);
         }
         let Some(tensor) = self.tensor(&value.ty, value.span, scope) else { return Ty::Poison };
@@ -232,21 +229,21 @@ impl<'a> Typer<'a> {
         }
         let Some(rate) = rate else { return self.misused(builtin, &[], at) };
         match &rate.ty {
-            Ty::Poison => return Ty::Poison,
+            Ty::Poison => Ty::Poison,
             Ty::Number(value) if !(*value > 0.0 && value.is_finite()) => {
                 let found = rate.ty.describe();
                 let error =
                     BadSetting { name: "the learning rate".into(), expected: "is a positive number", found, at: rate.span, help: None };
-                return self.report(rate.span, error);
+                self.report(rate.span, error)
             }
             Ty::Function(function) => {
                 let step = vec![Arg { name: None, ty: Ty::real(), span: rate.span }];
                 let value = self.call(&function.clone(), step, rate.span, scope, None);
-                return self.plain_number(value, rate.span, "the learning rate", scope);
+                self.plain_number(value, rate.span, "the learning rate", scope)
             }
             other => {
                 let other = other.clone();
-                return self.plain_number(other, rate.span, "the learning rate", scope);
+                self.plain_number(other, rate.span, "the learning rate", scope)
             }
         }
     }
@@ -268,13 +265,13 @@ impl<'a> Typer<'a> {
         };
         match &one.ty {
             Ty::Number(value) if !fine(*value) => {
-                self.report(one.span, BadSetting { name: name.to_string(), expected, found, at: one.span, help: None });
+                self.report(one.span, BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None });
             }
             Ty::Number(_) | Ty::Poison => {}
             other => {
                 let other = other.clone();
                 if !matches!(self.tensor(&other, one.span, scope), Some(tensor) if tensor.is_scalar() && tensor.axes.is_empty()) {
-                    self.report(one.span, BadSetting { name: name.to_string(), expected, found, at: one.span, help: None });
+                    self.report(one.span, BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None });
                 }
             }
         }

@@ -88,13 +88,10 @@ impl<'a> Typer<'a> {
         if ty.is_poison() {
             return Ty::Poison;
         }
-        match self.moment(&argument.value, &ty, scope) {
-            Some(time) => Ty::Tensor(process.at(&time, at)),
-            None => {
-                let (role, name, found) = (process.role, process.name.text.to_string(), ty.describe());
-                let (place, call) = (argument.value.span, self.through());
-                self.report(place, NotOnGrid { role, name, found, at: place, call })
-            }
+        if let Some(time) = Self::moment(&argument.value, &ty, scope) { Ty::Tensor(process.at(&time, at)) } else {
+            let (role, name, found) = (process.role, process.name.text.to_string(), ty.describe());
+            let (place, call) = (argument.value.span, self.through());
+            self.report(place, NotOnGrid { role, name, found, at: place, call })
         }
     }
 
@@ -281,19 +278,16 @@ impl<'a> Typer<'a> {
                     place += 1;
                     place - 1
                 }
-                Some(name) => match params.iter().position(|param| param.name == *name) {
-                    Some(slot) => slot,
-                    None => {
-                        let near = nearest(&name.text, params.iter().map(|param| &*param.name.text)).filter(|_| name.text.chars().count() > 1);
-                        let help = match near {
-                            Some(near) => format!("did `{near}` stand here?"),
-                            None => format!("its parameters are {}", list_params(params)),
-                        };
-                        let error = ArgumentUnknown { callee: callee.to_string(), name: name.text.to_string(), at: name.span, help };
-                        self.report(name.span, error);
-                        fine = false;
-                        continue;
-                    }
+                Some(name) => if let Some(slot) = params.iter().position(|param| param.name == *name) { slot } else {
+                    let near = nearest(&name.text, params.iter().map(|param| &*param.name.text)).filter(|_| name.text.chars().count() > 1);
+                    let help = match near {
+                        Some(near) => format!("did `{near}` stand here?"),
+                        None => format!("its parameters are {}", list_params(params)),
+                    };
+                    let error = ArgumentUnknown { callee: callee.to_string(), name: name.text.to_string(), at: name.span, help };
+                    self.report(name.span, error);
+                    fine = false;
+                    continue;
                 },
             };
             if slots[slot].is_some() {
@@ -434,7 +428,7 @@ impl<'a> Typer<'a> {
         for (name, ty, span) in first {
             if matches!(ty, Ty::Hole) {
                 if let Some(mut one) = rest.next() {
-                    one.name = name.clone();
+                    one.name.clone_from(name);
                     all.push(one);
                 }
             } else {

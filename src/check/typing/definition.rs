@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::call::Arg;
-use super::errors::{BadClause, MissingStatement, NotFound, StillVaries, Unmet, UnknownMember};
+use super::errors::{BadClause, MissingStatement, NotFound, StillVaries, UnknownWord, Unmet};
 use super::fit::sample_of;
 use super::function::{Declared, Function, Signature};
 use super::problem::{Held, Knowledge, ProblemTy, words};
@@ -37,15 +37,17 @@ impl<'a> Typer<'a> {
                         self.boundary(name, &shape, *drawn, value, span, &scope);
                     }
                 }
+                // The form of the cost was at fault already.
+                StatementKind::Cost(_) if !self.structures.contains_key(&place) => {}
                 StatementKind::Cost(value) => {
                     let ty = self.expr(value, &scope, None);
                     self.one_number(&ty, value.span, "the cost", "a cost is one number", &scope);
                 }
                 StatementKind::Process { name, ty, scheme, body } => {
-                    let written = super::body::Written { name, ty, scheme: scheme.as_ref(), body, span: statement.span };
+                    let written = super::body::Written { name, ty, scheme: scheme.as_ref(), body };
                     self.process(&written, &scope);
                 }
-                StatementKind::Let(one) if one.params.is_none() && !self.stands_at_a_time(&one.value, &scope) => {
+                StatementKind::Let(one) if one.params.is_none() && !Self::stands_at_a_time(&one.value, &scope) => {
                     self.lookup(&one.name, &scope);
                 }
                 StatementKind::Let(one) if one.name.key.as_str() == "optimal" => {
@@ -243,7 +245,7 @@ impl<'a> Typer<'a> {
         problem.map_or(Ty::Poison, Ty::Problem)
     }
 
-    /// `problem P = quadratic_ou(d)`
+    /// `problem P = geometric(d)`
     pub(crate) fn bound_problem(&mut self, bind: &'a Bind, root: &Rc<Scope<'a>>) -> Ty<'a> {
         let ty = self.expr(&bind.value, root, None);
         let what = format!("`{}`", bind.name);
@@ -284,8 +286,8 @@ impl<'a> Typer<'a> {
                 "optimal" => (vec![state(), real()], Declared::Tensor(vec![problem.control.clone()])),
                 _ => {
                     let help = "`with` changes b(x, t), f(x, t), g(x) and optimal(x, t); other things are parameters of the problem".to_string();
-                    let owner = "what `with` can change".to_string();
-                    self.report(one.name.span, UnknownMember { owner, name: one.name.text.to_string(), at: one.name.span, help });
+                    let expected = "a member that `with` can change";
+                    self.report(one.name.span, UnknownWord { expected, name: one.name.text.to_string(), at: one.name.span, help });
                     continue;
                 }
             };
@@ -407,16 +409,13 @@ impl<'a> Typer<'a> {
                 self.report(clause.span, BadClause { problem: usual, at: clause.span });
                 continue;
             };
-            match Predicate::ALL.iter().find(|(_, word, _)| *word == name.key.as_str()) {
-                Some((predicate, ..)) => found.push((owner.clone(), *predicate, clause.span)),
-                None => {
-                    let known = Predicate::ALL.iter().map(|(_, word, _)| *word);
-                    let help = match nearest(&name.text, known.clone()) {
-                        Some(near) => format!("did `{near}` stand here?"),
-                        None => format!("the predicates are {}", known.collect::<Vec<_>>().join(", ")),
-                    };
-                    self.report(name.span, NotFound { name: name.text.to_string(), at: name.span, help });
-                }
+            if let Some((predicate, ..)) = Predicate::ALL.iter().find(|(_, word, _)| *word == name.key.as_str()) { found.push((owner.clone(), *predicate, clause.span)) } else {
+                let known = Predicate::ALL.iter().map(|(_, word, _)| *word);
+                let help = match nearest(&name.text, known.clone()) {
+                    Some(near) => format!("did `{near}` stand here?"),
+                    None => format!("the predicates are {}", known.collect::<Vec<_>>().join(", ")),
+                };
+                self.report(name.span, NotFound { name: name.text.to_string(), at: name.span, help });
             }
         }
         found
@@ -454,7 +453,8 @@ impl<'a> Typer<'a> {
                     required,
                     used: at,
                 };
-                self.report(at, error);
+                // Each clause that is not met is an error of its own at each use.
+                self.report(Span::new(required.start, at.start), error);
             }
         }
         Ty::real()

@@ -33,11 +33,10 @@ impl<'a> Typer<'a> {
                 ItemKind::Bind(bind) => {
                     self.lookup(&bind.name, &root);
                 }
-                ItemKind::Net(net) => {
-                    if !self.lookup(&net.name, &root).is_poison() {
+                ItemKind::Net(net)
+                    if !self.lookup(&net.name, &root).is_poison() => {
                         self.check_net(net, &root);
                     }
-                }
                 ItemKind::Sweep(axes) => {
                     for axis in axes {
                         self.lookup(&axis.name, &root);
@@ -61,9 +60,16 @@ impl<'a> Typer<'a> {
             })
             .flatten()
             .collect();
+        for item in &entry.tree.items {
+            if let ItemKind::Plot(crate::syntax::tree::Plot { quantities, .. })
+            | ItemKind::Table(crate::syntax::tree::Table { quantities, .. }) = &item.kind
+            {
+                self.shown.extend(quantities.iter().map(|name| name.key.clone()));
+            }
+        }
         let quantities = self.check_entry();
         for sweep in &sweeps {
-            let count = self.sweep_length(sweep);
+            let count = Self::sweep_length(sweep);
             for index in other_values(sweep, count) {
                 self.choice.insert(sweep.name.key.clone(), index);
                 self.renew_entry();
@@ -137,7 +143,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn sweep_length(&self, axis: &SweepAxis) -> usize {
+    fn sweep_length(axis: &SweepAxis) -> usize {
         match &peel(&axis.values).kind {
             ExprKind::List(items) => items.len(),
             ExprKind::Range(from, to) => match (literal(from), literal(to)) {
@@ -187,7 +193,7 @@ impl<'a> Typer<'a> {
                 None if needed => {
                     self.report(at, MissingSetting { place: "train", name, help, at });
                 }
-                Some(place) if !needed => self.unused(name, *place),
+                Some(place) if !needed && minimised.is_some() => self.unused(name, *place),
                 _ => {}
             }
         }
@@ -195,7 +201,7 @@ impl<'a> Typer<'a> {
 
     fn unused(&mut self, name: &str, at: Span) {
         let error = BadSetting {
-            name: name.to_string(),
+            name: format!("`{name}`"),
             expected: "divides the time of a path or a process",
             found: "none in this block".to_string(),
             at,
@@ -236,7 +242,7 @@ impl<'a> Typer<'a> {
             Ty::Number(value) if value.fract() == 0.0 && *value >= 1.0 => {}
             other => {
                 let found = other.describe();
-                let error = BadSetting { name: name.to_string(), expected: "is a whole number from 1", found, at, help: None };
+                let error = BadSetting { name: format!("`{name}`"), expected: "is a whole number from 1", found, at, help: None };
                 self.report(at, error);
             }
         }
@@ -287,12 +293,11 @@ impl<'a> Typer<'a> {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    StatementKind::Path { state, noise, problem, control } => {
-                        if state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name) {
+                    StatementKind::Path { state, noise, problem, control }
+                        if (state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name)) => {
                             open.extend(free_names(problem));
                             open.extend(control.iter().flat_map(free_names));
                         }
-                    }
                     StatementKind::Process { name: process, body, .. } if process.key == name => {
                         for inner in &body.statements {
                             match &inner.kind {
@@ -391,14 +396,14 @@ impl<'a> Typer<'a> {
             if one.params.is_some() {
                 continue;
             }
-            let timed = self.stands_at_a_time(&one.value, &scope);
+            let timed = Self::stands_at_a_time(&one.value, &scope);
             let ty = if timed { Ty::Poison } else { self.lookup(&one.name, &scope) };
             let axes = match &ty {
                 Ty::Tensor(tensor) => tensor.axes.clone(),
                 _ => Axes::new(),
             };
             // What no other quantity uses is meant to be one.
-            if !timed && !mentioned.contains(&one.name.key) {
+            if !timed && !mentioned.contains(&one.name.key) && !self.shown.contains(&one.name.key) {
                 self.measured_axes(&one.name, &axes, None);
             }
             let every = measure.every.is_some();
@@ -425,7 +430,11 @@ impl<'a> Typer<'a> {
         let error = StillVaries {
             what: format!("`{name}`"),
             axis: entry.name.to_string(),
-            allowed: "a measured quantity may vary over `step` and swept names only",
+            allowed: if shown.is_some() {
+                "a shown quantity may vary over `step` and swept names only"
+            } else {
+                "a measured quantity may vary over `step` and swept names only"
+            },
             through: entry.through.to_string(),
             entered: entry.span,
             used_as: if shown.is_some() { "shown here" } else { "measured here" },

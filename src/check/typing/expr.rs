@@ -10,6 +10,7 @@ use super::ty::{Tensor, Ty};
 use super::typer::Typer;
 use crate::check::builtin::Rule;
 use crate::check::size::Size;
+use crate::check::walk::as_name;
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, UnaryOp};
 
@@ -82,10 +83,10 @@ impl<'a> Typer<'a> {
                 }
             },
             ExprKind::With(base, lets) => self.with(base, lets, at, scope),
-            ExprKind::Gradient(_, inner) => self.field("∇", inner, scope, |field, at| Function::Gradient(field, at)),
-            ExprKind::Jacobian(_, inner) => self.field("∂", inner, scope, |field, at| Function::Jacobian(field, at)),
-            ExprKind::Divergence(inner) => self.field("div", inner, scope, |field, at| Function::Divergence(field, at)),
-            ExprKind::Laplacian(_, inner) => self.field("Δ", inner, scope, |field, at| Function::Laplacian(field, at)),
+            ExprKind::Gradient(_, inner) => self.field("∇", inner, scope, Function::Gradient),
+            ExprKind::Jacobian(_, inner) => self.field("∂", inner, scope, Function::Jacobian),
+            ExprKind::Divergence(inner) => self.field("div", inner, scope, Function::Divergence),
+            ExprKind::Laplacian(_, inner) => self.field("Δ", inner, scope, Function::Laplacian),
             ExprKind::Partial(_, name, body) => self.partial(name, body, scope),
             ExprKind::Integral(integral) => self.integral(integral, at, scope),
             ExprKind::Expectation(inner) => self.expectation("an expectation", inner, at, scope),
@@ -143,6 +144,9 @@ impl<'a> Typer<'a> {
             _ => {
                 let found = ty.describe();
                 let text = self.text(expr.span);
+                if as_name(expr).is_some() && !self.no_sizes.insert(text.clone()) {
+                    return None;
+                }
                 let what = if matches!(ty, Ty::Number(_)) { "a size".to_string() } else { format!("the size `{text}`") };
                 let call = self.through();
                 self.report(expr.span, NotASize { what, found, at: expr.span, because: None, call });

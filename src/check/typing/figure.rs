@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::errors::{Forgotten, NoQuantity, StatementTwice, WrongKind};
+use super::errors::{Forgotten, StatementTwice, UnknownWord, WrongKind};
 use super::experiment::head;
 use super::ty::Ty;
 use super::typer::Typer;
@@ -33,8 +33,7 @@ impl<'a> Typer<'a> {
                     let swept = sweeps.iter().any(|sweep| sweep.name == plot.against);
                     if plot.against.key.as_str() != "step" && !swept {
                         let known: Vec<&str> = sweeps.iter().map(|sweep| &*sweep.name.text).chain(["step"]).collect();
-                        let expected = "a plot runs against `step` or a swept name";
-                        self.no_quantity(expected, &plot.against, known);
+                        self.no_quantity("`step` or a swept name", &plot.against, known, "");
                     }
                     self.clauses_of(&plot.clauses, Some(&plot.against), sweeps, head(item.span, "plot"), "this plot");
                 }
@@ -47,20 +46,20 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn no_quantity(&mut self, expected: &'static str, name: &Name, known: Vec<&str>) {
+    fn no_quantity(&mut self, expected: &'static str, name: &Name, known: Vec<&str>, none: &str) {
         let help = match nearest(&name.text, known.iter().copied()) {
             Some(near) => format!("did `{near}` stand here?"),
-            None if known.is_empty() => "nothing is measured: `measure { let error = … }`".to_string(),
+            None if known.is_empty() => none.to_string(),
             None => format!("known here: {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
         };
-        self.report(name.span, NoQuantity { expected, name: name.text.to_string(), help, at: name.span });
+        self.report(name.span, UnknownWord { expected, name: name.text.to_string(), help, at: name.span });
     }
 
     fn quantities(&mut self, shown: &'a [Name], known: &BTreeMap<Symbol, Quantity<'a>>, against: Option<&Name>) {
         for name in shown {
             let Some(quantity) = known.get(&name.key) else {
                 let names = known.values().map(|quantity| &*quantity.name.text).collect();
-                self.no_quantity("expected a `let` of a `measure` block", name, names);
+                self.no_quantity("a `let` of a `measure` block", name, names, "nothing is measured: `measure { let error = … }`");
                 continue;
             };
             match &quantity.ty {
@@ -112,7 +111,7 @@ impl<'a> Typer<'a> {
                 Clause::By(name) | Clause::MeanOver(name) => {
                     if !sweeps.iter().any(|sweep| sweep.name == *name) {
                         let known = sweeps.iter().map(|sweep| &*sweep.name.text).collect();
-                        self.no_quantity("expected a swept name", name, known);
+                        self.no_quantity("a swept name", name, known, "nothing is swept: `sweep seed in 1..5`");
                     }
                     let first = bound.iter().copied().chain(against).find(|first| *first == name);
                     if let Some(first) = first {
@@ -125,7 +124,7 @@ impl<'a> Typer<'a> {
                 Clause::Log(name) => {
                     let axes: &[&str] = if against.is_some() { &["x", "y"] } else { &[] };
                     if !axes.contains(&&*name.text) {
-                        self.no_quantity("a logarithmic axis is `x` or `y` of a plot", name, axes.to_vec());
+                        self.no_quantity("`x` or `y`, an axis of a plot", name, axes.to_vec(), "a table has no axes");
                     }
                 }
             }

@@ -82,6 +82,10 @@ impl<'a> Typer<'a> {
                 _ if matches!(ty, Ty::Index(_)) => ty,
                 _ => {
                     let (found, call) = (ty.describe(), self.through());
+                    let text = self.text(at);
+                    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') && !self.no_sizes.insert(text) {
+                        return Ty::Poison;
+                    }
                     self.report(at, NotASize { what: what.to_string(), found, at, because, call })
                 }
             },
@@ -142,8 +146,6 @@ impl<'a> Typer<'a> {
             found: Ty::Tensor(tensor).describe(),
             at,
             because,
-            also: None,
-            also_label: String::new(),
             call: self.through(),
             help,
         };

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::call::Arg;
-use super::errors::{TooManyArguments, UnboundSize, WrongShape};
+use super::errors::{ResultDiffers, TooManyArguments, UnboundSize, WrongShape};
 use super::expr::count;
 use super::function::{Declared, Function, Signature};
 use super::scope::Scope;
@@ -19,21 +19,18 @@ impl<'a> Typer<'a> {
     pub(crate) fn net_type(&mut self, net: &'a Net, root: &Rc<Scope<'a>>) -> Ty<'a> {
         let mut inputs = Vec::new();
         for param in &net.inputs {
-            inputs.push(match &param.ty {
-                Some(written) => self.declared(written, root),
-                None => {
-                    let help = Some(format!("say what flows in: `{}: R[d]`", param.name));
-                    let error = super::errors::WrongKind {
-                        expected: "a type for each input of a net".into(),
-                        found: "none".into(),
-                        at: param.span,
-                        because: None,
-                        call: None,
-                        help,
-                    };
-                    self.report(param.span, error);
-                    Declared::Poison
-                }
+            inputs.push(if let Some(written) = &param.ty { self.declared(written, root) } else {
+                let help = Some(format!("say what flows in: `{}: R[d]`", param.name));
+                let error = super::errors::WrongKind {
+                    expected: "a type for each input of a net".into(),
+                    found: "none".into(),
+                    at: param.span,
+                    because: None,
+                    call: None,
+                    help,
+                };
+                self.report(param.span, error);
+                Declared::Poison
             });
         }
         let output = self.declared(&net.output, root);
@@ -54,7 +51,9 @@ impl<'a> Typer<'a> {
         }
         let declared = self.declared(&net.output, root);
         let Declared::Tensor(shape) = &declared else { return };
+        self.asked = Some(net.output.span);
         let ty = self.expr(&net.value, &inner, Some(shape));
+        self.asked = None;
         if ty.is_poison() {
             return;
         }
@@ -137,9 +136,8 @@ impl<'a> Typer<'a> {
             inner.bind(&param.name.key, Ty::Tensor(tensor));
         }
         if let Some(expected) = expected {
-            let what = format!("the result of the layer `{}`", layer.name);
             let asked = Tensor::of(expected.to_vec(), Axes::new());
-            if !self.match_result(&layer.output, &asked, &inner, at, &what) {
+            if !self.match_result(layer, &asked, &inner, at) {
                 return Ty::Poison;
             }
         }
@@ -148,7 +146,9 @@ impl<'a> Typer<'a> {
             return self.report(at, UnboundSize { name, at, because: size });
         }
         self.calls.push(at);
+        let asked = self.asked.replace(layer.output.span);
         let ty = self.layer_body(layer, &inner);
+        self.asked = asked;
         self.calls.pop();
         ty
     }
@@ -245,8 +245,6 @@ impl<'a> Typer<'a> {
                 found,
                 at,
                 because: Some(written.span),
-                also: None,
-                also_label: String::new(),
                 call,
                 help: None,
             };
@@ -255,19 +253,17 @@ impl<'a> Typer<'a> {
     }
 
     /// The same for a result: the place of use asks, the layer says.
-    fn match_result(&mut self, written: &'a TypeExpr, asked: &Tensor, inner: &Rc<Scope<'a>>, at: Span, what: &str) -> bool {
-        self.match_shape(written, asked, inner, |typer, said, asked| {
-            let call = typer.through();
-            let error = WrongShape {
-                what: what.to_string(),
-                expected: said,
-                found: format!("{asked} asked for"),
+    fn match_result(&mut self, layer: &'a Layer, asked: &Tensor, inner: &Rc<Scope<'a>>, at: Span) -> bool {
+        self.match_shape(&layer.output, asked, inner, |typer, said, asked| {
+            let (asked_at, call) = (typer.asked, typer.through());
+            let error = ResultDiffers {
+                layer: layer.name.text.to_string(),
+                asked,
+                said,
                 at,
-                because: Some(written.span),
-                also: None,
-                also_label: String::new(),
+                asked_at,
+                said_at: layer.output.span,
                 call,
-                help: Some("the sizes of both must agree: change the layer's, or the declared one".into()),
             };
             typer.report(at, error);
         })

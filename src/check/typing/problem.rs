@@ -142,12 +142,9 @@ impl<'a> Typer<'a> {
         if let Some(scope) = &problem.scope {
             known.extend(scope.own_names().iter().map(|own| own.as_str().to_string()));
         }
-        let help = match nearest(&name.text, known.iter().map(String::as_str)).filter(|_| name.text.chars().count() > 1) {
-            Some(near) => format!("did `{near}` stand here?"),
-            None => {
-                let usages: Vec<&str> = MEMBERS.iter().map(|(_, usage)| *usage).collect();
-                format!("a problem has {}, and the names of its own text", usages.join(", "))
-            }
+        let help = if let Some(near) = nearest(&name.text, known.iter().map(String::as_str)).filter(|_| name.text.chars().count() > 1) { format!("did `{near}` stand here?") } else {
+            let usages: Vec<&str> = MEMBERS.iter().map(|(_, usage)| *usage).collect();
+            format!("a problem has {}, and the names of its own text", usages.join(", "))
         };
         let owner = format!("the problem `{}`", problem.name);
         self.report(name.span, UnknownMember { owner, name: name.text.to_string(), at: name.span, help })

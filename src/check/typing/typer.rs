@@ -36,7 +36,15 @@ pub(crate) struct Typer<'a> {
     pub(crate) choice: BTreeMap<Symbol, usize>,
     /// Whether a path or a process was met: what then needs a grid.
     pub(crate) timed: bool,
+    /// Where the shape that is asked for is written.
+    pub(crate) asked: Option<Span>,
+    /// The measured names that a plot or a table shows.
+    pub(crate) shown: BTreeSet<Symbol>,
+    /// Names found to be no sizes: reported once.
+    pub(crate) no_sizes: BTreeSet<String>,
     roots: Vec<Rc<Scope<'a>>>,
+    /// What a `let` that stands at a bound time is, by its scope, its name and the time.
+    timed_known: BTreeMap<(usize, Symbol, String), Ty<'a>>,
     reported: BTreeSet<(u32, u32, String)>,
     next_axis: u32,
     depth: usize,
@@ -59,7 +67,11 @@ impl<'a> Typer<'a> {
             calls: Vec::new(),
             choice: BTreeMap::new(),
             timed: false,
+            asked: None,
+            shown: BTreeSet::new(),
+            no_sizes: BTreeSet::new(),
             roots: (0..modules.len()).map(Scope::root).collect(),
+            timed_known: BTreeMap::new(),
             reported: BTreeSet::new(),
             next_axis: 1,
             depth: 0,
@@ -116,7 +128,7 @@ impl<'a> Typer<'a> {
     /// Guards against recursion without end.
     pub(crate) fn deeper(&mut self, at: Span, inner: impl FnOnce(&mut Self) -> Ty<'a>) -> Ty<'a> {
         if self.depth >= MAX_DEPTH {
-            return self.report(at, TooDeep { limit: MAX_DEPTH, at });
+            return self.report(at, TooDeep { limit: MAX_DEPTH, at, call: self.through() });
         }
         self.depth += 1;
         let ty = inner(self);
@@ -130,7 +142,7 @@ impl<'a> Typer<'a> {
             return match binding {
                 Binding::Value(ty) => ty,
                 Binding::Busy => self.report(name.span, Circular { name: name.text.to_string(), at: name.span }),
-                Binding::Lazy(one) if one.params.is_none() && self.stands_at_a_time(&one.value, &home) => {
+                Binding::Lazy(one) if one.params.is_none() && Self::stands_at_a_time(&one.value, &home) => {
                     self.timed_let(name, one, &home, scope)
                 }
                 Binding::Lazy(one) => {
@@ -200,9 +212,13 @@ impl<'a> Typer<'a> {
     /// A `let` in whose value a process stands without a time: its value is that at the time bound where it is asked for.
     fn timed_let(&mut self, name: &Name, one: &'a Let, home: &Rc<Scope<'a>>, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         let Some(now) = scope.now() else {
-            let (role, text, call) = ("value", name.text.to_string(), self.through());
-            return self.report(name.span, NeedsTime { role, name: text, at: name.span, call });
+            // The process inside is at fault: nothing says at which time it stands.
+            return self.typed_value(one, &Scope::timeless(home));
         };
+        let key = (Rc::as_ptr(home) as usize, name.key.clone(), format!("{:?}", now.moment));
+        if let Some(ty) = self.timed_known.get(&key) {
+            return ty.clone();
+        }
         let inner = Scope::at(home, now.clone());
         // Inside a problem the time has a name that its `let`s may use.
         inner.bind(&crate::source::fold(&now.name), Ty::Time(now));
@@ -211,25 +227,14 @@ impl<'a> Typer<'a> {
         let ty = self.typed_value(one, &inner);
         self.calls.pop();
         home.set(&name.key, Binding::Lazy(one));
+        // A bound time is met under one binder only, so the scope is the one it was.
+        self.timed_known.insert(key, ty.clone());
         ty
     }
 
     /// Whether an expression asks for a process at a time that nothing in it binds.
-    pub(crate) fn stands_at_a_time(&self, expr: &Expr, scope: &Rc<Scope<'a>>) -> bool {
-        match &expr.kind {
-            ExprKind::Name(name) => match scope.find(&name.key) {
-                Some((_, Binding::Value(Ty::Process(_)))) => true,
-                Some((home, Binding::Lazy(one))) => one.params.is_none() && self.stands_at_a_time(&one.value, &home),
-                _ => false,
-            },
-            ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
-            ExprKind::Call(callee, arguments) => {
-                let whole_path = matches!(&callee.kind, ExprKind::Member(_, name) if name.key.as_str() == "weight");
-                let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && self.stands_at_a_time(callee, scope);
-                callee_needs || (!whole_path && arguments.iter().any(|one| self.stands_at_a_time(&one.value, scope)))
-            }
-            _ => children(expr).into_iter().any(|child| self.stands_at_a_time(child, scope)),
-        }
+    pub(crate) fn stands_at_a_time(expr: &Expr, scope: &Rc<Scope<'a>>) -> bool {
+        stands(expr, scope, &mut BTreeSet::new())
     }
 
     fn typed_value(&mut self, one: &'a Let, scope: &Rc<Scope<'a>>) -> Ty<'a> {
@@ -241,7 +246,9 @@ impl<'a> Typer<'a> {
             super::function::Declared::Tensor(shape) => Some(shape.clone()),
             _ => None,
         };
+        let asked = self.asked.replace(written.span);
         let ty = self.expr(&one.value, scope, expected.as_deref());
+        self.asked = asked;
         let what = format!("`{}`", one.name);
         self.fit(&declared, ty, one.value.span, Some(written.span), &what, scope)
     }
@@ -254,13 +261,10 @@ impl<'a> Typer<'a> {
             Ty::Tensor(tensor) => Some(tensor.clone()),
             Ty::Time(time) => Some(time.as_tensor(at)),
             Ty::Bool(_, axes) => Some(Tensor::scalar(axes.clone())),
-            Ty::Process(process) => match scope.now() {
-                Some(time) => Some(process.at(&time, at)),
-                None => {
-                    let (role, name, call) = (process.role, process.name.text.to_string(), self.through());
-                    self.report(at, NeedsTime { role, name, at, call });
-                    None
-                }
+            Ty::Process(process) => if let Some(time) = scope.now() { Some(process.at(&time, at)) } else {
+                let (role, name, call) = (process.role, process.name.text.to_string(), self.through());
+                self.report(at, NeedsTime { role, name, at, call });
+                None
             },
             Ty::List(items) | Ty::Tuple(items) => self.joined(items, at, scope),
             Ty::Text | Ty::Range(..) | Ty::Function(_) | Ty::Problem(_) | Ty::Noise(_) | Ty::Optimizer | Ty::Law(_) | Ty::Hole => {
@@ -314,5 +318,25 @@ impl<'a> Typer<'a> {
         let call = self.through();
         let error = WrongKind { expected: expected.to_string(), found: found.describe(), at, because, call, help };
         self.report(at, error)
+    }
+}
+
+/// `seen` holds the `let`s looked into: each is asked once, also in a circle.
+fn stands<'a>(expr: &Expr, scope: &Rc<Scope<'a>>, seen: &mut BTreeSet<Symbol>) -> bool {
+    match &expr.kind {
+        ExprKind::Name(name) => match scope.find(&name.key) {
+            Some((_, Binding::Value(Ty::Process(_)))) => true,
+            Some((home, Binding::Lazy(one))) => {
+                one.params.is_none() && seen.insert(name.key.clone()) && stands(&one.value, &home, seen)
+            }
+            _ => false,
+        },
+        ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
+        ExprKind::Call(callee, arguments) => {
+            let whole_path = matches!(&callee.kind, ExprKind::Member(_, name) if name.key.as_str() == "weight");
+            let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && stands(callee, scope, seen);
+            callee_needs || (!whole_path && arguments.iter().any(|one| stands(&one.value, scope, seen)))
+        }
+        _ => children(expr).into_iter().any(|child| stands(child, scope, seen)),
     }
 }

@@ -3,7 +3,7 @@
 //! A line that starts a statement stands at its depth. A line that goes on with one keeps its place relative to the
 //! line where the statement starts, so that columns the author aligned stay aligned.
 
-use super::lines::{Line, align_comments, align_signs};
+use super::lines::{Line, Sign, align_comments, align_signs};
 use super::places::Places;
 use super::spacing::{Role, blanks, roles, spaced_infixes};
 use crate::syntax::tokens::{Token, TokenKind, tokens};
@@ -26,8 +26,7 @@ pub(super) fn lay_out(text: &str, base: u32, tree: &File) -> String {
         let line_tokens = &all[first..last];
         let comment = line_tokens.last().filter(|token| token.kind == TokenKind::Comment);
         let count = line_tokens.len() - usize::from(comment.is_some());
-        let blank_before =
-            !lines.is_empty() && text[end_of_last..line_tokens[0].start].matches('\n').count() > 1;
+        let blank_before = !lines.is_empty() && text[end_of_last..line_tokens[0].start].matches('\n').count() > 1;
         let old = column(text, line_tokens[0].start);
         let indent = layout.indent(&code, &roles, next, count, old);
         let mut line = Line { blank_before, indent, ..Line::default() };
@@ -38,9 +37,10 @@ pub(super) fn lay_out(text: &str, base: u32, tree: &File) -> String {
                 line.code.extend(std::iter::repeat_n(' ', blanks));
             }
             layout.enter(&code[at], roles[at]);
-            if line.sign.is_none() && layout.is_definition_sign(&code, next, at) {
-                let wide = at > next && code[at].start - code[at - 1].end() > 1;
-                line.sign = Some((line.code.chars().count(), column(text, code[at].start), wide));
+            if let Some(kind) = layout.aligned_sign(&code, next, at).filter(|kind| line.signs[*kind].is_none()) {
+                let padded = at > next && code[at].start - code[at - 1].end() > 1;
+                let old = column(text, code[at].start);
+                line.signs[kind] = Some(Sign { at: line.code.chars().count(), old, padded });
             }
             line.code.push_str(code[at].text);
         }
@@ -140,11 +140,13 @@ impl Layout<'_> {
         }
     }
 
-    /// Whether the token at `at` is the `=` or `~` of the statement that starts the line at `first`.
-    fn is_definition_sign(&self, code: &[Token<'_>], first: usize, at: usize) -> bool {
-        if !matches!(code[at].text, "=" | "~") || !self.places.statements.contains(&code[first].start) {
-            return false;
-        }
+    /// Which of the aligned signs the token at `at` is, on a line that starts a statement at `first`.
+    fn aligned_sign(&self, code: &[Token<'_>], first: usize, at: usize) -> Option<usize> {
+        let kind = match code[at].text {
+            "->" | "→" => 0,
+            "=" | "~" => 1,
+            _ => return None,
+        };
         let mut open = 0_usize;
         for token in &code[first..at] {
             match token.text {
@@ -153,6 +155,6 @@ impl Layout<'_> {
                 _ => {}
             }
         }
-        open == 0
+        (open == 0 && self.places.statements.contains(&code[first].start)).then_some(kind)
     }
 }

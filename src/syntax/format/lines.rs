@@ -11,8 +11,19 @@ pub(super) struct Line {
     pub code: String,
     /// The comment at its end and the column where it stands.
     pub comment: Option<(String, usize)>,
-    /// The sign of a definition: its column within the code, the author's column, whether the author padded it.
-    pub sign: Option<(usize, usize, bool)>,
+    /// Its first `->` and its first `=` or `~`.
+    pub signs: [Option<Sign>; 2],
+}
+
+/// A sign that authors align across lines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sign {
+    /// Its column within the code.
+    pub at: usize,
+    /// The author's column.
+    pub old: usize,
+    /// Whether the author put more than one blank before it.
+    pub padded: bool,
 }
 
 impl Line {
@@ -22,30 +33,38 @@ impl Line {
     }
 }
 
-/// Keeps `=` under `=` in neighbouring lines where the author padded one of them to that end.
+/// Keeps a sign under its like in neighbouring lines where the author padded one of them to that end.
 pub(super) fn align_signs(lines: &mut [Line]) {
-    let mut first = 0;
-    while first < lines.len() {
-        let Some((_, old, _)) = lines[first].sign else {
-            first += 1;
-            continue;
-        };
-        let same = |line: &&Line| line.sign.is_some_and(|(_, column, _)| column == old) && !line.blank_before;
-        let run = 1 + lines[first + 1..].iter().take_while(same).count();
-        let group = &mut lines[first..first + run];
-        let padded = run > 1 && group.iter().any(|line| line.sign.is_some_and(|(_, _, wide)| wide));
-        if padded {
-            let column = |line: &Line| line.sign.map_or(0, |(at, _, _)| line.indent + at);
-            let widest = group.iter().map(column).max().unwrap_or(0);
-            for line in group {
-                let pad = widest - column(line);
-                if let Some((at, _, _)) = line.sign {
-                    let byte = line.code.char_indices().nth(at).map_or(line.code.len(), |(byte, _)| byte);
-                    line.code.insert_str(byte, &" ".repeat(pad));
-                }
+    for kind in 0..2 {
+        let mut first = 0;
+        while first < lines.len() {
+            let Some(sign) = lines[first].signs[kind] else {
+                first += 1;
+                continue;
+            };
+            let same = |line: &&Line| line.signs[kind].is_some_and(|other| other.old == sign.old) && !line.blank_before;
+            let run = 1 + lines[first + 1..].iter().take_while(same).count();
+            let group = &mut lines[first..first + run];
+            if run > 1 && group.iter().any(|line| line.signs[kind].is_some_and(|sign| sign.padded)) {
+                pad(group, kind);
+            }
+            first += run;
+        }
+    }
+}
+
+fn pad(group: &mut [Line], kind: usize) {
+    let column = |line: &Line| line.signs[kind].map_or(0, |sign| line.indent + sign.at);
+    let widest = group.iter().map(column).max().unwrap_or(0);
+    for line in group {
+        let blanks = widest - column(line);
+        if let Some(Sign { at, .. }) = line.signs[kind] {
+            let byte = line.code.char_indices().nth(at).map_or(line.code.len(), |(byte, _)| byte);
+            line.code.insert_str(byte, &" ".repeat(blanks));
+            for sign in line.signs.iter_mut().flatten().filter(|sign| sign.at >= at) {
+                sign.at += blanks;
             }
         }
-        first += run;
     }
 }
 

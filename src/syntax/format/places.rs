@@ -244,7 +244,11 @@ pub(super) fn each_dotted(file: &File, f: &mut dyn FnMut(&Expr, &Differential)) 
         for statement in &block.statements {
             match &statement.kind {
                 StatementKind::Equation(equation) => {
-                    equation.terms.iter().filter(|term| term.dot).for_each(|term| f(&term.integrand, &term.differential));
+                    equation
+                        .terms
+                        .iter()
+                        .filter(|term| term.dot)
+                        .for_each(|term| f(&term.integrand, &term.differential));
                 }
                 StatementKind::Process { body, .. } => blocks(body, f),
                 _ => {}

@@ -95,9 +95,9 @@ impl Rewrite<'_> {
             && self.is_plain(self.end(left), self.start(right))
             && self.is_plain(self.end(right), self.end(expr));
         // `u·dx` in an integrand would be read as a differential.
-        let differential = self.token_at(self.start(right)).is_some_and(|token| {
-            to_unicode(token.text).strip_prefix('d').is_some_and(is_dotted_word)
-        });
+        let differential = self
+            .token_at(self.start(right))
+            .is_some_and(|token| to_unicode(token.text).strip_prefix('d').is_some_and(is_dotted_word));
         if !plain || differential {
             return None;
         }

@@ -12,9 +12,12 @@ impl Rewrite<'_> {
         match &expr.kind {
             ExprKind::Number { text, .. } => {
                 let value = vulgar_fraction(text)?;
-                change(POSTFIXED, Box::new(move |rewrite| {
-                    rewrite.edits.replace(rewrite.start(expr), rewrite.end(expr), value.to_string());
-                }))
+                change(
+                    POSTFIXED,
+                    Box::new(move |rewrite| {
+                        rewrite.edits.replace(rewrite.start(expr), rewrite.end(expr), value.to_string());
+                    }),
+                )
             }
             ExprKind::Unary(UnaryOp::SquareRoot, Spelling::Sign, operand) => {
                 change(POSTFIXED, Box::new(move |rewrite| rewrite.call("sqrt", expr, operand)))
@@ -32,31 +35,40 @@ impl Rewrite<'_> {
             }
             ExprKind::Binary(BinaryOp::Power, Spelling::Sign, base, exponent) => {
                 if let (ExprKind::Norm(Spelling::Sign, inner), true) = (&base.kind, is_two(exponent)) {
-                    return change(POSTFIXED, Box::new(move |rewrite| {
-                        rewrite.bars("norm2(", base, inner, rewrite.end(expr));
-                    }));
+                    return change(
+                        POSTFIXED,
+                        Box::new(move |rewrite| {
+                            rewrite.bars("norm2(", base, inner, rewrite.end(expr));
+                        }),
+                    );
                 }
                 let (minus, number) = match &exponent.kind {
                     ExprKind::Unary(UnaryOp::Negate, _, inner) => ("-", &inner.kind),
                     kind => ("", kind),
                 };
                 let ExprKind::Number { text, .. } = number else { return None };
-                change(FACTOR, Box::new(move |rewrite| {
-                    rewrite.expr(base, OPERAND);
-                    rewrite.edits.replace(rewrite.end(base), rewrite.end(expr), format!("^{minus}{text}"));
-                }))
+                change(
+                    FACTOR,
+                    Box::new(move |rewrite| {
+                        rewrite.expr(base, OPERAND);
+                        rewrite.edits.replace(rewrite.end(base), rewrite.end(expr), format!("^{minus}{text}"));
+                    }),
+                )
             }
             ExprKind::Binary(BinaryOp::Dot, Spelling::Sign, left, right) => {
                 if !self.is_plain(self.end(left), self.start(right)) {
                     return None;
                 }
-                change(POSTFIXED, Box::new(move |rewrite| {
-                    rewrite.edits.insert(rewrite.start(expr), "dot(");
-                    rewrite.ungrouped(left);
-                    rewrite.edits.replace(rewrite.end(left), rewrite.start(right), ", ");
-                    rewrite.ungrouped(right);
-                    rewrite.edits.insert(rewrite.end(expr), ")");
-                }))
+                change(
+                    POSTFIXED,
+                    Box::new(move |rewrite| {
+                        rewrite.edits.insert(rewrite.start(expr), "dot(");
+                        rewrite.ungrouped(left);
+                        rewrite.edits.replace(rewrite.end(left), rewrite.start(right), ", ");
+                        rewrite.ungrouped(right);
+                        rewrite.edits.insert(rewrite.end(expr), ")");
+                    }),
+                )
             }
             ExprKind::Binary(op, Spelling::Sign, left, _) => {
                 let word = match op {

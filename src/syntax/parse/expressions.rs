@@ -121,11 +121,8 @@ impl Builder<'_> {
         let mut children = Children::of(pair);
         let sign = children.next();
         let operand = children.next();
-        let operand = Box::new(if operand.as_rule() == Rule::field {
-            self.field(operand)
-        } else {
-            self.field_name(operand)
-        });
+        let operand =
+            Box::new(if operand.as_rule() == Rule::field { self.field(operand) } else { self.field_name(operand) });
         let kind = match sign.as_str() {
             "∇" => ExprKind::Gradient(Spelling::Sign, operand),
             "grad" => ExprKind::Gradient(Spelling::Word, operand),

@@ -4,9 +4,7 @@ use super::build::{Builder, Children};
 use crate::source::Span;
 use crate::syntax::errors::WordBound;
 use crate::syntax::grammar::{Pair, Rule};
-use crate::syntax::tree::{
-    Block, Declaration, Equation, Expr, Let, Statement, StatementKind, Use, UsePath,
-};
+use crate::syntax::tree::{Block, Declaration, Equation, Expr, Let, Statement, StatementKind, Use, UsePath};
 
 use super::expressions::is_word_function;
 

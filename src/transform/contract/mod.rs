@@ -26,7 +26,7 @@ pub(super) fn form_contractions(program: Program) -> Program {
         let new = if op.has_free_type() { form.r.push(v, op) } else { form.make(op) };
         debug_assert_eq!(*form.ty(new), program.node(v).ty, "contracting {:?} at {v:?}", program.node(v).op);
         form.r.set(v, new);
-        *form.uses.entry(new).or_insert(0) += uses[v.index()];
+        form.count(new, uses[v.index()]);
     }
     form.r.finish()
 }
@@ -97,6 +97,14 @@ impl Form<'_> {
 
     fn type_size(&self, ty: &Type) -> f64 {
         self.r.b.program().extents(ty).iter().map(|n| *n as f64).product()
+    }
+
+    /// Notes users of a value. The pass looks through signs and repetitions, so their users are users of what is inside.
+    fn count(&mut self, v: ValueId, users: usize) {
+        *self.uses.entry(v).or_insert(0) += users;
+        if let Op::Unary(Unary::Negate, inner) | Op::Broadcast(inner) = *self.op(v) {
+            self.count(inner, users);
+        }
     }
 
     /// Whether nothing else uses the value.

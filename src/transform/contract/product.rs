@@ -20,7 +20,7 @@ struct Factor {
 impl Form<'_> {
     pub(super) fn multiply(&mut self, x: ValueId, y: ValueId) -> ValueId {
         for (n, other) in [(x, y), (y, x)] {
-            if let Some(Op::Unary(Unary::Negate, n)) = self.only(n).cloned() {
+            if let Op::Unary(Unary::Negate, n) = *self.op(n) {
                 let p = self.make(Op::Binary(Binary::Multiply, n, other));
                 return self.make(Op::Unary(Unary::Negate, p));
             }
@@ -65,15 +65,21 @@ impl Form<'_> {
         if let Some(better) = self.without_repetition(&spec, x, y) {
             return better;
         }
+        for (eye, labels, other, other_labels) in [(x, &spec.a, y, &spec.b), (y, &spec.b, x, &spec.a)] {
+            if let Some(labels) = self.through_identity(&spec, eye, labels, other_labels) {
+                let inner = Contraction { a: Vec::new(), b: labels, ..spec };
+                return self.rearranged(&inner, other);
+            }
+        }
         let plain = |l: &[Label]| l.is_empty() || l == spec.out;
         if spec.axes.is_empty() && plain(&spec.a) && plain(&spec.b) && (spec.a == spec.out || spec.b == spec.out) {
             return self.make(Op::Binary(Binary::Multiply, x, y));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             let c = self.make(Op::Contract(spec, n, y));
             return self.make(Op::Unary(Unary::Negate, c));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(y) {
             let c = self.make(Op::Contract(spec, x, n));
             return self.make(Op::Unary(Unary::Negate, c));
         }
@@ -131,6 +137,18 @@ impl Form<'_> {
             return Some(self.make(Op::Binary(Binary::Multiply, count, c)));
         }
         None
+    }
+
+    /// The labels of the other operand if `eye` is an identity matrix that only renames one of them.
+    fn through_identity(&self, spec: &Contraction, eye: ValueId, labels: &[Label], other: &[Label]) -> Option<Vec<Label>> {
+        if !matches!(self.op(eye), Op::Eye(_)) {
+            return None;
+        }
+        let [i, j] = labels else { return None };
+        [(i, j), (j, i)].into_iter().find_map(|(gone, new)| {
+            let fits = other.contains(gone) && !spec.out.contains(gone) && spec.out.contains(new) && !other.contains(new);
+            fits.then(|| other.iter().map(|l| if l == gone { *new } else { *l }).collect())
+        })
     }
 
     /// The second operand of a contraction with the number 1.

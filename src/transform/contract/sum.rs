@@ -7,7 +7,10 @@ impl Form<'_> {
     /// `Σ x` over axes and dimensions, taken into what `x` is.
     pub(super) fn sum(&mut self, axes: &[AxisId], dims: &[usize], x: ValueId) -> ValueId {
         let plain = |f: &mut Self| f.r.b.sum(x, axes, dims);
-        let Some(op) = self.only(x).cloned() else { return plain(self) };
+        let op = self.op(x).clone();
+        if !self.single(x) && !matches!(op, Op::Unary(Unary::Negate, _)) {
+            return plain(self);
+        }
         let reduce = |of: ValueId| Op::Reduce(Reduction::Sum, axes.to_vec(), dims.to_vec(), of);
         match op {
             Op::Unary(Unary::Negate, y) => {
@@ -110,44 +113,75 @@ impl Form<'_> {
             let two = self.r.b.number(2.0);
             return self.make(Op::Binary(Binary::Multiply, two, x));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(y) {
             return self.make(Op::Binary(Binary::Subtract, x, n));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             return self.make(Op::Binary(Binary::Subtract, y, n));
         }
-        if let Some(merged) = self.absorb(x, y, false).or_else(|| self.absorb(y, x, false)) {
-            return merged;
+        match self.joined(x, y, false) {
+            Some(merged) => merged,
+            None => self.r.b.add(x, y),
         }
-        self.r.b.add(x, y)
     }
 
     pub(super) fn subtract(&mut self, x: ValueId, y: ValueId) -> ValueId {
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(y).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(y) {
             return self.make(Op::Binary(Binary::Add, x, n));
         }
-        if let Some(Op::Unary(Unary::Negate, n)) = self.only(x).cloned() {
+        if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             let s = self.make(Op::Binary(Binary::Add, n, y));
             return self.make(Op::Unary(Unary::Negate, s));
         }
-        if let Some(merged) = self.absorb(x, y, true) {
-            return merged;
+        match self.joined(x, y, true) {
+            Some(merged) => merged,
+            None => self.r.b.sub(x, y),
         }
-        self.r.b.sub(x, y)
     }
 
-    /// `sum ± term`, with the term taken into a contraction among the summands that has an operand in common with it.
-    fn absorb(&mut self, sum: ValueId, term: ValueId, minus: bool) -> Option<ValueId> {
-        let second = self.term(term)?;
-        if let Some(first) = self.term(sum) {
-            return self.merged(first, second, minus);
+    /// `x ± y`, where contractions among the summands of `x` and of `y` that have an operand in common become one.
+    fn joined(&mut self, x: ValueId, y: ValueId, minus: bool) -> Option<ValueId> {
+        let (mut all, mut others) = (Vec::new(), Vec::new());
+        self.leaves(x, false, &mut all);
+        self.leaves(y, minus, &mut others);
+        let mut merged = false;
+        for (v, minus) in others {
+            let found = self.term(v).and_then(|second| {
+                all.iter().enumerate().find_map(|(i, (w, sign))| {
+                    let first = self.term(*w)?;
+                    Some((i, self.merged(&first, &second, minus != *sign)?))
+                })
+            });
+            match found {
+                Some((i, sum)) => {
+                    all[i].0 = sum;
+                    merged = true;
+                }
+                None => all.push((v, minus)),
+            }
         }
-        let Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) = *self.only(sum)? else { return None };
-        if let Some(p) = self.absorb(p, term, minus) {
-            return Some(self.make(Op::Binary(f, p, q)));
+        if !merged {
+            return None;
         }
-        let q = self.absorb(q, term, minus != (f == Binary::Subtract))?;
-        Some(self.make(Op::Binary(f, p, q)))
+        all.sort_by_key(|(_, minus)| *minus);
+        let (first, minus) = all[0];
+        let mut sum = if minus { self.r.b.neg(first) } else { first };
+        for (v, minus) in &all[1..] {
+            sum = if *minus { self.r.b.sub(sum, *v) } else { self.r.b.add(sum, *v) };
+        }
+        Some(sum)
+    }
+
+    /// The summands of a value, each with whether it is subtracted.
+    fn leaves(&self, v: ValueId, minus: bool, into: &mut Vec<(ValueId, bool)>) {
+        match self.only(v) {
+            Some(Op::Unary(Unary::Negate, x)) => self.leaves(*x, !minus, into),
+            Some(Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q)) => {
+                self.leaves(*p, minus, into);
+                self.leaves(*q, minus != (*f == Binary::Subtract), into);
+            }
+            _ => into.push((v, minus)),
+        }
     }
 
     /// A contraction, or a multiple of one.
@@ -163,17 +197,16 @@ impl Form<'_> {
     }
 
     /// `A·x ± A·y = A·(x ± y)`, where factors that were moved to `A` may be moved back.
-    fn merged(&mut self, first: Term, second: Term, minus: bool) -> Option<ValueId> {
-        for s in [&first, &first.swapped()] {
-            for t in [&second, &second.swapped()] {
+    fn merged(&mut self, first: &Term, second: &Term, minus: bool) -> Option<ValueId> {
+        for s in [first, &first.swapped()] {
+            for t in [second, &second.swapped()] {
                 if !same_up_to_labels(&s.spec, &t.spec) || self.ty(s.b) != self.ty(t.b) {
                     continue;
                 }
                 let Some((a, fs, ft)) = self.in_common((s.a, s.b), (t.a, t.b)) else { continue };
-                let mut scaled = |term: &Term, f: Option<ValueId>| {
-                    [f, term.scale].into_iter().flatten().fold(term.b, |v, k| {
-                        self.make(Op::Binary(Binary::Multiply, k, v))
-                    })
+                let mut scaled = |term: &Term, factors: Vec<ValueId>| {
+                    let all = factors.into_iter().chain(term.scale);
+                    all.fold(term.b, |v, k| self.make(Op::Binary(Binary::Multiply, k, v)))
                 };
                 let (x, y) = (scaled(s, fs), scaled(t, ft));
                 let sum = if minus { Binary::Subtract } else { Binary::Add };
@@ -184,51 +217,47 @@ impl Form<'_> {
         None
     }
 
-    /// What two first operands have in common, and the factors that have to stand at the second operands then.
-    fn in_common(
-        &mut self,
-        (a, x): (ValueId, ValueId),
-        (c, y): (ValueId, ValueId),
-    ) -> Option<(ValueId, Option<ValueId>, Option<ValueId>)> {
+    /// What two first operands have in common, and the factors of each that have to stand at its second operand then.
+    fn in_common(&mut self, (a, x): (ValueId, ValueId), (c, y): (ValueId, ValueId)) -> Option<(ValueId, Vec<ValueId>, Vec<ValueId>)> {
         if a == c {
-            return Some((a, None, None));
+            return Some((a, Vec::new(), Vec::new()));
         }
-        let ((fa, whole_a), (fc, whole_c)) = (self.without_scale(a), self.without_scale(c));
-        if whole_a == whole_c {
-            return Some((whole_a, fa, fc));
-        }
-        let ((fa, a), (fc, c)) = (self.base(a, x), self.base(c, y));
-        (a == c).then_some((a, fa, fc))
+        let (mut of_a, mut of_c) = (Vec::new(), Vec::new());
+        self.split(a, 4, &mut of_a);
+        self.split(c, 4, &mut of_c);
+        let mut common = Vec::new();
+        of_a.retain(|f| match of_c.iter().position(|g| g == f) {
+            Some(place) => {
+                common.push(of_c.remove(place));
+                false
+            }
+            None => true,
+        });
+        let whole = if of_a.is_empty() {
+            a
+        } else if of_c.is_empty() {
+            c
+        } else {
+            let (first, rest) = common.split_first()?;
+            rest.iter().fold(*first, |p, f| self.r.b.mul(p, *f))
+        };
+        let same = self.ty(whole) == self.ty(a) && self.ty(whole) == self.ty(c);
+        let fits = |f: &ValueId, other: ValueId| {
+            let t = self.ty(*f);
+            t.shape.is_empty() && t.axes.iter().all(|i| self.ty(other).varies(*i))
+        };
+        (same && of_a.iter().all(|f| fits(f, x)) && of_c.iter().all(|f| fits(f, y))).then_some((whole, of_a, of_c))
     }
 
-    /// A number among the factors of `v`, and the product of the others.
-    fn without_scale(&mut self, v: ValueId) -> (Option<ValueId>, ValueId) {
-        let Op::Binary(Binary::Multiply, p, q) = *self.op(v) else { return (None, v) };
-        for (k, rest) in [(p, q), (q, p)] {
-            if *self.ty(k) == Type::SCALAR && self.ty(rest) == self.ty(v) {
-                return (Some(k), rest);
+    /// The factors of a product.
+    fn split(&self, v: ValueId, depth: usize, into: &mut Vec<ValueId>) {
+        match self.op(v) {
+            Op::Binary(Binary::Multiply, p, q) if depth > 0 => {
+                self.split(*p, depth - 1, into);
+                self.split(*q, depth - 1, into);
             }
+            _ => into.push(v),
         }
-        for (part, rest) in [(p, q), (q, p)] {
-            if let (Some(k), part) = self.without_scale(part) {
-                return (Some(k), self.r.b.mul(part, rest));
-            }
-        }
-        (None, v)
-    }
-
-    /// A factor of `v` that might as well stand at `other`, and what is left.
-    fn base(&self, v: ValueId, other: ValueId) -> (Option<ValueId>, ValueId) {
-        if let Op::Binary(Binary::Multiply, p, q) = self.op(v) {
-            for (f, rest) in [(*p, *q), (*q, *p)] {
-                let t = self.ty(f);
-                let fits = t.shape.is_empty() && t.axes.iter().all(|a| self.ty(other).varies(*a));
-                if fits && self.ty(rest) == self.ty(v) {
-                    return (Some(f), rest);
-                }
-            }
-        }
-        (None, v)
     }
 }
 

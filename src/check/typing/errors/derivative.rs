@@ -52,7 +52,7 @@ pub(in crate::check::typing) struct NoVariable {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("{operator} takes {expected}, found a field from {from} to {to}")]
-#[diagnostic(code(soc::derivative), help("{expected}"))]
+#[diagnostic(code(soc::derivative), help("`div` is of fields like a drift, R[d] to R[d]; `Δ` of fields like a cost, R[d] to R"))]
 pub(in crate::check::typing) struct DivergenceOf {
     pub(in crate::check::typing) operator: &'static str,
     pub(in crate::check::typing) expected: &'static str,

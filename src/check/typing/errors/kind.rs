@@ -45,6 +45,17 @@ pub(in crate::check::typing) struct UnknownMember {
 }
 
 #[derive(Debug, Error, Diagnostic)]
+#[error("expected {expected}, found `{name}`")]
+#[diagnostic(code(soc::name), help("{help}"))]
+pub(in crate::check::typing) struct UnknownWord {
+    pub(in crate::check::typing) expected: &'static str,
+    pub(in crate::check::typing) name: String,
+    #[label("not known here")]
+    pub(in crate::check::typing) at: Span,
+    pub(in crate::check::typing) help: String,
+}
+
+#[derive(Debug, Error, Diagnostic)]
 #[error("`{name}` is defined by itself")]
 #[diagnostic(code(soc::kind), help("definitions may stand in any order, but not in a circle"))]
 pub(in crate::check::typing) struct Circular {
@@ -60,6 +71,8 @@ pub(in crate::check::typing) struct TooDeep {
     pub(in crate::check::typing) limit: usize,
     #[label("a recursion without end?")]
     pub(in crate::check::typing) at: Span,
+    #[label("through this call")]
+    pub(in crate::check::typing) call: Option<Span>,
 }
 
 #[derive(Debug, Error, Diagnostic)]

@@ -28,7 +28,7 @@ pub(in crate::check::typing) struct UnknownSetting {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("`{name}` {expected}, found {found}")]
+#[error("{name} {expected}, found {found}")]
 #[diagnostic(code(soc::setting))]
 pub(in crate::check::typing) struct BadSetting {
     pub(in crate::check::typing) name: String,
@@ -85,19 +85,8 @@ pub(in crate::check::typing) struct Forgotten {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("{expected}, found `{name}`")]
-#[diagnostic(code(soc::name), help("{help}"))]
-pub(in crate::check::typing) struct NoQuantity {
-    pub(in crate::check::typing) expected: &'static str,
-    pub(in crate::check::typing) name: String,
-    pub(in crate::check::typing) help: String,
-    #[label("not known here")]
-    pub(in crate::check::typing) at: Span,
-}
-
-#[derive(Debug, Error, Diagnostic)]
-#[error("the objective does not depend on `{net}`, so it cannot be minimised over it")]
-#[diagnostic(code(soc::setting), help("leave `{net}` out, or let the objective use it"))]
+#[error("the objective does not depend on `{net}`, which stays as it is")]
+#[diagnostic(severity(Warning), code(soc::setting), help("leave `{net}` out, or let the objective use it"))]
 pub(in crate::check::typing) struct Unmoved {
     pub(in crate::check::typing) net: String,
     #[label("asked to move here")]

@@ -88,7 +88,7 @@ pub(in crate::check::typing) struct NotSquare {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("{what} has the shape {expected}, found {found}")]
+#[error("expected {expected} as {what}, found {found}")]
 #[diagnostic(code(soc::shape))]
 pub(in crate::check::typing) struct WrongShape {
     pub(in crate::check::typing) what: String,
@@ -98,13 +98,27 @@ pub(in crate::check::typing) struct WrongShape {
     pub(in crate::check::typing) at: Span,
     #[label("{expected} is said here")]
     pub(in crate::check::typing) because: Option<Span>,
-    #[label("{also_label}")]
-    pub(in crate::check::typing) also: Option<Span>,
-    pub(in crate::check::typing) also_label: String,
     #[label("through this call")]
     pub(in crate::check::typing) call: Option<Span>,
     #[help]
     pub(in crate::check::typing) help: Option<String>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected {asked} as the result of the layer `{layer}`, found {said}")]
+#[diagnostic(code(soc::shape), help("change the sizes given to `{layer}`, or the declared result"))]
+pub(in crate::check::typing) struct ResultDiffers {
+    pub(in crate::check::typing) layer: String,
+    pub(in crate::check::typing) asked: String,
+    pub(in crate::check::typing) said: String,
+    #[label(primary, "gives {said}")]
+    pub(in crate::check::typing) at: Span,
+    #[label("{asked} is asked for here")]
+    pub(in crate::check::typing) asked_at: Option<Span>,
+    #[label("{said} is said here")]
+    pub(in crate::check::typing) said_at: Span,
+    #[label("through this call")]
+    pub(in crate::check::typing) call: Option<Span>,
 }
 
 #[derive(Debug, Error, Diagnostic)]
