@@ -1,5 +1,7 @@
 //! The syntax: what parses, what does not and how it is worded, and the printer.
 
+#![allow(clippy::disallowed_methods, reason = "the texts are files")]
+
 use std::path::Path;
 
 use socrun::diagnostic::{Sink, render};
@@ -287,4 +289,37 @@ fn long_files_parse_fast() {
     println!("{} lines: {best:?}", text.lines().count());
     // The goal is 30 ms in a release build; this one is slower and the machine shared.
     assert!(best.as_millis() < 300, "{best:?}");
+}
+
+#[test]
+fn no_depth_overflows() {
+    let many = 20_000;
+    let deep = [
+        format!("let a = {}1", "1 + ".repeat(many)),
+        format!("let a = {}1", "2*".repeat(many)),
+        format!("let a = {}1", "2^".repeat(many)),
+        format!("let a = {}b", "-".repeat(many)),
+        format!("let a = {}b", "not ".repeat(many)),
+        format!("let a = {}b", "∇".repeat(many)),
+        format!("let a = {}b", "if c then d else ".repeat(many)),
+        format!("let a = {}b dt", "∫ ".repeat(many)),
+        format!("let a = {}b", "mean[t] ".repeat(many)),
+        format!("let a = {}b", "∂[t] ".repeat(many)),
+        format!("let a = b{}", "'".repeat(many)),
+        format!("let a = b{}", ".c".repeat(many)),
+        format!("let a = {}b{}", "|".repeat(many), "|".repeat(many)),
+        format!("let a = {}b", "(x) => ".repeat(many)),
+        format!("let a: {}b", "() -> ".repeat(many)),
+        format!("let a = b{}", " and b".repeat(many)),
+        "let a = 1\n".repeat(many),
+    ];
+    for text in deep {
+        let shown = errors_of("deep.soc", &text);
+        assert!(shown.len() < 4000, "{}: {}", &text[..20], shown.len());
+        if !text.ends_with('\n') {
+            assert!(shown.contains("soc::nesting"), "{}: {shown}", &text[..20]);
+        }
+    }
+    let brackets = format!("let a = {}b{}", "(".repeat(127), ")".repeat(127));
+    assert_eq!(errors_of("brackets.soc", &brackets), "");
 }
