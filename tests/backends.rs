@@ -905,3 +905,22 @@ fn nets_over_pairs_of_times() {
         t.check();
     }
 }
+
+/// Blocks of several tiles: what they add up and what they keep.
+#[test]
+fn more_tiles_than_blocks() {
+    let mut t = Bench::new();
+    let sample = t.b.axis("sample", 4500, AxisKind::Sample);
+    let time = t.b.axis("t", 3, AxisKind::Time);
+    let other = t.b.axis("s", 3, AxisKind::Time);
+    let (x, y) = (t.draw(&[sample, time], &[2]), t.draw(&[sample, other], &[3]));
+    let outer = t.b.contract(x, &[0], y, &[1], &[0, 1], &[sample]);
+    let total = t.b.sum(x, &[sample], &[]);
+    let top = t.b.reduce(Reduction::Maximum, y, &[sample, other], &[]);
+    let moved = t.b.sub(x, total);
+    let square = t.b.contract(moved, &[0], moved, &[1], &[0, 1], &[sample, time]);
+    for v in [outer, total, top, square] {
+        t.out(v);
+    }
+    t.check();
+}

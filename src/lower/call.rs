@@ -82,6 +82,13 @@ impl<'a> Lowerer<'a> {
             Function::Builtin(name) => self.call_builtin(name, given, span),
             Function::Sized(name, sizes) => self.call_sized(name, sizes, given, span),
             Function::Network(n) => self.call_network(&n.clone(), given, span),
+            // A layer without parameters takes its inputs at once.
+            Function::Layer(layer, module) if layer.params.is_empty() && !given.is_empty() => {
+                match self.apply_layer(layer, *module, Vec::new(), span)? {
+                    Value::Function(applied) => self.call(&applied, given, span, expected),
+                    other => Ok(other),
+                }
+            }
             Function::Layer(layer, module) => self.apply_layer(layer, *module, given, span),
             Function::Applied(layer) => self.call_layer(&layer.clone(), given, span, expected),
             Function::ProblemDefinition(definition, module, item) => {

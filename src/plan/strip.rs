@@ -129,7 +129,7 @@ fn close(
             .collect();
         let row_bytes = 4 * plan.width;
         let bytes: usize = internal.iter().map(|b| plan.buffers[*b].rows * row_bytes).sum();
-        let block = (1..=size).filter(|n| size % n == 0 && bytes / size * n <= cache).max().unwrap_or(1);
+        let block = (1..=size).filter(|n| size.is_multiple_of(*n) && bytes / size * n <= cache).max().unwrap_or(1);
         if body.len() > 1 && bytes > 2 * cache && block < size {
             for b in &internal {
                 plan.buffers[*b].rows = plan.buffers[*b].rows / size * block;

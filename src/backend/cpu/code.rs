@@ -39,8 +39,8 @@ pub(super) enum Step {
     Running(Running),
     Dense(Dense),
     Host(Host, Ptr),
-    /// Adds up the blocks' parts of the sum with this number.
-    Finish(usize, Ptr),
+    /// Adds up the blocks' parts of the sum with this number; sizes in the order of the parts, and strides of the result.
+    Finish(usize, Ptr, (Vec<usize>, Vec<usize>)),
     /// Puts a batch-wide value together.
     Collect(ValueId),
     Loop(Box<Looped>),

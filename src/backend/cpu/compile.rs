@@ -6,6 +6,7 @@ use super::code::{Code, Host, Looped, Step, Watch};
 use super::memory::Ptr;
 use super::moves::{Fill, From, Move};
 use super::packed::Pack;
+use super::strided::coalesce;
 use crate::graph::{AxisId, Op, Type, ValueId};
 use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When};
 
@@ -20,6 +21,17 @@ pub(super) struct Compiler<'a> {
     pub strip: Option<&'a Strip>,
     /// The matrices packed so far.
     pub packs: &'a RefCell<Vec<Pack>>,
+}
+
+/// The strides of dimensions that lie one inside the other without gaps.
+pub(super) fn dense(sizes: &[usize]) -> Vec<usize> {
+    let mut stride = 1;
+    let mut strides = vec![0; sizes.len()];
+    for (s, n) in strides.iter_mut().zip(sizes).rev() {
+        *s = stride;
+        stride *= n;
+    }
+    strides
 }
 
 /// Every segment, for tiles of this width.
@@ -52,7 +64,16 @@ impl Compiler<'_> {
             Item::Fused(members) => steps.push(Step::Fused(self.fused(members))),
             Item::Op(v) => self.op(*v, steps),
             Item::Partial(v) => self.partial(*v, steps),
-            Item::Finish(v) => steps.push(Step::Finish(self.part(*v), self.ptr(&self.view(*v)))),
+            Item::Finish(v) => {
+                let dims = self.part_dims(*v);
+                let mut sizes: Vec<_> = dims.iter().map(|d| d.1).collect();
+                let view = self.view(*v);
+                let part = dense(&sizes);
+                let mut strides = [part, self.strides(&view, &dims)];
+                coalesce(&mut sizes, &mut strides);
+                let [_, strides] = strides;
+                steps.push(Step::Finish(self.part(*v), self.ptr(&view), (sizes, strides)));
+            }
             Item::Collect(v) => steps.push(Step::Collect(*v)),
             Item::Strip(strip) => {
                 let inner = Compiler { strip: Some(&**strip), ..*self };
@@ -79,6 +100,27 @@ impl Compiler<'_> {
     /// The number of a sum over samples.
     pub fn part(&self, v: ValueId) -> usize {
         self.plan.partials.iter().position(|p| *p == v).expect("sums over samples are listed")
+    }
+
+    /// The dimensions of a sum over samples in the order of its parts: for a product those of both factors, those of the
+    /// first, those of the second, so that it is one product of matrices.
+    pub fn part_dims(&self, v: ValueId) -> Vec<(Dim, usize)> {
+        let node = self.plan.program.node(v);
+        let mut dims = self.axes(&node.ty);
+        dims.extend(node.ty.shape.iter().enumerate().map(|(i, n)| (Dim::Shape(i), *n)));
+        if let Op::Contract(spec, a, b) = &node.op {
+            let has = |side: &[u8], x: ValueId, d: &Dim| match d {
+                Dim::Axis(axis) => self.ty(x).varies(*axis),
+                Dim::Shape(i) => side.contains(&spec.out[*i]),
+                Dim::Lane => false,
+            };
+            dims.sort_by_key(|(d, _)| match (has(&spec.a, *a, d), has(&spec.b, *b, d)) {
+                (true, true) => 0,
+                (true, false) => 1,
+                _ => 2,
+            });
+        }
+        dims
     }
 
     /// The place of a value, or of its part in the strip.

@@ -121,9 +121,9 @@ mod tests {
     fn lanes_give_the_words_of_one_sample_each() {
         let mut words = [[0; LANES]; 4];
         philox_lanes(100, [7, 2, 9], [0x1234, 0x9876], &mut words);
-        for i in 0..LANES {
-            let one = random::philox(random::counter(100 + i as u32, 7, 2, 9), [0x1234, 0x9876]);
-            assert_eq!(one, [words[0][i], words[1][i], words[2][i], words[3][i]]);
+        for (i, sample) in (100..).take(LANES).enumerate() {
+            let one = random::philox(random::counter(sample, 7, 2, 9), [0x1234, 0x9876]);
+            assert_eq!(one, words.map(|w| w[i]));
         }
     }
 }

@@ -120,6 +120,7 @@ impl Machine {
                                     own: slots,
                                     counters: [0; MAX_DEPTH],
                                     partials: &mut block.parts,
+                                    first: i == 0,
                                     packs: if short { &rest_packs[k] } else { &full_packs[k] },
                                     start: first,
                                     watched: (k, 0),
@@ -169,7 +170,10 @@ fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
             }
             _ => continue,
         };
-        let Target::Part(k) = target else { continue };
+        let Target::Part(k, whole) = target else { continue };
+        if *whole && matches!(step, Step::Product(_)) {
+            continue;
+        }
         match (&mut parts[*k], &plan.program.node(plan.partials[*k]).op) {
             (Part::Wide(x), Op::Reduce(how, ..)) => x.fill(start(*how)),
             (Part::Wide(x), _) => x.fill(0.0),
@@ -192,7 +196,7 @@ fn run_once(
     let mut watched = (segment, 0);
     for step in steps {
         match step {
-            Step::Finish(k, to) => finish(plan, *k, &mut once[to.slot][to.offset..], blocks),
+            Step::Finish(k, to, order) => finish(plan, *k, &mut once[to.slot][to.offset..], order, blocks),
             Step::Collect(v) => {
                 let (Some(view), ty) = (&plan.collected[v.index()], &plan.program.node(*v).ty) else { continue };
                 let buffer = &plan.buffers[view.buffer];
@@ -207,7 +211,7 @@ fn run_once(
             }
             step => {
                 let mut memory =
-                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], packs: &[], start: 0, watched };
+                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], first: true, packs: &[], start: 0, watched };
                 match step {
                     Step::Fused(s) => s.run_shared(&mut memory, registers, &|lend| {
                         let worker = rayon::current_thread_index().unwrap_or(0);
@@ -222,27 +226,58 @@ fn run_once(
     }
 }
 
-/// Adds the blocks' parts in their order.
-fn finish(plan: &Plan, k: usize, to: &mut [f32], blocks: &[Block]) {
-    let how = match &plan.program.node(plan.partials[k]).op {
-        Op::Reduce(how, ..) => Some(*how),
-        _ => None,
-    };
-    let sum = |at: usize, to: &mut [f32]| {
+/// Adds the blocks' parts in their order; the value's dimensions are `order`ed otherwise in parts of products.
+fn finish(plan: &Plan, k: usize, to: &mut [f32], (sizes, strides): &(Vec<usize>, Vec<usize>), blocks: &[Block]) {
+    let rows = plan.buffers[plan.view(plan.partials[k]).buffer].rows;
+    let to = &mut to[..rows];
+    if let Op::Reduce(how, ..) = &plan.program.node(plan.partials[k]).op {
         for (i, t) in to.iter_mut().enumerate() {
-            let mut wide = how.map_or(0.0, start);
-            let mut single = 0.0;
+            let mut sum = start(*how);
             for b in blocks {
-                match &b.parts[k] {
-                    Part::Wide(x) => wide = join(how.unwrap_or(crate::graph::Reduction::Sum), wide, x[at + i]),
-                    Part::Single(x) => single += x[at + i],
+                if let Part::Wide(x) = &b.parts[k] {
+                    sum = join(*how, sum, x[i]);
                 }
             }
-            *t = if how.is_some() { wide as f32 } else { single };
+            *t = sum as f32;
+        }
+        return;
+    }
+    let parts: Vec<&[f32]> =
+        blocks.iter().filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(x.as_slice()) } else { None }).collect();
+    let add = |to: &mut [f32], from: usize| {
+        to.copy_from_slice(&parts[0][from..][..to.len()]);
+        for part in &parts[1..] {
+            to.iter_mut().zip(&part[from..]).for_each(|(t, x)| *t += *x);
         }
     };
-    let rows = plan.buffers[plan.view(plan.partials[k]).buffer].rows;
-    to[..rows].par_chunks_mut(8192).enumerate().for_each(|(i, to)| sum(8192 * i, to));
+    let Some(last) = sizes.len().checked_sub(1) else {
+        add(to, 0);
+        return;
+    };
+    if sizes.len() == 1 && strides[0] == 1 {
+        to.par_chunks_mut(8192).enumerate().for_each(|(i, to)| add(to, 8192 * i));
+        return;
+    }
+    // Runs that stay together, in parallel if the outermost dimension is outermost in both orders.
+    let run = if strides[last] == 1 { last } else { sizes.len() };
+    let length = sizes[run..].iter().product::<usize>();
+    let inner: usize = sizes[1..].iter().product();
+    let mut part_strides = vec![0; sizes.len()];
+    let mut stride = 1;
+    for (s, n) in part_strides.iter_mut().zip(sizes).rev() {
+        *s = stride;
+        stride *= n;
+    }
+    let entries = |to: &mut [f32], first: usize, from: usize| {
+        walk(&sizes[from..run], [&part_strides[from..run], &strides[from..run]], [first, 0], &mut |[x, y]| {
+            add(&mut to[y..y + length], x);
+        });
+    };
+    if strides[0] == inner && run > 0 {
+        to.par_chunks_mut(inner).enumerate().for_each(|(i, to)| entries(to, i * inner, 1));
+    } else {
+        entries(to, 0, 0);
+    }
 }
 
 /// The dimensions of a value, lanes last.

@@ -24,6 +24,8 @@ pub(super) struct Memory<'a> {
     pub counters: [usize; MAX_DEPTH],
     /// Sums over samples: this block's parts, by their place in the plan.
     pub partials: &'a mut [Part],
+    /// Whether the tile is the first of its block.
+    pub first: bool,
     /// Packed matrices.
     pub packs: &'a [Vec<f32>],
     /// The first sample of the tile.

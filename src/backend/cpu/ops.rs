@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::code::{Host, Step};
-use super::compile::Compiler;
+use super::compile::{Compiler, dense};
 use super::dense::{Dense, Job};
 use super::draw::Drawing;
 use super::moves::{Count, From, Running};
@@ -208,9 +208,24 @@ impl Compiler<'_> {
     /// This tile's part of a sum over samples.
     pub fn partial(&self, v: ValueId, steps: &mut Vec<Step>) {
         let to = &self.view(v);
-        let target = Target::Part(self.part(v));
+        let target = Target::Part(self.part(v), self.strip.is_none());
         match &self.plan.program.node(v).op {
-            Op::Contract(spec, a, b) => steps.push(self.product(spec, *a, *b, to, target)),
+            Op::Contract(spec, a, b) => {
+                // A place that is ordered as parts are.
+                let dims = self.part_dims(v);
+                let mut place = to.clone();
+                for ((d, _), s) in dims.iter().zip(dense(&dims.iter().map(|d| d.1).collect::<Vec<_>>())) {
+                    match d {
+                        Dim::Axis(a) => {
+                            place.axes.retain(|(x, _)| x != a);
+                            place.axes.push((*a, s));
+                        }
+                        Dim::Shape(i) => place.shape[*i] = s,
+                        Dim::Lane => {}
+                    }
+                }
+                steps.push(self.product(spec, *a, *b, &place, target));
+            }
             Op::Reduce(how, axes, dims, a) => steps.push(self.reduce(*how, axes, dims, *a, to, target)),
             op => unreachable!("no sum over samples: {op:?}"),
         }

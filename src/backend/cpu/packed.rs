@@ -79,8 +79,75 @@ pub(super) fn multiply(
     }
 }
 
+/// A matrix where it lies: where its rows or its columns are neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix<'a> {
+    pub numbers: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+    /// From row to row, and from column to column; one of them is 1.
+    pub strides: [usize; 2],
+}
+
+/// C = W X, or C += W X, with W where it lies.
+pub(super) fn multiply_in_place(lanes: usize, w: Matrix<'_>, x: &[f32], x_stride: usize, c: &mut [f32], c_stride: usize, add: bool) {
+    match lanes {
+        64 => in_place_64(w, x, x_stride, c, c_stride, add),
+        32 => in_place_32(w, x, x_stride, c, c_stride, add),
+        16 => in_place_16(w, x, x_stride, c, c_stride, add),
+        _ => unreachable!("blocks are made for these numbers of lanes"),
+    }
+}
+
 macro_rules! kernel {
-    ($name:ident, $lanes:literal, $block:literal) => {
+    ($name:ident, $in_place:ident, $lanes:literal, $block:literal) => {
+        #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2"))]
+        fn $in_place(w: Matrix<'_>, x: &[f32], x_stride: usize, c: &mut [f32], c_stride: usize, add: bool) {
+            let [row, column] = w.strides;
+            for first in (0..w.rows).step_by($block) {
+                let mut sums = [[0.0_f32; $lanes]; $block];
+                let mut step = |x: &[f32], weights: [f32; $block]| {
+                    let x: &[f32; $lanes] = x.try_into().expect("as many lanes");
+                    for r in 0..$block {
+                        for l in 0..$lanes {
+                            sums[r][l] = x[l].mul_add(weights[r], sums[r][l]);
+                        }
+                    }
+                };
+                // Rows past the end repeat the last one; they are not stored.
+                if column == 1 {
+                    let rows: [&[f32]; $block] = std::array::from_fn(|r| {
+                        &w.numbers[(first + r).min(w.rows - 1) * row..][..w.columns]
+                    });
+                    for k in 0..w.columns {
+                        step(&x[k * x_stride..][..$lanes], std::array::from_fn(|r| rows[r][k]));
+                    }
+                } else if first + $block <= w.rows {
+                    for k in 0..w.columns {
+                        let weights: &[f32; $block] =
+                            w.numbers[first + k * column..][..$block].try_into().expect("a whole block");
+                        step(&x[k * x_stride..][..$lanes], *weights);
+                    }
+                } else {
+                    for k in 0..w.columns {
+                        let weights = std::array::from_fn(|r| w.numbers[(first + r).min(w.rows - 1) + k * column]);
+                        step(&x[k * x_stride..][..$lanes], weights);
+                    }
+                }
+                for (r, sums) in sums.iter().enumerate().take(w.rows - first) {
+                    let to: &mut [f32; $lanes] =
+                        (&mut c[(first + r) * c_stride..][..$lanes]).try_into().expect("as many lanes");
+                    if add {
+                        for l in 0..$lanes {
+                            to[l] += sums[l];
+                        }
+                    } else {
+                        *to = *sums;
+                    }
+                }
+            }
+        }
+
         #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2"))]
         #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
         fn $name(
@@ -120,6 +187,6 @@ macro_rules! kernel {
     };
 }
 
-kernel!(lanes_64, 64, 4);
-kernel!(lanes_32, 32, 8);
-kernel!(lanes_16, 16, 8);
+kernel!(lanes_64, in_place_64, 64, 4);
+kernel!(lanes_32, in_place_32, 32, 8);
+kernel!(lanes_16, in_place_16, 16, 8);

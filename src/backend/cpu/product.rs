@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::gemm::{Strides, gemm};
 use super::memory::{Memory, Part, Ptr};
-use super::packed::{Pack, block, multiply};
+use super::packed::{Matrix, Pack, block, multiply, multiply_in_place};
 use super::strided::{coalesce, walk};
 
 /// A class of dimensions: sizes, and strides of the operands that have it.
@@ -82,19 +82,32 @@ impl Class {
 pub(super) enum Target {
     /// Memory, overwritten or added to.
     Memory(Ptr, bool),
-    /// This block's part of the sum with that number, added to.
-    Part(usize),
+    /// This block's part of the sum with that number, added to; the first tile overwrites it if it does so in one step.
+    Part(usize, bool),
 }
 
 /// How a product is computed.
 #[derive(Clone, Debug)]
 enum Kernel {
-    /// Matrix products in a loop: sizes m, n, k, and whether they are too small for blocking.
-    Gemm { m: usize, n: usize, k: usize, a: Strides, b: Strides, c: Strides, tiny: bool },
+    /// Matrix products in a loop: sizes m, n, k, and how each is computed.
+    Gemm { m: usize, n: usize, k: usize, a: Strides, b: Strides, c: Strides, by: By },
     /// A packed matrix times lanes: its number, lanes, rows, columns, and the row strides of the factor and the result.
     Packed { pack: usize, lanes: usize, rows: usize, columns: usize, x: usize, c: usize },
+    /// Sums of products of neighbours: how many.
+    Dot { n: usize },
     /// Lane by lane: the number of lanes, and what `a`, `b` step by.
     Lanes { width: usize, a: usize, b: usize },
+}
+
+/// What computes a product of matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// Plain loops: too small for blocks.
+    Loops,
+    /// Blocks of rows by all lanes.
+    Lanes,
+    /// The library.
+    Library,
 }
 
 /// A contraction.
@@ -124,6 +137,17 @@ pub(super) struct Classes {
 }
 
 impl Classes {
+    /// Takes out a sum along which both operands lie side by side, where nothing else is shared between entries.
+    fn take_dot(&mut self) -> Option<usize> {
+        if self.rows.len() != 1 || self.columns.len() != 1 {
+            return None;
+        }
+        self.summed.coalesce();
+        let s = &self.summed.strides;
+        let unit = (0..self.summed.sizes.len()).find(|i| s[0][*i] == 1 && s[1][*i] == 1 && self.summed.sizes[*i] >= 8)?;
+        Some(self.summed.take(Some(unit)).0)
+    }
+
     /// The same with the operands in the other order.
     fn swapped(&self) -> Self {
         let swap = |class: &Class| {
@@ -153,8 +177,11 @@ impl Product {
             }
         }
         let mut outer = Class::new(3);
-        let kernel = if lanes {
-            let last = classes.batch.sizes.len() - 1;
+        let last = classes.batch.sizes.len().wrapping_sub(1);
+        let lanes = lanes && (0..2).all(|i| classes.batch.strides[i][last] <= 1);
+        let kernel = if let Some(n) = classes.take_dot() {
+            Kernel::Dot { n }
+        } else if lanes {
             let (width, s) = classes.batch.take(Some(last));
             Kernel::Lanes { width, a: s[0], b: s[1] }
         } else {
@@ -172,7 +199,13 @@ impl Product {
                 a: Strides { row: sm[0], column: sk[0] },
                 b: Strides { row: sk[1], column: sn[0] },
                 c: Strides { row: sm[1], column: sn[1] },
-                tiny: m * n * k < TINY,
+                by: if (sm[0] == 1 || sk[0] == 1) && sn == [1, 1] && block(n).is_some() {
+                    By::Lanes
+                } else if m * n * k < TINY {
+                    By::Loops
+                } else {
+                    By::Library
+                },
             }
         };
         for i in 0..classes.batch.sizes.len() {
@@ -237,10 +270,10 @@ impl Product {
                 self.into(&mut slot[at..], *add, self.left(memory), memory.read(&self.b));
                 memory.put(p, slot);
             }
-            Target::Part(k) => {
+            Target::Part(k, whole) => {
                 let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Vec::new()));
                 if let Part::Single(c) = &mut part {
-                    self.into(c, true, self.left(memory), memory.read(&self.b));
+                    self.into(c, !(memory.first && *whole), self.left(memory), memory.read(&self.b));
                 }
                 memory.partials[*k] = part;
             }
@@ -341,13 +374,20 @@ impl Product {
 
     fn kernel(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32], empty: bool) {
         match &self.kernel {
-            Kernel::Gemm { m, n, k, a: sa, b: sb, c: sc, tiny } => {
+            Kernel::Gemm { m, n, k, a: sa, b: sb, c: sc, by } => {
                 let k = if empty { 0 } else { *k };
-                if *tiny || k == 0 {
-                    tiny_gemm([*m, *n, k], c, *sc, add, a, *sa, b, *sb);
-                } else {
-                    gemm(*m, *n, k, c, *sc, add, a, *sa, b, *sb);
+                match by {
+                    By::Lanes if k > 0 => {
+                        let w = Matrix { numbers: a, rows: *m, columns: k, strides: [sa.row, sa.column] };
+                        multiply_in_place(*n, w, b, sb.row, c, sc.row, add);
+                    }
+                    By::Library if k > 0 => gemm(*m, *n, k, c, *sc, add, a, *sa, b, *sb),
+                    _ => tiny_gemm([*m, *n, k], c, *sc, add, a, *sa, b, *sb),
                 }
+            }
+            Kernel::Dot { n } => {
+                let sum = if empty { 0.0 } else { dot(&a[..*n], &b[..*n]) };
+                c[0] = if add { c[0] + sum } else { sum };
             }
             Kernel::Packed { lanes, rows, columns, x, c: stride, .. } => {
                 multiply(*lanes, *rows, if empty { 0 } else { *columns }, a, b, *x, c, *stride, add);
@@ -374,6 +414,28 @@ impl Product {
             }
         }
     }
+}
+
+/// A sum of products in sixteen columns.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 16];
+    let (mut x, mut y) = (a.chunks_exact(16), b.chunks_exact(16));
+    for (x, y) in (&mut x).zip(&mut y) {
+        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *s = x.mul_add(*y, *s);
+        }
+    }
+    let mut sum = 0.0;
+    for (x, y) in x.remainder().iter().zip(y.remainder()) {
+        sum = x.mul_add(*y, sum);
+    }
+    for width in [8, 4, 2, 1] {
+        for i in 0..width {
+            sums[i] += sums[i + width];
+        }
+    }
+    sum + sums[0]
 }
 
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]

@@ -28,7 +28,7 @@ impl Reduce {
                 self.write(&mut slot[at..], *add, memory.read(&self.from));
                 memory.put(p, slot);
             }
-            Target::Part(k) => {
+            Target::Part(k, _) => {
                 let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Vec::new()));
                 if let Part::Wide(to) = &mut part {
                     let from = memory.read(&self.from);
