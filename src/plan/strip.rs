@@ -50,7 +50,13 @@ enum Along {
     Other,
 }
 
-fn cut_list(plan: &mut Plan, items: Vec<Item>, cache: usize, touches: &BTreeMap<usize, usize>, outputs: &BTreeSet<usize>) -> Vec<Item> {
+fn cut_list(
+    plan: &mut Plan,
+    items: Vec<Item>,
+    cache: usize,
+    touches: &BTreeMap<usize, usize>,
+    outputs: &BTreeSet<usize>,
+) -> Vec<Item> {
     let producers: BTreeMap<ValueId, usize> =
         items.iter().enumerate().flat_map(|(i, item)| produced(item).into_iter().map(move |v| (v, i))).collect();
     let mut out = Vec::new();
@@ -172,7 +178,11 @@ fn along(plan: &Plan, item: &Item, axis: AxisId) -> Along {
     match &node.op {
         Op::Contract(spec, ..) if spec.axes.contains(&axis) => Along::Sum,
         Op::Reduce(how, axes, ..) if axes.contains(&axis) => {
-            if partial || *how == Reduction::Sum { Along::Sum } else { Along::Other }
+            if partial || *how == Reduction::Sum {
+                Along::Sum
+            } else {
+                Along::Other
+            }
         }
         Op::Contract(..) | Op::Reduce(..) if node.ty.varies(axis) && !partial => Along::Pointwise,
         Op::Concat(..)
@@ -221,7 +231,8 @@ fn reads(plan: &Plan, item: &Item) -> Vec<ValueId> {
                     regions.insert(RegionId(i as u32));
                 }
             }
-            let inside = plan.program.nodes.iter().filter(|n| regions.contains(&n.region)).flat_map(|n| n.op.operands());
+            let inside =
+                plan.program.nodes.iter().filter(|n| regions.contains(&n.region)).flat_map(|n| n.op.operands());
             let mut all: Vec<_> = inside.chain(operands(&l.scan)).collect();
             all.retain(|v| plan.program.node(*v).region == RegionId::ROOT);
             all

@@ -153,7 +153,12 @@ impl Fused {
     }
 
     /// Runs the group on all workers; `work` lends out registers.
-    pub fn run_shared(&self, memory: &mut Memory<'_>, registers: &mut Registers, work: &(impl Fn(&mut dyn FnMut(&mut Registers)) + Sync)) {
+    pub fn run_shared(
+        &self,
+        memory: &mut Memory<'_>,
+        registers: &mut Registers,
+        work: &(impl Fn(&mut dyn FnMut(&mut Registers)) + Sync),
+    ) {
         let Some(share) = self.share() else {
             self.run(memory, registers);
             return;
@@ -255,7 +260,8 @@ impl Fused {
                 Source::Stored(k) => &outs[k][place..place + len],
                 Source::Memory(k) | Source::Rows(k) => &memory.read(&self.loads[k].ptr)[linear..linear + len],
             };
-            let scalar = |k: usize, r: usize| memory.read(&self.loads[k].ptr)[self.row_offset(&self.loads[k].strides, row + r)];
+            let scalar =
+                |k: usize, r: usize| memory.read(&self.loads[k].ptr)[self.row_offset(&self.loads[k].strides, row + r)];
             match (i.what, i.from) {
                 (Do::Fill(x), _) => out.fill(x),
                 (Do::Unary(f), [a, ..]) => unary(f, out, read(a)),

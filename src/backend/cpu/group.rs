@@ -76,7 +76,8 @@ impl Compiler<'_> {
             members.iter().zip(&operands).all(|(v, o)| {
                 let reads = o.iter().filter(|o| matches!(o, Operand::Load(x) if *x == k)).count();
                 let numbers = o.iter().any(|o| matches!(o, Operand::Number(_)));
-                let other = o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows_alone(&sizes, &strides[*x])));
+                let other =
+                    o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows_alone(&sizes, &strides[*x])));
                 reads == 0 || (reads == 1 && !numbers && !other && matches!(program.node(*v).op, Op::Binary(..)))
             })
         };

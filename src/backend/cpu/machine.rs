@@ -81,7 +81,19 @@ impl Machine {
         let once = slots(&plan.once, 1);
         let packs = |code: &[Code]| code.iter().map(|c| c.packs.iter().map(|p| vec![0.0; p.len()]).collect()).collect();
         let (full_packs, rest_packs) = (packs(&full), packs(&rest));
-        Self { plan, full, rest, full_packs, rest_packs, once, blocks, workers, registers: Registers::default(), pool, ready: None }
+        Self {
+            plan,
+            full,
+            rest,
+            full_packs,
+            rest_packs,
+            once,
+            blocks,
+            workers,
+            registers: Registers::default(),
+            pool,
+            ready: None,
+        }
     }
 
     /// One run: the outputs, and what was found not to be finite if every value is watched.
@@ -210,8 +222,16 @@ fn run_once(
                 once[buffer.slot] = to;
             }
             step => {
-                let mut memory =
-                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], first: true, packs: &[], start: 0, watched };
+                let mut memory = Memory {
+                    shared: &[],
+                    own: once,
+                    counters: [0; MAX_DEPTH],
+                    partials: &mut [],
+                    first: true,
+                    packs: &[],
+                    start: 0,
+                    watched,
+                };
                 match step {
                     Step::Fused(s) => s.run_shared(&mut memory, registers, &|lend| {
                         let worker = rayon::current_thread_index().unwrap_or(0);
@@ -242,8 +262,10 @@ fn finish(plan: &Plan, k: usize, to: &mut [f32], (sizes, strides): &(Vec<usize>,
         }
         return;
     }
-    let parts: Vec<&[f32]> =
-        blocks.iter().filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(x.as_slice()) } else { None }).collect();
+    let parts: Vec<&[f32]> = blocks
+        .iter()
+        .filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(x.as_slice()) } else { None })
+        .collect();
     let add = |to: &mut [f32], from: usize| {
         to.copy_from_slice(&parts[0][from..][..to.len()]);
         for part in &parts[1..] {

@@ -61,7 +61,9 @@ impl Compiler<'_> {
                 }
                 steps.push(Step::Drawing(d));
             }
-            Op::Contract(spec, a, b) => steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to), self.adds(&spec.axes)))),
+            Op::Contract(spec, a, b) => {
+                steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to), self.adds(&spec.axes))))
+            }
             Op::Reduce(how, axes, dims, a) => {
                 steps.push(self.reduce(*how, axes, dims, *a, to, Target::Memory(self.ptr(to), self.adds(axes))));
             }
@@ -339,15 +341,7 @@ impl Compiler<'_> {
         Step::Product(Product::new(self.ptr(va), self.ptr(vb), target, classes, unit.is_some(), &mut packs))
     }
 
-    fn reduce(
-        &self,
-        how: Reduction,
-        axes: &[AxisId],
-        dims: &[usize],
-        a: ValueId,
-        to: &View,
-        target: Target,
-    ) -> Step {
+    fn reduce(&self, how: Reduction, axes: &[AxisId], dims: &[usize], a: ValueId, to: &View, target: Target) -> Step {
         let from = &self.view(a);
         let reduced = |d: &Dim| match d {
             Dim::Axis(x) => axes.contains(x),

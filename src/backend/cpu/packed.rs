@@ -90,7 +90,15 @@ pub(super) struct Matrix<'a> {
 }
 
 /// C = W X, or C += W X, with W where it lies.
-pub(super) fn multiply_in_place(lanes: usize, w: Matrix<'_>, x: &[f32], x_stride: usize, c: &mut [f32], c_stride: usize, add: bool) {
+pub(super) fn multiply_in_place(
+    lanes: usize,
+    w: Matrix<'_>,
+    x: &[f32],
+    x_stride: usize,
+    c: &mut [f32],
+    c_stride: usize,
+    add: bool,
+) {
     match lanes {
         64 => in_place_64(w, x, x_stride, c, c_stride, add),
         32 => in_place_32(w, x, x_stride, c, c_stride, add),
@@ -116,9 +124,8 @@ macro_rules! kernel {
                 };
                 // Rows past the end repeat the last one; they are not stored.
                 if column == 1 {
-                    let rows: [&[f32]; $block] = std::array::from_fn(|r| {
-                        &w.numbers[(first + r).min(w.rows - 1) * row..][..w.columns]
-                    });
+                    let rows: [&[f32]; $block] =
+                        std::array::from_fn(|r| &w.numbers[(first + r).min(w.rows - 1) * row..][..w.columns]);
                     for k in 0..w.columns {
                         step(&x[k * x_stride..][..$lanes], std::array::from_fn(|r| rows[r][k]));
                     }

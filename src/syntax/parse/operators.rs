@@ -88,7 +88,7 @@ impl Builder<'_> {
     }
 
     /// Signs before an operand, its power, and a `with` behind it.
-    fn factor(&mut self, children: &mut Children<'_>) -> Expr {
+    pub(super) fn factor(&mut self, children: &mut Children<'_>) -> Expr {
         let prefixes = children.take_all(Rule::prefix);
         let operand = children.next();
         let mut value = self.operand(operand);
