@@ -153,7 +153,12 @@ impl Fused {
     }
 
     /// Runs the group on all workers; `work` lends out registers.
-    pub fn run_shared(&self, memory: &mut Memory<'_>, registers: &mut Registers, work: &(impl Fn(&mut dyn FnMut(&mut Registers)) + Sync)) {
+    pub fn run_shared(
+        &self,
+        memory: &mut Memory<'_>,
+        registers: &mut Registers,
+        work: &(impl Fn(&mut dyn FnMut(&mut Registers)) + Sync),
+    ) {
         let Some(share) = self.share() else {
             self.run(memory, registers);
             return;

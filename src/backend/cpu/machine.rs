@@ -81,7 +81,19 @@ impl Machine {
         let once = slots(&plan.once, 1);
         let packs = |code: &[Code]| code.iter().map(|c| c.packs.iter().map(|p| vec![0.0; p.len()]).collect()).collect();
         let (full_packs, rest_packs) = (packs(&full), packs(&rest));
-        Self { plan, full, rest, full_packs, rest_packs, once, blocks, workers, registers: Registers::default(), pool, ready: None }
+        Self {
+            plan,
+            full,
+            rest,
+            full_packs,
+            rest_packs,
+            once,
+            blocks,
+            workers,
+            registers: Registers::default(),
+            pool,
+            ready: None,
+        }
     }
 
     /// One run: the outputs, and what was found not to be finite if every value is watched.
@@ -166,6 +178,7 @@ fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
             Step::Reduce(r) => &r.to,
             Step::Loop(l) => {
                 clear(plan, &l.body, parts);
+                clear(plan, &l.after, parts);
                 continue;
             }
             _ => continue,
@@ -210,8 +223,16 @@ fn run_once(
                 once[buffer.slot] = to;
             }
             step => {
-                let mut memory =
-                    Memory { shared: &[], own: once, counters: [0; MAX_DEPTH], partials: &mut [], first: true, packs: &[], start: 0, watched };
+                let mut memory = Memory {
+                    shared: &[],
+                    own: once,
+                    counters: [0; MAX_DEPTH],
+                    partials: &mut [],
+                    first: true,
+                    packs: &[],
+                    start: 0,
+                    watched,
+                };
                 match step {
                     Step::Fused(s) => s.run_shared(&mut memory, registers, &|lend| {
                         let worker = rayon::current_thread_index().unwrap_or(0);
@@ -292,14 +313,7 @@ fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
 }
 
 /// Hands every number of a value, with its place under `strides`, to `put`.
-fn gather(
-    plan: &Plan,
-    once: &[Vec<f32>],
-    blocks: &[Block],
-    v: ValueId,
-    strides: &[usize],
-    mut put: impl FnMut(usize, f32),
-) {
+fn gather(plan: &Plan, once: &[Vec<f32>], blocks: &[Block], v: ValueId, strides: &[usize], mut put: impl FnMut(usize, f32)) {
     let view = plan.view(v);
     let buffer = &plan.buffers[view.buffer];
     let mut copy = |from: &[f32], width: usize, lanes: usize, base: usize, view: &View| {
