@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::absorb::absorb;
 use super::cost::cost;
 use super::error::{Error, TooMany};
 use super::lifetime::assign_slots;
@@ -84,6 +85,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         cost,
     };
     if options.fuse {
+        absorb(&mut plan, options.cache);
         cut(&mut plan, options.cache);
     }
     assign_slots(&mut plan);

@@ -86,12 +86,8 @@ fn share(buffers: &mut [Buffer], lives: &[Option<Life>], space: Space, reuse: bo
 impl Walk<'_> {
     fn touch(&mut self, buffer: usize) {
         let at = self.position;
-        let life = self.lives[buffer].get_or_insert(Life {
-            from: at,
-            to: at,
-            first_segment: self.segment,
-            last_segment: self.segment,
-        });
+        let life =
+            self.lives[buffer].get_or_insert(Life { from: at, to: at, first_segment: self.segment, last_segment: self.segment });
         life.to = life.to.max(at);
         life.last_segment = self.segment;
         // What stems from outside of a loop is needed again at its next step.
@@ -160,7 +156,8 @@ impl Walk<'_> {
                     self.touch_value(*outer);
                 }
                 let start = self.position;
-                let end = start + count(&l.body) + l.after.len() + 1;
+                let tail: &[Item] = l.tail.as_ref().map_or(&[], |t| &t.body);
+                let end = start + count(&l.body) + l.after.len() + count(tail) + 1;
                 self.scopes.push((start, end));
                 for item in &l.body {
                     self.item(item);
@@ -169,6 +166,9 @@ impl Walk<'_> {
                     self.position += 1;
                     self.touch(c.from.buffer);
                     self.touch(c.to.buffer);
+                }
+                for item in tail {
+                    self.item(item);
                 }
                 self.scopes.pop();
                 self.position = end;
@@ -218,7 +218,7 @@ fn count(items: &[Item]) -> usize {
     items
         .iter()
         .map(|item| match item {
-            Item::Loop(l) => 2 + count(&l.body) + l.after.len(),
+            Item::Loop(l) => 2 + count(&l.body) + l.after.len() + l.tail.as_ref().map_or(0, |t| count(&t.body)),
             Item::Strip(s) => 2 + count(&s.body),
             _ => 1,
         })

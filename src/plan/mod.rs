@@ -20,6 +20,7 @@
 //! A value of a tile is a table of *rows*, one per index of its other axes and its shape; a row holds one number per
 //! lane. A value without the sample axis has rows of one number. Strides and offsets count rows.
 
+mod absorb;
 mod build;
 mod cost;
 mod elementwise;
@@ -130,6 +131,8 @@ pub struct Loop {
     pub body: Vec<Item>,
     /// After it.
     pub after: Vec<Copy>,
+    /// Sums over what the steps computed, one step at a time.
+    pub tail: Option<Strip>,
 }
 
 /// When a segment runs.

@@ -40,8 +40,8 @@ pub(super) fn cut(plan: &mut Plan, cache: usize) {
 }
 
 /// How an item relates to an axis.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Along {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Along {
     /// Each entry alone.
     Pointwise,
     /// Adds over it.
@@ -164,7 +164,7 @@ fn first_axis(plan: &Plan, item: &Item) -> Option<AxisId> {
     ty.axes.iter().copied().find(|a| Some(*a) != plan.tile)
 }
 
-fn along(plan: &Plan, item: &Item, axis: AxisId) -> Along {
+pub(super) fn along(plan: &Plan, item: &Item, axis: AxisId) -> Along {
     let program = &plan.program;
     let v = match item {
         Item::Fused(members) => {
@@ -202,7 +202,7 @@ fn along(plan: &Plan, item: &Item, axis: AxisId) -> Along {
 }
 
 /// The values an item computes.
-fn produced(item: &Item) -> Vec<ValueId> {
+pub(super) fn produced(item: &Item) -> Vec<ValueId> {
     match item {
         Item::Fused(members) => members.clone(),
         Item::Op(v) | Item::Finish(v) => vec![*v],
@@ -212,7 +212,7 @@ fn produced(item: &Item) -> Vec<ValueId> {
 }
 
 /// The values an item reads.
-fn reads(plan: &Plan, item: &Item) -> Vec<ValueId> {
+pub(super) fn reads(plan: &Plan, item: &Item) -> Vec<ValueId> {
     let operands = |v: &ValueId| plan.program.node(*v).op.operands();
     match item {
         Item::Fused(members) => {
@@ -235,13 +235,14 @@ fn reads(plan: &Plan, item: &Item) -> Vec<ValueId> {
                 plan.program.nodes.iter().filter(|n| regions.contains(&n.region)).flat_map(|n| n.op.operands());
             let mut all: Vec<_> = inside.chain(operands(&l.scan)).collect();
             all.retain(|v| plan.program.node(*v).region == RegionId::ROOT);
+            all.extend(l.tail.iter().flat_map(|t| &t.body).flat_map(|item| reads(plan, item)));
             all
         }
     }
 }
 
 /// Follows views to the values of this list that back them; `whole` if entries of the axis do not stay in place.
-fn bases(
+pub(super) fn bases(
     plan: &Plan,
     v: ValueId,
     axis: AxisId,
@@ -265,7 +266,7 @@ fn bases(
 }
 
 /// How often each buffer is touched by items.
-fn touches<'a>(plan: &Plan, items: impl Iterator<Item = &'a Item>) -> BTreeMap<usize, usize> {
+pub(super) fn touches<'a>(plan: &Plan, items: impl Iterator<Item = &'a Item>) -> BTreeMap<usize, usize> {
     let mut counts = BTreeMap::new();
     let mut touch = |v: ValueId| {
         if let Some(view) = &plan.views[v.index()] {

@@ -59,6 +59,11 @@ impl Compiler<'_> {
         steps
     }
 
+    /// The same inside of a strip.
+    fn inside<'b>(&'b self, strip: &'b Strip) -> Compiler<'b> {
+        Compiler { strip: Some(strip), ..*self }
+    }
+
     fn item(&self, item: &Item, steps: &mut Vec<Step>) {
         match item {
             Item::Fused(members) => steps.push(Step::Fused(self.fused(members))),
@@ -76,13 +81,12 @@ impl Compiler<'_> {
             }
             Item::Collect(v) => steps.push(Step::Collect(*v)),
             Item::Strip(strip) => {
-                let inner = Compiler { strip: Some(&**strip), ..*self };
                 steps.push(Step::Loop(Box::new(Looped {
                     depth: 0,
                     size: strip.count,
                     reverse: false,
                     before: strip.sums.iter().map(|v| self.fill(&self.view(*v), self.ty(*v), 0.0)).collect(),
-                    body: inner.items(&strip.body),
+                    body: self.inside(strip).items(&strip.body),
                     after: Vec::new(),
                 })));
             }
@@ -92,7 +96,12 @@ impl Compiler<'_> {
                 reverse: l.reverse,
                 before: l.before.iter().map(|c| self.copy(c)).collect(),
                 body: self.items(&l.body),
-                after: l.after.iter().map(|c| self.copy(c)).collect(),
+                after: l
+                    .after
+                    .iter()
+                    .map(|c| self.copy(c))
+                    .chain(l.tail.iter().flat_map(|t| self.inside(t).items(&t.body)))
+                    .collect(),
             }))),
         }
     }
