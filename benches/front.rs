@@ -38,5 +38,10 @@ fn main() {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     };
-    println!("{} lines: parse {:.1} ms, check {:.1} ms", text.lines().count(), median(&mut reading), median(&mut checking));
+    println!(
+        "{} lines: parse {:.1} ms, check {:.1} ms",
+        text.lines().count(),
+        median(&mut reading),
+        median(&mut checking)
+    );
 }

@@ -81,7 +81,10 @@ impl<'a> Lowerer<'a> {
                         // The law of a problem's first state is drawn where it is asked for.
                         Value::Tensor(v) => v,
                         other => {
-                            return Err(fault(law.span, format!("expected a law to draw from, found {}", other.kind())));
+                            return Err(fault(
+                                law.span,
+                                format!("expected a law to draw from, found {}", other.kind()),
+                            ));
                         }
                     };
                     scope.bind(&name.key, Value::Tensor(v));

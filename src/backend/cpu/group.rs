@@ -34,7 +34,8 @@ impl Compiler<'_> {
     pub fn fused(&self, members: &[ValueId]) -> Fused {
         let program = &self.plan.program;
         let ty = self.ty(members[0]);
-        let stored: Vec<View> = members.iter().filter(|v| self.plan.views[v.index()].is_some()).map(|v| self.view(*v)).collect();
+        let stored: Vec<View> =
+            members.iter().filter(|v| self.plan.views[v.index()].is_some()).map(|v| self.view(*v)).collect();
         let dims = stored.first().map_or_else(|| self.dims(ty), |view| self.dims_by(ty, view));
         let mut loads: Vec<View> = Vec::new();
         let operands: Vec<Vec<Operand>> = members

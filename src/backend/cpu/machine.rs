@@ -315,7 +315,14 @@ fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
 }
 
 /// Hands every number of a value, with its place under `strides`, to `put`.
-fn gather(plan: &Plan, once: &[Vec<f32>], blocks: &[Block], v: ValueId, strides: &[usize], mut put: impl FnMut(usize, f32)) {
+fn gather(
+    plan: &Plan,
+    once: &[Vec<f32>],
+    blocks: &[Block],
+    v: ValueId,
+    strides: &[usize],
+    mut put: impl FnMut(usize, f32),
+) {
     let view = plan.view(v);
     let buffer = &plan.buffers[view.buffer];
     let mut copy = |from: &[f32], width: usize, lanes: usize, base: usize, view: &View| {

@@ -300,7 +300,8 @@ impl Product {
         let mut left = &mut slot[at..];
         let mut work = Vec::new();
         for (i, share) in shares.iter().enumerate() {
-            let (now, later) = std::mem::take(&mut left).split_at_mut(if i + 1 < shares.len() { share.1 * stride } else { 0 });
+            let (now, later) =
+                std::mem::take(&mut left).split_at_mut(if i + 1 < shares.len() { share.1 * stride } else { 0 });
             // The last share has what is left.
             if i + 1 < shares.len() {
                 work.push((share, now));
@@ -445,7 +446,16 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-fn tiny_gemm([m, n, k]: [usize; 3], c: &mut [f32], cs: Strides, add: bool, a: &[f32], sa: Strides, b: &[f32], sb: Strides) {
+fn tiny_gemm(
+    [m, n, k]: [usize; 3],
+    c: &mut [f32],
+    cs: Strides,
+    add: bool,
+    a: &[f32],
+    sa: Strides,
+    b: &[f32],
+    sb: Strides,
+) {
     for i in 0..m {
         for j in 0..n {
             let mut sum = 0.0;
