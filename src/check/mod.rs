@@ -4,7 +4,6 @@
 //! a [`Checked`] program, or errors, as many independent ones as there are. May not know: how anything runs.
 
 mod builtin;
-mod depth;
 mod names;
 mod overrides;
 mod size;
@@ -21,7 +20,7 @@ use crate::syntax::tree::ItemKind;
 use crate::typed::{Checked, Module};
 
 /// The stack of the thread that checks. Layers and functions recurse as deep as their text says, up to a limit that is
-/// counted in calls, and a tree that is refused for its depth is dropped here: the stack has to hold that.
+/// counted in calls: the stack has to hold that.
 const STACK: usize = 512 << 20;
 
 /// Checks a program whose files were parsed; `None` after an error, also one that was in `sink` before.
@@ -52,9 +51,6 @@ fn check_here(
 ) -> Option<Checked> {
     if let Some(entry) = modules.last_mut() {
         overrides::apply_overrides(&mut entry.tree, overrides, sink, map);
-    }
-    for module in &modules {
-        depth::bound_depth(&module.tree, sink);
     }
     if sink.has_errors() || modules.is_empty() {
         return None;

@@ -90,6 +90,24 @@ impl<'i> Children<'i> {
         self.pairs.clone().count()
     }
 
+    /// How many levels the operators among the children add to a tree.
+    pub fn levels(&self) -> usize {
+        let adds = |pair: &Pair<'_>| {
+            matches!(
+                pair.as_rule(),
+                Rule::infix
+                    | Rule::kw_not
+                    | Rule::chain_op
+                    | Rule::prefix
+                    | Rule::exponent
+                    | Rule::with
+                    | Rule::lambda
+                    | Rule::conditional
+            )
+        };
+        self.pairs.clone().filter(adds).count()
+    }
+
     /// The next child's rule.
     pub fn rule(&mut self) -> Option<Rule> {
         while self.pairs.next_if(|pair| is_keyword(pair.as_rule())).is_some() {}

@@ -14,7 +14,7 @@ impl Builder<'_> {
     pub fn expr(&mut self, pair: Pair<'_>) -> Expr {
         let span = self.span(&pair);
         let children = Children::of(pair);
-        self.deeper(children.count(), span, |builder| builder.expr_of(children))
+        self.deeper(children.levels(), span, |builder| builder.expr_of(children))
     }
 
     fn expr_of(&mut self, mut children: Children<'_>) -> Expr {
@@ -68,8 +68,7 @@ impl Builder<'_> {
     pub fn chain(&mut self, pair: Pair<'_>) -> Expr {
         let span = self.span(&pair);
         let children = Children::of(pair);
-        // One factor alone makes no node.
-        self.deeper(children.count() - 1, span, |builder| builder.chain_of(children))
+        self.deeper(children.levels(), span, |builder| builder.chain_of(children))
     }
 
     fn chain_of(&mut self, mut children: Children<'_>) -> Expr {
@@ -95,7 +94,7 @@ impl Builder<'_> {
         if let Some(exponent) = children.take_if(Rule::exponent) {
             let span = self.span(&exponent);
             let mut parts = Children::of(exponent);
-            let exponent = self.deeper(parts.count(), span, |builder| builder.factor(&mut parts));
+            let exponent = self.deeper(1 + parts.levels(), span, |builder| builder.factor(&mut parts));
             let span = value.span.to(exponent.span);
             let kind = ExprKind::Binary(BinaryOp::Power, Spelling::Word, Box::new(value), Box::new(exponent));
             value = Expr { kind, span };
