@@ -62,7 +62,7 @@ impl Compiler<'_> {
                 steps.push(Step::Drawing(d));
             }
             Op::Contract(spec, a, b) => {
-                steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to), self.adds(&spec.axes))))
+                steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to), self.adds(&spec.axes))));
             }
             Op::Reduce(how, axes, dims, a) => {
                 steps.push(self.reduce(*how, axes, dims, *a, to, Target::Memory(self.ptr(to), self.adds(axes))));
