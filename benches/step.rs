@@ -9,8 +9,8 @@ use ndarray::{ArrayD, IxDyn};
 use socrun::backend::cpu::Cpu;
 use socrun::backend::{Executor, Feed};
 use socrun::graph::{
-    AxisKind, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, RegionId, Scan, ScanOutput, Type, Unary,
-    ValueId,
+    AxisKind, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, RegionId, Scan, ScanOutput,
+    Type, Unary, ValueId,
 };
 use socrun::transform::vjp;
 

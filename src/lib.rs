@@ -2,16 +2,16 @@
 //!
 //! text → [`source`] → [`syntax`] → [`check`] → [`lower`] → [`transform`] → [`plan`] → [`run`] → [`report`]
 
-pub mod diagnostic;
-pub mod source;
-pub mod syntax;
-pub mod typed;
+pub mod backend;
 pub mod check;
+pub mod cli;
+pub mod diagnostic;
 pub mod graph;
 pub mod lower;
-pub mod transform;
 pub mod plan;
-pub mod backend;
-pub mod run;
 pub mod report;
-pub mod cli;
+pub mod run;
+pub mod source;
+pub mod syntax;
+pub mod transform;
+pub mod typed;

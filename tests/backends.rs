@@ -6,8 +6,8 @@ use socrun::backend::cpu::Cpu;
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
 use socrun::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Reduction, RegionId, Scan,
-    ScanOutput, StateInfo, Type, Unary, ValueId, verify,
+    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Reduction,
+    RegionId, Scan, ScanOutput, StateInfo, Type, Unary, ValueId, verify,
 };
 use socrun::plan;
 use socrun::transform::vjp;
@@ -103,7 +103,10 @@ fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>]
                 );
             }
             for other in &got[1..] {
-                assert!(got[0][i].iter().zip(other[i].iter()).all(|(a, b)| a.to_bits() == b.to_bits()), "threads change bits");
+                assert!(
+                    got[0][i].iter().zip(other[i].iter()).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "threads change bits"
+                );
             }
         }
     }
@@ -481,7 +484,11 @@ fn euler(t: &mut Bench, axis: AxisId, x0: ValueId, slices: &[ValueId], reverse: 
         slices: arguments,
         stacked: vec![x, active],
     });
-    (t.b.output(scan, ScanOutput::Final(0)), t.b.output(scan, ScanOutput::Stacked(0)), t.b.output(scan, ScanOutput::Stacked(1)))
+    (
+        t.b.output(scan, ScanOutput::Final(0)),
+        t.b.output(scan, ScanOutput::Stacked(0)),
+        t.b.output(scan, ScanOutput::Stacked(1)),
+    )
 }
 
 #[test]
@@ -747,7 +754,8 @@ fn random_programs() {
                 _ => {
                     let along = all[1 + pick(2)];
                     if axes.contains(&along) {
-                        let of = t.b.push(Op::CumulativeSum { axis: along, reverse: pick(2) == 0, exclusive: false, of: x });
+                        let of =
+                            t.b.push(Op::CumulativeSum { axis: along, reverse: pick(2) == 0, exclusive: false, of: x });
                         let to = if along == time { other } else { time };
                         if axes.contains(&to) { of } else { t.b.push(Op::Rename { from: along, to, of }) }
                     } else {

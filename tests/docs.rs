@@ -5,6 +5,8 @@
 //! `soc part` stands in a measurement, and a line of it that ends in a comment `// 1.5` has that value; `soc fail "text"`
 //! is a file with an error whose rendering holds the text.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads its own files")]
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use socrun::graph::Program;
 use socrun::lower::{Cell, Outline, Stage, cell, outline};
 use socrun::run::{Loaded, Machine, Outcome, Silent, run_cell};
 use socrun::source::SourceMap;
-use socrun::syntax::{Entry, load_all};
+use socrun::syntax::{Entry, Mode, format, load_all};
 
 /// What surrounds a `soc part` block.
 const BEFORE: &str = "\
@@ -119,7 +121,8 @@ fn lowered(entry: Entry<'_>) -> Result<(Outline, Vec<Cell>), String> {
     let outline = outline(&checked);
     let mut choices = vec![Vec::new()];
     for (_, labels) in &outline.sweep {
-        let longer = |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
+        let longer =
+            |chosen: &Vec<usize>| (0..labels.len()).map(|i| [chosen.as_slice(), &[i]].concat()).collect::<Vec<_>>();
         choices = choices.iter().flat_map(longer).collect();
     }
     let mut cells = Vec::new();
@@ -188,6 +191,22 @@ fn whole_files_lower() {
     expect_none(soc_blocks("").into_iter().filter_map(wrong).collect());
 }
 
+/// What `socrun fmt` would leave as it is.
+#[test]
+fn texts_are_laid_out() {
+    let mut texts: Vec<(String, String)> =
+        ["", "run"].into_iter().flat_map(soc_blocks).map(|block| (block.place(), block.text)).collect();
+    for path in files("experiments/gallery", "soc") {
+        texts.push((path.display().to_string(), fs::read_to_string(&path).expect("readable")));
+    }
+    let wrong = |(place, text): (String, String)| match format(&text, 1, Mode::Keep) {
+        Ok(laid) if laid == text => None,
+        Ok(laid) => Some(format!("{place}: laid out it is\n{laid}")),
+        Err(_) => Some(format!("{place}: does not parse")),
+    };
+    expect_none(texts.into_iter().filter_map(wrong).collect());
+}
+
 #[test]
 fn whole_files_run() {
     let wrong = |block: Block| {
@@ -202,8 +221,8 @@ fn parts_have_their_values() {
     let mut compared = 0;
     let mut wrong = Vec::new();
     for block in soc_blocks("part") {
-        let inside: String = block.text.lines().map(|line| format!("  {line}\n")).collect();
-        let text = format!("{BEFORE}{inside}}}\n");
+        let inside = block.text.lines().collect::<Vec<_>>().join("\n  ");
+        let text = format!("{BEFORE}  {inside}\n}}\n");
         let entry = Entry::Text { name: "part.soc", text: &text, folder: None };
         let ran = lowered(entry).and_then(|(_, mut cells)| run(cells.remove(0), &Plain));
         let outcome = match ran {
@@ -284,7 +303,11 @@ fn every_code_that_is_raised_is_in_the_table() {
             for rest in text.split("code(soc::").skip(1).chain(text.split("code(\"soc::").skip(1)) {
                 let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 let code = format!("soc::{word}");
-                assert!(CODES.iter().any(|known| known.code == code), "{}: `{code}` is not in the table", path.display());
+                assert!(
+                    CODES.iter().any(|known| known.code == code),
+                    "{}: `{code}` is not in the table",
+                    path.display()
+                );
                 raised += 1;
             }
         }
@@ -310,7 +333,9 @@ fn links_between_pages_lead_somewhere() {
     all.extend(files("docs", "md"));
     for page in all {
         let text = fs::read_to_string(&page).expect("readable");
-        let prose: String = text.split("```").step_by(2).collect();
+        // Code may hold what looks like a link: `reshape[n, m](x)`.
+        let outside: String = text.split("```").step_by(2).collect();
+        let prose: String = outside.split('`').step_by(2).collect();
         for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = target.split('#').next().unwrap_or("");
             if target.is_empty() || target.contains("://") {

@@ -1,11 +1,11 @@
 //! Every operation's derivative, in both modes and composed, against central differences in f64.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 mod graph_support;
 
 use graph_support::{along, check, check_at};
-use socrun::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Op, Reduction, Scan, ScanOutput, Type, Unary, ValueId,
-};
+use socrun::graph::{AxisId, AxisKind, Binary, Builder, Carry, Op, Reduction, Scan, ScanOutput, Type, Unary, ValueId};
 use socrun::transform::{jvp, vjp};
 
 fn sample(b: &mut Builder) -> AxisId {
@@ -19,7 +19,9 @@ fn time(b: &mut Builder) -> AxisId {
 #[test]
 fn functions_of_one_number() {
     use Unary::*;
-    for f in [Negate, Absolute, Exp, Reciprocal, Sin, Cos, Tanh, Sigmoid, Softplus, Relu, Erf, Power(3), Power(-2), Power(0)] {
+    for f in
+        [Negate, Absolute, Exp, Reciprocal, Sin, Cos, Tanh, Sigmoid, Softplus, Relu, Erf, Power(3), Power(-2), Power(0)]
+    {
         check(&format!("{f:?}"), &[&[5]], |b, p| b.unary(f, p[0]));
     }
     for f in [Log, SquareRoot] {

@@ -3,7 +3,7 @@
 //! Every file of `tests/graph` holds remarks, the name of a pass, a program, a line `=>`, and the program after the pass
 //! and the removal of dead values. With `UPDATE=1` in the environment the last part is written anew.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod graph_support;
 
@@ -192,7 +192,7 @@ fn passes_as_texts() {
         let (before, expected) = text.split_once("\n=>\n").unwrap_or_else(|| panic!("{name}: no line `=>`"));
         let start = before.lines().position(|l| !l.starts_with("//")).unwrap();
         let pass = before.lines().nth(start).unwrap();
-        let program: String = before.lines().skip(start + 1).map(|l| format!("{l}\n")).collect();
+        let program = before.lines().skip(start + 1).collect::<Vec<_>>().join("\n");
         let program = parse(&program).unwrap_or_else(|e| panic!("{name}: {e}"));
         let find = |n: &str| PASSES.iter().find(|p| p.name == n).unwrap_or_else(|| panic!("{name}: no pass {n}"));
         let after = (find("dead").run)((find(pass).run)(program.clone()));

@@ -1,6 +1,6 @@
 //! The pipeline has one direction: a module uses only what lies to its left, and `src/` knows no algorithm by name.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,17 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "source", "diagnostic", "syntax", "typed", "check", "graph", "transform", "lower", "plan", "backend", "run",
+            "source",
+            "diagnostic",
+            "syntax",
+            "typed",
+            "check",
+            "graph",
+            "transform",
+            "lower",
+            "plan",
+            "backend",
+            "run",
             "report",
         ],
     ),
@@ -56,7 +66,7 @@ fn modules_use_only_what_lies_to_their_left() {
     for file in files(&src) {
         let inside = file.strip_prefix(&src).unwrap();
         let module = inside.iter().next().unwrap().to_str().unwrap();
-        if module.ends_with(".rs") {
+        if inside.components().count() == 1 {
             continue;
         }
         let (_, allowed) =

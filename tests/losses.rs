@@ -99,14 +99,18 @@ fn check_gradients(problem: &str) {
         for number in 0..8 {
             let delta = direction(&parameters, number);
             let h = 1e-6;
-            let at = |s: f64| -> Vec<ArrayD<f64>> { parameters.iter().zip(&delta).map(|(p, d)| p + &(d * s)).collect() };
+            let at =
+                |s: f64| -> Vec<ArrayD<f64>> { parameters.iter().zip(&delta).map(|(p, d)| p + &(d * s)).collect() };
             let plus = objective(&mut machine, &program, &at(h), &parameters);
             let minus = objective(&mut machine, &program, &at(-h), &parameters);
             let quotient = (plus - minus) / (2.0 * h);
             let slope: f64 = gradient.iter().zip(&delta).map(|(g, d)| (*g * d).sum()).sum();
             let scale: f64 = gradient.iter().zip(&delta).map(|(g, d)| (*g * d).mapv(f64::abs).sum()).sum();
             let error = (quotient - slope).abs() / scale;
-            assert!(error < 1e-5, "{problem} {loss}: slope {slope}, difference quotient {quotient}, relative error {error:.1e}");
+            assert!(
+                error < 1e-5,
+                "{problem} {loss}: slope {slope}, difference quotient {quotient}, relative error {error:.1e}"
+            );
         }
     }
 }

@@ -202,7 +202,7 @@ mod tests {
         let mut b = Builder::new();
         let sample = b.axis("sample", 50_000, AxisKind::Sample);
         let ty = Type::new([sample], [4]);
-        let n = (50_000 * 4) as f64;
+        let n = 200_000.0_f64;
         let z = fill(b.program(), &normal(), &ty, 1, 0);
         let power = |x: &[f64], k: i32| x.iter().map(|v| v.powi(k)).sum::<f64>() / n;
         // Five standard errors of each moment.

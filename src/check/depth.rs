@@ -6,7 +6,9 @@ use thiserror::Error;
 use super::walk::children;
 use crate::diagnostic::Sink;
 use crate::source::Span;
-use crate::syntax::tree::{Block, Definition, Expr, ExprKind, File, Item, ItemKind, Let, Param, StatementKind, TypeExpr, TypeKind};
+use crate::syntax::tree::{
+    Block, Definition, Expr, ExprKind, File, Item, ItemKind, Let, Param, StatementKind, TypeExpr, TypeKind,
+};
 
 /// Operations inside one another; `a + b + c` counts two.
 const MAX_DEPTH: usize = 512;
@@ -112,13 +114,17 @@ fn collect_block<'a>(block: &'a Block, out: &mut Vec<&'a Expr>) {
             StatementKind::Use(_) => {}
             StatementKind::Let(one) => collect_let(one, out),
             StatementKind::Time { from, to, .. } => out.extend([from, to]),
-            StatementKind::State(one) | StatementKind::Control(one) | StatementKind::Noise(one) => collect_type(&one.ty, out),
+            StatementKind::State(one) | StatementKind::Control(one) | StatementKind::Noise(one) => {
+                collect_type(&one.ty, out);
+            }
             StatementKind::Equation(one) => {
                 out.extend(one.terms.iter().map(|term| &term.integrand));
                 out.extend(one.terms.iter().filter_map(|term| term.differential.at.as_deref()));
             }
             StatementKind::Boundary { at, value, .. } => out.extend([at, value]),
-            StatementKind::Cost(value) | StatementKind::Return(value) | StatementKind::Setting { value, .. } => out.push(value),
+            StatementKind::Cost(value) | StatementKind::Return(value) | StatementKind::Setting { value, .. } => {
+                out.push(value);
+            }
             StatementKind::Process { ty, body, .. } => {
                 collect_type(ty, out);
                 collect_block(body, out);

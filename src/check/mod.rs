@@ -30,7 +30,12 @@ const STACK: usize = 512 << 20;
 ///
 /// # Panics
 /// Where the system refuses a thread.
-pub fn check(modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) -> Option<Checked> {
+pub fn check(
+    modules: Vec<ParsedModule>,
+    overrides: &[(String, String)],
+    sink: &mut Sink,
+    map: &mut SourceMap,
+) -> Option<Checked> {
     std::thread::scope(|threads| {
         let builder = std::thread::Builder::new().name("check".into()).stack_size(STACK);
         let checking = builder.spawn_scoped(threads, || check_here(modules, overrides, sink, map));
@@ -39,7 +44,12 @@ pub fn check(modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &
     })
 }
 
-fn check_here(mut modules: Vec<ParsedModule>, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) -> Option<Checked> {
+fn check_here(
+    mut modules: Vec<ParsedModule>,
+    overrides: &[(String, String)],
+    sink: &mut Sink,
+    map: &mut SourceMap,
+) -> Option<Checked> {
     if let Some(entry) = modules.last_mut() {
         overrides::apply_overrides(&mut entry.tree, overrides, sink, map);
     }
@@ -71,6 +81,8 @@ fn check_here(mut modules: Vec<ParsedModule>, overrides: &[(String, String)], si
         return None;
     }
     let modules = modules.into_iter().zip(resolved);
-    let modules = modules.map(|(module, resolved)| Module { path: module.path, tree: module.tree, names: resolved.names }).collect();
+    let modules = modules
+        .map(|(module, resolved)| Module { path: module.path, tree: module.tree, names: resolved.names })
+        .collect();
     Some(Checked { modules, structures })
 }

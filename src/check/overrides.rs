@@ -6,8 +6,8 @@ use thiserror::Error;
 use super::walk::peel;
 use crate::diagnostic::{Sink, nearest};
 use crate::source::{SourceMap, Span, fold, name};
-use crate::syntax::tree::{Block, Expr, ExprKind, File, Item, ItemKind, Statement, StatementKind, UnaryOp};
 use crate::syntax::parse;
+use crate::syntax::tree::{Block, Expr, ExprKind, File, Item, ItemKind, Statement, StatementKind, UnaryOp};
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("`--set {name}=…` names nothing that can be set")]
@@ -129,7 +129,11 @@ fn help_for(entry: &File, key: &str) -> String {
         return format!("did `{near}` stand here?");
     }
     let listed: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
-    let lets = if listed.is_empty() { "the file has no top-level `let` with a value".to_string() } else { format!("the file has {}", listed.join(", ")) };
+    let lets = if listed.is_empty() {
+        "the file has no top-level `let` with a value".to_string()
+    } else {
+        format!("the file has {}", listed.join(", "))
+    };
     format!("{lets}; settings are `steps`, `batch` and `grid` of `train`, `every`, `measure.batch` and `measure.grid`")
 }
 
@@ -170,7 +174,13 @@ fn put(entry: &mut File, key: &str, place: &Place, value: Expr, sink: &mut Sink)
                 if let (Some(expected), Some(found)) = (kind_of(&one.value), kind_of(&value))
                     && expected != found
                 {
-                    sink.push(OtherKind { name: key.to_string(), expected, found, at: one.value.span, given: value.span });
+                    sink.push(OtherKind {
+                        name: key.to_string(),
+                        expected,
+                        found,
+                        at: one.value.span,
+                        given: value.span,
+                    });
                     return;
                 }
                 one.value = value;

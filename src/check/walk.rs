@@ -9,7 +9,9 @@ use crate::syntax::tree::{BinaryOp, Expr, ExprKind, Let, PostfixOp, UnaryOp};
 /// The expressions that stand directly inside `expr`, in the order of the text.
 pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
-        ExprKind::Number { .. } | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Hole => Vec::new(),
+        ExprKind::Number { .. } | ExprKind::Text(_) | ExprKind::Bool(_) | ExprKind::Name(_) | ExprKind::Hole => {
+            Vec::new()
+        }
         ExprKind::Group(inner)
         | ExprKind::Unary(_, _, inner)
         | ExprKind::Postfix(_, _, inner)

@@ -176,9 +176,17 @@ mod tests {
             there: Span::new(first + 4, first + 6),
             nowhere: Span::NONE,
         });
-        let text = render(&[report], &sources);
+        let text = render(std::slice::from_ref(&report), &sources);
         assert!(text.contains("a.soc:1:5") && text.contains("b.soc:1:9"), "{text}");
         assert!(!text.contains("no place"), "{text}");
+        let ascii = Rendering { charset: Charset::Ascii, colour: false };
+        let frames = render_with(std::slice::from_ref(&report), &sources, ascii).replace('σ', "");
+        assert!(frames.is_ascii(), "{frames}");
+        let json = render_json(&[report], &sources);
+        assert_eq!(json[0]["code"], "soc::shape");
+        assert_eq!(json[0]["labels"][0]["file"], "b.soc");
+        assert_eq!(json[0]["labels"][0]["start"]["column"], 9);
+        assert_eq!(json[0]["labels"].as_array().map(Vec::len), Some(2));
         assert_eq!(sources.location(first + 6 + 4).map(|at| (at.line, at.column)), Some((1, 10)));
     }
 }

@@ -260,7 +260,15 @@ impl Builder {
     }
 
     /// A sum of products.
-    pub fn contract(&mut self, a: ValueId, la: &[Label], b: ValueId, lb: &[Label], out: &[Label], axes: &[AxisId]) -> ValueId {
+    pub fn contract(
+        &mut self,
+        a: ValueId,
+        la: &[Label],
+        b: ValueId,
+        lb: &[Label],
+        out: &[Label],
+        axes: &[AxisId],
+    ) -> ValueId {
         let mut axes = axes.to_vec();
         axes.sort_unstable();
         self.push(Op::Contract(Contraction { a: la.to_vec(), b: lb.to_vec(), out: out.to_vec(), axes }, a, b))
@@ -318,8 +326,14 @@ impl Builder {
             }
             Op::Contract(_, a, b) if self.is_zero(*a) || self.is_zero(*b) => Some(self.zero_like(op, given)),
             Op::Reduce(Reduction::Sum, _, _, a) if self.is_zero(*a) => Some(self.zero_like(op, given)),
-            Op::CumulativeSum { of, .. } | Op::Slice { of, .. } | Op::Pad { of, .. } | Op::Gather { of, .. }
-            | Op::ScatterAdd { of, .. } | Op::At { of, .. } | Op::Place { of, .. } | Op::Rename { of, .. }
+            Op::CumulativeSum { of, .. }
+            | Op::Slice { of, .. }
+            | Op::Pad { of, .. }
+            | Op::Gather { of, .. }
+            | Op::ScatterAdd { of, .. }
+            | Op::At { of, .. }
+            | Op::Place { of, .. }
+            | Op::Rename { of, .. }
                 if self.is_zero(*of) =>
             {
                 Some(self.zero_like(op, given))
@@ -343,7 +357,9 @@ impl Builder {
                 given.cloned().map(|ty| self.filled(x, ty))
             }
             Op::Broadcast(a) => match self.op(*a) {
-                Op::Broadcast(inner) if self.ty(*inner).shape.is_empty() || self.ty(*inner).shape == self.ty(*a).shape => {
+                Op::Broadcast(inner)
+                    if self.ty(*inner).shape.is_empty() || self.ty(*inner).shape == self.ty(*a).shape =>
+                {
                     let inner = *inner;
                     given.cloned().map(|ty| self.broadcast(inner, ty))
                 }
@@ -388,7 +404,7 @@ impl Builder {
                 let n = self.neg(a);
                 Some(self.broadcast_to(n, ty))
             }
-            (Binary::Multiply, Some(0.0), _) | (Binary::Multiply, _, Some(0.0)) | (Binary::Divide, Some(0.0), _) => {
+            (Binary::Multiply | Binary::Divide, Some(0.0), _) | (Binary::Multiply, _, Some(0.0)) => {
                 Some(self.filled(0.0, ty))
             }
             _ => None,
@@ -404,10 +420,24 @@ impl Builder {
     fn fold_rename(&mut self, op: &Op, given: Option<&Type>) -> Option<ValueId> {
         if !matches!(
             op,
-            Op::Unary(..) | Op::Binary(..) | Op::Select(..) | Op::Contract(..) | Op::Reduce(..) | Op::Concat(..)
-                | Op::Transpose(..) | Op::Slice { .. } | Op::Pad { .. } | Op::Gather { .. } | Op::Detach(_)
-                | Op::Solve(..) | Op::Inverse(_) | Op::Reshape(_) | Op::Broadcast(_) | Op::ScatterAdd { .. }
-                | Op::CumulativeSum { .. } | Op::Expm(_)
+            Op::Unary(..)
+                | Op::Binary(..)
+                | Op::Select(..)
+                | Op::Contract(..)
+                | Op::Reduce(..)
+                | Op::Concat(..)
+                | Op::Transpose(..)
+                | Op::Slice { .. }
+                | Op::Pad { .. }
+                | Op::Gather { .. }
+                | Op::Detach(_)
+                | Op::Solve(..)
+                | Op::Inverse(_)
+                | Op::Reshape(_)
+                | Op::Broadcast(_)
+                | Op::ScatterAdd { .. }
+                | Op::CumulativeSum { .. }
+                | Op::Expm(_)
         ) {
             return None;
         }
@@ -435,9 +465,8 @@ impl Builder {
             Op::Rename { from: f, to: t, of } if (*f, *t) == (from, to) => *of,
             _ => v,
         });
-        let given = given.map(|ty| {
-            Type::new(ty.axes.iter().map(|x| if *x == to { from } else { *x }), ty.shape.clone())
-        });
+        let given =
+            given.map(|ty| Type::new(ty.axes.iter().map(|x| if *x == to { from } else { *x }), ty.shape.clone()));
         let of = self.push_typed(inner, given);
         if self.ty(of).varies(from) { Some(self.push(Op::Rename { from, to, of })) } else { Some(of) }
     }

@@ -33,7 +33,11 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
     };
     let given = || given.cloned().ok_or_else(|| "the type is not given".to_owned());
     let needs_axis = |v: ValueId, axis: AxisId| {
-        if ty(v).varies(axis) { Ok(()) } else { Err(format!("the operand does not vary over {}", program.axis(axis).name)) }
+        if ty(v).varies(axis) {
+            Ok(())
+        } else {
+            Err(format!("the operand does not vary over {}", program.axis(axis).name))
+        }
     };
     let dim_of = |v: ValueId, dim: usize| {
         ty(v).shape.get(dim).copied().ok_or_else(|| format!("no dimension {dim} in {:?}", ty(v).shape))
@@ -42,7 +46,11 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
         Op::Number(_) | Op::Step => Ok(Type::SCALAR),
         Op::Table(t) => {
             let g = given()?;
-            if t.0.shape() == program.extents(&g) { Ok(g) } else { Err("the table has other extents than its type".to_owned()) }
+            if t.0.shape() == program.extents(&g) {
+                Ok(g)
+            } else {
+                Err("the table has other extents than its type".to_owned())
+            }
         }
         Op::Iota(axis) => Ok(Type::new([*axis], [])),
         Op::Eye(n) => Ok(Type::shaped([*n, *n])),
@@ -185,7 +193,12 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
         Op::Scan(scan) => {
             for c in &scan.carries {
                 if ty(c.init) != ty(c.argument) || ty(c.next) != ty(c.argument) {
-                    return Err(format!("a carry is {:?} at first, {:?} inside, {:?} after", ty(c.init), ty(c.argument), ty(c.next)));
+                    return Err(format!(
+                        "a carry is {:?} at first, {:?} inside, {:?} after",
+                        ty(c.init),
+                        ty(c.argument),
+                        ty(c.next)
+                    ));
                 }
                 if ty(c.argument).varies(scan.axis) {
                     return Err("a carry varies over the axis of its scan".to_owned());

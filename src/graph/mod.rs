@@ -35,6 +35,8 @@ mod verify;
 
 pub use builder::Builder;
 pub use infer::infer;
-pub use ops::{Binary, Bits, Carry, Contraction, Draw, Label, Law, Lifetime, Op, Reduction, Scan, ScanOutput, Table, Unary};
-pub use types::{Axis, AxisId, AxisKind, Node, Program, Output, ParameterInfo, RegionId, StateInfo, Type, ValueId};
+pub use ops::{
+    Binary, Bits, Carry, Contraction, Draw, Label, Law, Lifetime, Op, Reduction, Scan, ScanOutput, Table, Unary,
+};
+pub use types::{Axis, AxisId, AxisKind, Node, Output, ParameterInfo, Program, RegionId, StateInfo, Type, ValueId};
 pub use verify::verify;

@@ -40,7 +40,8 @@ pub enum Op {
     Contract(Contraction, ValueId, ValueId),
     /// A reduction over axes and element dimensions; see [`Reduction`].
     Reduce(Reduction, Vec<AxisId>, Vec<usize>, ValueId),
-    /// `CumulativeSum { axis, reverse, exclusive }`: y[k] = Σ_{j ≤ k} x[j]; in reverse Σ_{j ≥ k}; exclusive without j = k.
+    /// `CumulativeSum { axis, reverse, exclusive }`: `y[k] = Σ_{j ≤ k} x[j]`; in reverse `Σ_{j ≥ k}`; exclusive
+    /// without j = k.
     CumulativeSum {
         /// The axis along which sums run.
         axis: AxisId,
@@ -82,7 +83,7 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
-    /// Entries of an element dimension by a fixed list: y[i] = x[index[i]].
+    /// Entries of an element dimension by a fixed list: `y[i] = x[index[i]]`.
     Gather {
         /// The dimension.
         dim: usize,
@@ -91,7 +92,7 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
-    /// y[j] = Σ_{i: index[i] = j} x[i] for j < size. The transpose of `Gather`.
+    /// `y[j] = Σ_{i: index[i] = j} x[i]` for j < size. The transpose of `Gather`.
     ScatterAdd {
         /// The dimension.
         dim: usize,
@@ -129,7 +130,7 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
-    /// `Shift { by, fill }`: y[k] = x[k + by] where that index exists, else `fill`, which lacks the axis.
+    /// `Shift { by, fill }`: `y[k] = x[k + by]` where that index exists, else `fill`, which lacks the axis.
     Shift {
         /// The axis.
         axis: AxisId,
@@ -181,8 +182,7 @@ pub struct Table(pub Arc<ArrayD<f64>>);
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
-        self.0.shape() == other.0.shape()
-            && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.to_bits() == b.to_bits())
+        self.0.shape() == other.0.shape() && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.to_bits() == b.to_bits())
     }
 }
 
@@ -366,12 +366,33 @@ impl Op {
     /// stacked values.
     pub fn for_each_operand(&self, mut f: impl FnMut(ValueId)) {
         match self {
-            Self::Number(_) | Self::Table(_) | Self::Iota(_) | Self::Eye(_) | Self::Parameter(_) | Self::State(_)
-            | Self::Step | Self::Draw(_) | Self::Argument(..) => {}
-            Self::Unary(_, a) | Self::Reduce(_, _, _, a) | Self::Broadcast(a) | Self::Reshape(a)
-            | Self::Transpose(_, a) | Self::Detach(a) | Self::Mark(_, a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => f(*a),
-            Self::CumulativeSum { of, .. } | Self::Slice { of, .. } | Self::Pad { of, .. } | Self::Gather { of, .. }
-            | Self::ScatterAdd { of, .. } | Self::Rename { of, .. } | Self::At { of, .. } | Self::Place { of, .. } => f(*of),
+            Self::Number(_)
+            | Self::Table(_)
+            | Self::Iota(_)
+            | Self::Eye(_)
+            | Self::Parameter(_)
+            | Self::State(_)
+            | Self::Step
+            | Self::Draw(_)
+            | Self::Argument(..) => {}
+            Self::Unary(_, a)
+            | Self::Reduce(_, _, _, a)
+            | Self::Broadcast(a)
+            | Self::Reshape(a)
+            | Self::Transpose(_, a)
+            | Self::Detach(a)
+            | Self::Mark(_, a)
+            | Self::Inverse(a)
+            | Self::Expm(a)
+            | Self::Output(a, _) => f(*a),
+            Self::CumulativeSum { of, .. }
+            | Self::Slice { of, .. }
+            | Self::Pad { of, .. }
+            | Self::Gather { of, .. }
+            | Self::ScatterAdd { of, .. }
+            | Self::Rename { of, .. }
+            | Self::At { of, .. }
+            | Self::Place { of, .. } => f(*of),
             Self::Shift { fill, of, .. } => {
                 f(*fill);
                 f(*of);
@@ -406,12 +427,33 @@ impl Op {
     pub fn map_operands(&self, mut f: impl FnMut(ValueId) -> ValueId) -> Self {
         let mut op = self.clone();
         match &mut op {
-            Self::Number(_) | Self::Table(_) | Self::Iota(_) | Self::Eye(_) | Self::Parameter(_) | Self::State(_)
-            | Self::Step | Self::Draw(_) | Self::Argument(..) => {}
-            Self::Unary(_, a) | Self::Reduce(_, _, _, a) | Self::Broadcast(a) | Self::Reshape(a)
-            | Self::Transpose(_, a) | Self::Detach(a) | Self::Mark(_, a) | Self::Inverse(a) | Self::Expm(a) | Self::Output(a, _) => *a = f(*a),
-            Self::CumulativeSum { of, .. } | Self::Slice { of, .. } | Self::Pad { of, .. } | Self::Gather { of, .. }
-            | Self::ScatterAdd { of, .. } | Self::Rename { of, .. } | Self::At { of, .. } | Self::Place { of, .. } => {
+            Self::Number(_)
+            | Self::Table(_)
+            | Self::Iota(_)
+            | Self::Eye(_)
+            | Self::Parameter(_)
+            | Self::State(_)
+            | Self::Step
+            | Self::Draw(_)
+            | Self::Argument(..) => {}
+            Self::Unary(_, a)
+            | Self::Reduce(_, _, _, a)
+            | Self::Broadcast(a)
+            | Self::Reshape(a)
+            | Self::Transpose(_, a)
+            | Self::Detach(a)
+            | Self::Mark(_, a)
+            | Self::Inverse(a)
+            | Self::Expm(a)
+            | Self::Output(a, _) => *a = f(*a),
+            Self::CumulativeSum { of, .. }
+            | Self::Slice { of, .. }
+            | Self::Pad { of, .. }
+            | Self::Gather { of, .. }
+            | Self::ScatterAdd { of, .. }
+            | Self::Rename { of, .. }
+            | Self::At { of, .. }
+            | Self::Place { of, .. } => {
                 *of = f(*of);
             }
             Self::Shift { fill, of, .. } => {

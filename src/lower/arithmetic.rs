@@ -73,8 +73,14 @@ impl<'a> Lowerer<'a> {
                 Ok(Value::Tensor(self.b.sub(x, y)))
             }
             BinaryOp::Power => self.power(a, b, span),
-            BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater
-            | BinaryOp::GreaterEqual | BinaryOp::And | BinaryOp::Or => {
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual
+            | BinaryOp::And
+            | BinaryOp::Or => {
                 let x = self.tensor(a, span)?;
                 let y = self.tensor(b, span)?;
                 Ok(Value::Tensor(self.compare(op, x, y)))
@@ -109,21 +115,29 @@ impl<'a> Lowerer<'a> {
         match (x, y) {
             (Factor::Scalar(c), Factor::Scalar(v) | Factor::Vector(v) | Factor::Array(v))
             | (Factor::Vector(v) | Factor::Array(v), Factor::Scalar(c)) => Ok(Value::Tensor(self.b.mul(c, v))),
-            (Factor::Scalar(c), Factor::Row(v)) | (Factor::Row(v), Factor::Scalar(c)) => Ok(Value::Row(self.b.mul(c, v))),
+            (Factor::Scalar(c), Factor::Row(v)) | (Factor::Row(v), Factor::Scalar(c)) => {
+                Ok(Value::Row(self.b.mul(c, v)))
+            }
             (Factor::Scalar(c), Factor::Matrix(m)) | (Factor::Matrix(m), Factor::Scalar(c)) => Ok(self.scaled(c, m)),
             (Factor::Matrix(m), Factor::Vector(v)) => {
                 let (_, columns) = self.extent(&m);
                 if self.b.ty(v).shape[0] != columns {
-                    return Err(fault(span, format!(
-                        "a matrix with {columns} columns does not go with a vector of size {}",
-                        self.b.ty(v).shape[0]
-                    )));
+                    return Err(fault(
+                        span,
+                        format!(
+                            "a matrix with {columns} columns does not go with a vector of size {}",
+                            self.b.ty(v).shape[0]
+                        ),
+                    ));
                 }
                 self.apply(&m, v).map(Value::Tensor)
             }
             (Factor::Matrix(m), Factor::Matrix(n)) => {
                 if self.extent(&m).1 != self.extent(&n).0 {
-                    return Err(fault(span, format!("matrices of shapes {:?} and {:?} have no product", self.extent(&m), self.extent(&n))));
+                    return Err(fault(
+                        span,
+                        format!("matrices of shapes {:?} and {:?} have no product", self.extent(&m), self.extent(&n)),
+                    ));
                 }
                 Ok(Value::Operator(Rc::new(match (&*m, &*n) {
                     (Operator::Scalar(c, _), Operator::Scalar(d, k)) => Operator::Scalar(self.b.mul(*c, *d), *k),
@@ -165,7 +179,10 @@ impl<'a> Lowerer<'a> {
             let x = self.operator(a, span)?;
             let y = self.operator(b, span)?;
             if self.extent(&x) != self.extent(&y) {
-                return Err(fault(span, format!("matrices of shapes {:?} and {:?} have no sum", self.extent(&x), self.extent(&y))));
+                return Err(fault(
+                    span,
+                    format!("matrices of shapes {:?} and {:?} have no sum", self.extent(&x), self.extent(&y)),
+                ));
             }
             return Ok(Value::Operator(match (&*x, &*y) {
                 (Operator::Zero(..), _) => y,

@@ -16,7 +16,12 @@ impl<'a> Lowerer<'a> {
     }
 
     /// As [`Lowerer::block`], where the place knows the shape of the value.
-    pub fn block_expecting(&mut self, block: &'a Block, scope: &Rc<Scope<'a>>, expected: Option<&[usize]>) -> Lowered<Option<Value<'a>>> {
+    pub fn block_expecting(
+        &mut self,
+        block: &'a Block,
+        scope: &Rc<Scope<'a>>,
+        expected: Option<&[usize]>,
+    ) -> Lowered<Option<Value<'a>>> {
         for s in &block.statements {
             if let StatementKind::Return(e) = &s.kind {
                 return self.expr(e, scope, expected).map(Some);
@@ -67,21 +72,34 @@ impl<'a> Lowerer<'a> {
                 Ok(())
             }
             StatementKind::Draw { names, law } => {
-                let Value::Law(law_value) = self.expr(law, scope, None)? else {
-                    return Err(fault(law.span, "expected a law to draw from"));
-                };
                 for name in names {
-                    let shape = self.b.ty(law_value.shift).shape.clone();
-                    let v = self.draw(&law_value, shape);
+                    let v = match self.expr(law, scope, None)? {
+                        Value::Law(law) => {
+                            let shape = self.b.ty(law.shift).shape.clone();
+                            self.draw(&law, shape)
+                        }
+                        // The law of a problem's first state is drawn where it is asked for.
+                        Value::Tensor(v) => v,
+                        other => {
+                            return Err(fault(
+                                law.span,
+                                format!("expected a law to draw from, found {}", other.kind()),
+                            ));
+                        }
+                    };
                     scope.bind(&name.key, Value::Tensor(v));
                 }
                 Ok(())
             }
             StatementKind::Setting { .. } | StatementKind::Minimize { .. } => Ok(()),
-            StatementKind::Return(_) | StatementKind::Time { .. } | StatementKind::State(_) | StatementKind::Control(_)
-            | StatementKind::Noise(_) | StatementKind::Equation(_) | StatementKind::Boundary { .. } | StatementKind::Cost(_) => {
-                Err(fault(s.span, "this statement does not stand here"))
-            }
+            StatementKind::Return(_)
+            | StatementKind::Time { .. }
+            | StatementKind::State(_)
+            | StatementKind::Control(_)
+            | StatementKind::Noise(_)
+            | StatementKind::Equation(_)
+            | StatementKind::Boundary { .. }
+            | StatementKind::Cost(_) => Err(fault(s.span, "this statement does not stand here")),
         }
     }
 }
@@ -89,10 +107,9 @@ impl<'a> Lowerer<'a> {
 /// Whether an expression asks for a process at a time that nothing in it binds.
 pub fn needs_time(e: &Expr, scope: &Rc<Scope<'_>>) -> bool {
     match &e.kind {
-        ExprKind::Name(name) => matches!(
-            scope.find(&name.key),
-            Some((_, Binding::Value(Value::Process(_)) | Binding::Timed(_)))
-        ),
+        ExprKind::Name(name) => {
+            matches!(scope.find(&name.key), Some((_, Binding::Value(Value::Process(_)) | Binding::Timed(_))))
+        }
         ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
         ExprKind::Call(callee, arguments) => {
             let whole_path = matches!(&callee.kind, ExprKind::Member(_, name) if name.key.as_str() == "weight");

@@ -30,8 +30,33 @@ const UNARY: &[(&str, Unary)] = &[
 ];
 
 const OTHERS: &[&str] = &[
-    "detach", "ema", "min", "max", "sum", "tr", "diag", "dot", "norm", "expm", "logsumexp", "softmax", "I", "zeros",
-    "ones", "randn", "reshape", "adam", "sgd", "uniform", "normal", "length", "first", "last", "rest", "concat", "solve",
+    "detach",
+    "ema",
+    "min",
+    "max",
+    "sum",
+    "tr",
+    "diag",
+    "dot",
+    "norm",
+    "expm",
+    "logsumexp",
+    "softmax",
+    "I",
+    "zeros",
+    "ones",
+    "randn",
+    "reshape",
+    "adam",
+    "sgd",
+    "uniform",
+    "normal",
+    "length",
+    "first",
+    "last",
+    "rest",
+    "concat",
+    "solve",
 ];
 
 /// The built-in function of this name.
@@ -154,7 +179,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// `I[d]`, `randn[d](seed = 0)`, `a[i]`, `widths[1]`, `x[1..3]`
-    pub fn index_expr(&mut self, base: &'a Expr, items: &'a [Expr], scope: &Rc<Scope<'a>>, span: Span) -> Lowered<Value<'a>> {
+    pub fn index_expr(
+        &mut self,
+        base: &'a Expr,
+        items: &'a [Expr],
+        scope: &Rc<Scope<'a>>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
         let value = self.expr(base, scope, None)?;
         if let Value::Function(f) = &value
             && let Function::Builtin(name) = &**f
@@ -181,7 +212,12 @@ impl<'a> Lowerer<'a> {
             let (from, to, single) = match self.expr(item, scope, None)? {
                 Value::Range(a, b) => (a, b, false),
                 Value::Number(x) if x.fract() == 0.0 => (x as i64, x as i64, true),
-                other => return Err(fault(item.span, format!("an index is a number or a range known before the run, found {}", other.kind()))),
+                other => {
+                    return Err(fault(
+                        item.span,
+                        format!("an index is a number or a range known before the run, found {}", other.kind()),
+                    ));
+                }
             };
             if from < 1 || to > extent || from > to {
                 return Err(fault(item.span, format!("indices run from 1 to {extent}, found {from}..{to}")));
@@ -211,7 +247,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// `randn[d](seed = 0)`, `reshape[n, m](x)`
-    pub fn call_sized(&mut self, name: &'static str, sizes: &[usize], given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+    pub fn call_sized(
+        &mut self,
+        name: &'static str,
+        sizes: &[usize],
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
         match name {
             "randn" => {
                 let seed = match given.first() {
@@ -226,7 +268,10 @@ impl<'a> Lowerer<'a> {
                 let v = self.tensors(&given, span)?;
                 let [v] = v.as_slice() else { return Err(fault(span, "`reshape` takes one argument")) };
                 if self.b.ty(*v).elements() != sizes.iter().product::<usize>() {
-                    return Err(fault(span, format!("{} entries do not fill the shape {sizes:?}", self.b.ty(*v).elements())));
+                    return Err(fault(
+                        span,
+                        format!("{} entries do not fill the shape {sizes:?}", self.b.ty(*v).elements()),
+                    ));
                 }
                 let v = self.b.reshape(*v, sizes.to_vec());
                 Ok(if sizes.len() == 2 { Value::Operator(Rc::new(Operator::Dense(v))) } else { Value::Tensor(v) })

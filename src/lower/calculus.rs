@@ -31,7 +31,13 @@ impl<'a> Lowerer<'a> {
 
     /// Evaluates a function at a marked point that varies over at least `axes`, and over all that the value varies over,
     /// so that a derivative at each index is the derivative there alone.
-    fn tangent(&mut self, f: &Rc<Function<'a>>, args: &[Value<'a>], axes: &[AxisId], span: Span) -> Lowered<Tangent<'a>> {
+    fn tangent(
+        &mut self,
+        f: &Rc<Function<'a>>,
+        args: &[Value<'a>],
+        axes: &[AxisId],
+        span: Span,
+    ) -> Lowered<Tangent<'a>> {
         let Some(first) = args.first() else {
             return Err(fault(span, "a derivative is taken at a point, and there is none"));
         };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
-use super::time::{Moment, Place};
+use super::time::{Grid, Moment};
 use super::value::{Function, Value};
 use crate::graph::ValueId;
 use crate::source::{Span, Symbol};
@@ -38,7 +38,7 @@ impl<'a> Lowerer<'a> {
         match f {
             Value::Function(f) => self.call(&f, given, span, expected),
             Value::Process(p) => {
-                let at = self.moment(&given, span)?;
+                let at = self.moment(&given, &p.grid, span)?;
                 self.sample_process(&p, at, span).map(Value::Tensor)
             }
             Value::State(v) => Ok(Value::Tensor(v)),
@@ -52,19 +52,26 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The time given to a process.
-    fn moment(&mut self, given: &Arguments<'a>, span: Span) -> Lowered<Moment> {
+    fn moment(&mut self, given: &Arguments<'a>, grid: &Grid, span: Span) -> Lowered<Moment> {
         let [(None, value)] = given.as_slice() else {
             return Err(fault(span, "a process takes one time"));
         };
         match value {
             Value::Time(m) => Ok(*m),
-            Value::Number(0.0) => Ok(Moment { place: Place::Start, value: self.b.number(0.0) }),
+            Value::Number(x) if *x == grid.from => Ok(self.start(grid)),
+            Value::Number(x) if *x == grid.to => Ok(self.end(grid)),
             other => Err(fault(span, format!("a process is known at the times of its grid, found {}", other.kind()))),
         }
     }
 
     /// Applies a function to values.
-    pub fn call(&mut self, f: &Rc<Function<'a>>, given: Arguments<'a>, span: Span, expected: Option<&[usize]>) -> Lowered<Value<'a>> {
+    pub fn call(
+        &mut self,
+        f: &Rc<Function<'a>>,
+        given: Arguments<'a>,
+        span: Span,
+        expected: Option<&[usize]>,
+    ) -> Lowered<Value<'a>> {
         if given.iter().any(|(_, v)| matches!(v, Value::Hole)) {
             return Ok(Value::Function(Rc::new(Function::Partial(f.clone(), given))));
         }
@@ -82,6 +89,13 @@ impl<'a> Lowerer<'a> {
             Function::Builtin(name) => self.call_builtin(name, given, span),
             Function::Sized(name, sizes) => self.call_sized(name, sizes, given, span),
             Function::Network(n) => self.call_network(&n.clone(), given, span),
+            // A layer without parameters takes its inputs at once.
+            Function::Layer(layer, module) if layer.params.is_empty() && !given.is_empty() => {
+                match self.apply_layer(layer, *module, Vec::new(), span)? {
+                    Value::Function(applied) => self.call(&applied, given, span, expected),
+                    other => Ok(other),
+                }
+            }
             Function::Layer(layer, module) => self.apply_layer(layer, *module, given, span),
             Function::Applied(layer) => self.call_layer(&layer.clone(), given, span, expected),
             Function::ProblemDefinition(definition, module, item) => {
@@ -130,7 +144,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Binds parameters to arguments by place and by name; defaults fill the rest.
-    pub fn bind_params(&mut self, params: &'a [Param], given: Arguments<'a>, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<()> {
+    pub fn bind_params(
+        &mut self,
+        params: &'a [Param],
+        given: Arguments<'a>,
+        scope: &Rc<Scope<'a>>,
+        span: Span,
+    ) -> Lowered<()> {
         let mut by_place = Vec::new();
         let mut by_name = Vec::new();
         for (name, value) in given {
@@ -155,7 +175,9 @@ impl<'a> Lowerer<'a> {
             };
             let value = match value {
                 // A process given as an argument is taken now: the body may bind other times.
-                Value::Process(ref p) if p.origin.is_none() || !self.now.is_empty() => Value::Tensor(self.tensor(&value, span)?),
+                Value::Process(ref p) if p.origin.is_none() || !self.now.is_empty() => {
+                    Value::Tensor(self.tensor(&value, span)?)
+                }
                 other => other,
             };
             scope.bind(&param.name.key, value);
@@ -167,7 +189,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// A loss at its arguments: the value of its `return`.
-    fn loss(&mut self, definition: &'a crate::syntax::tree::Definition, module: usize, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+    fn loss(
+        &mut self,
+        definition: &'a crate::syntax::tree::Definition,
+        module: usize,
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
         let scope = Scope::child(&self.root(module));
         self.bind_params(&definition.params, given, &scope, span)?;
         for param in &definition.params {

@@ -58,7 +58,11 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     Ok(Cell { labels, seed, init, parameters, stages, running_measures })
 }
 
-fn first_values(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCell<Registry>>) -> Lowered<Program> {
+fn first_values(
+    checked: &Checked,
+    choice: &BTreeMap<Symbol, usize>,
+    registry: &Rc<RefCell<Registry>>,
+) -> Lowered<Program> {
     let mut l = Lowerer::new(checked, choice, registry.clone(), "init", 1);
     for (module, m) in checked.modules.iter().enumerate() {
         let scope = l.root(module);
@@ -90,7 +94,13 @@ struct Settings {
     steps: u64,
 }
 
-fn settings(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCell<Registry>>, block: &Block, other: Option<&Block>) -> Lowered<Settings> {
+fn settings(
+    checked: &Checked,
+    choice: &BTreeMap<Symbol, usize>,
+    registry: &Rc<RefCell<Registry>>,
+    block: &Block,
+    other: Option<&Block>,
+) -> Lowered<Settings> {
     let mut l = Lowerer::new(checked, choice, registry.clone(), "settings", 1);
     let scope = l.entry();
     let mut find = |word: &str, default: usize| -> Lowered<usize> {
@@ -146,7 +156,10 @@ fn minimize<'a>(
     let value = l.expr(objective, scope, None)?;
     let loss = l.tensor(&value, objective.span)?;
     if *l.b.ty(loss) != Type::SCALAR {
-        return Err(fault(objective.span, "what is minimised is one number; average it over what it varies over, E[…]"));
+        return Err(fault(
+            objective.span,
+            "what is minimised is one number; average it over what it varies over, E[…]",
+        ));
     }
     let place = l.b.program().outputs.len();
     l.b.program_mut().outputs.push((Output::Named(Training::OBJECTIVE.to_owned()), loss));

@@ -35,12 +35,9 @@ impl<'a> Lowerer<'a> {
                 let to = self.integer(to, scope)?;
                 Ok(Value::Range(from, to))
             }
-            ExprKind::Lambda(params, body) => Ok(Value::Function(Rc::new(Function::Closure {
-                params,
-                result: None,
-                body,
-                scope: scope.clone(),
-            }))),
+            ExprKind::Lambda(params, body) => {
+                Ok(Value::Function(Rc::new(Function::Closure { params, result: None, body, scope: scope.clone() })))
+            }
             ExprKind::If(condition, then, otherwise) => {
                 let c = self.expr(condition, scope, None)?;
                 if let Value::Bool(known) = c {
@@ -166,7 +163,9 @@ impl<'a> Lowerer<'a> {
         match self.expr(e, scope, None)? {
             Value::Number(x) if x.fract() == 0.0 && x.abs() < 9e15 => Ok(x as i64),
             Value::Number(x) => Err(fault(e.span, format!("expected a whole number, found {x}"))),
-            other => Err(fault(e.span, format!("expected a whole number known before the run, found {}", other.kind()))),
+            other => {
+                Err(fault(e.span, format!("expected a whole number known before the run, found {}", other.kind())))
+            }
         }
     }
 

@@ -35,9 +35,9 @@ impl<'a> Lowerer<'a> {
         let grid = match &against {
             Against::Noise(n) => n.grid.clone(),
             Against::Path(p) => p.grid.clone(),
-            Against::Time => {
-                scope.grid().ok_or_else(|| fault(span, "no path or process before this says over which times to integrate"))?
-            }
+            Against::Time => scope
+                .grid()
+                .ok_or_else(|| fault(span, "no path or process before this says over which times to integrate"))?,
         };
         let bounds = match &integral.bounds {
             None => None,
@@ -163,8 +163,16 @@ impl<'a> Lowerer<'a> {
     }
 
     /// `mean[t] e`: the average over all K + 1 times of the grid.
-    pub fn mean_over(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<Value<'a>> {
-        let grid = scope.grid().ok_or_else(|| fault(span, "no path or process before this says over which times to average"))?;
+    pub fn mean_over(
+        &mut self,
+        name: &'a Name,
+        body: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
+        let grid = scope
+            .grid()
+            .ok_or_else(|| fault(span, "no path or process before this says over which times to average"))?;
         let axis = self.free_axis(&grid);
         let moment = self.moments(&grid, axis);
         let inner = Scope::child(scope);
@@ -204,7 +212,8 @@ impl<'a> Lowerer<'a> {
             let inner = Scope::child(scope);
             inner.bind(&name.key, Value::Number(i as f64));
             let value = self.expr(body, &inner, None)?;
-            total = if i == from { value } else { self.binary(crate::syntax::tree::BinaryOp::Add, &total, &value, span)? };
+            total =
+                if i == from { value } else { self.binary(crate::syntax::tree::BinaryOp::Add, &total, &value, span)? };
         }
         Ok(total)
     }

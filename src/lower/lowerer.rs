@@ -176,7 +176,9 @@ impl<'a> Lowerer<'a> {
             ItemKind::Bind(bind) => l.expr(&bind.value, &scope, None),
             ItemKind::Loss(definition) => Ok(Value::Function(Rc::new(Function::Loss(definition, module)))),
             ItemKind::Layer(layer) => Ok(Value::Function(Rc::new(Function::Layer(layer, module)))),
-            ItemKind::Net(net) => l.network(net, &scope).map(|n| Value::Function(Rc::new(Function::Network(Rc::new(n))))),
+            ItemKind::Net(net) => {
+                l.network(net, &scope).map(|n| Value::Function(Rc::new(Function::Network(Rc::new(n)))))
+            }
             ItemKind::Sweep(axes) => {
                 let axis = axes.iter().find(|x| x.name == *name);
                 let axis = axis.ok_or_else(|| fault(name.span, format!("`{name}` is not swept")))?;
@@ -184,10 +186,16 @@ impl<'a> Lowerer<'a> {
                 let values = l.expr(&axis.values, &scope, None)?;
                 Self::element(&values, index, axis.values.span)
             }
-            ItemKind::Cite(_) | ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Measure(_) | ItemKind::Plot(_)
+            ItemKind::Cite(_)
+            | ItemKind::Use(_)
+            | ItemKind::Train(_)
+            | ItemKind::Measure(_)
+            | ItemKind::Plot(_)
             | ItemKind::Table(_) => Err(fault(name.span, format!("`{name}` has no value"))),
         })?;
-        if module == self.checked.modules.len() - 1 || self.checked.modules[module].names.get(&name.key) == Some(&(module, item)) {
+        if module == self.checked.modules.len() - 1
+            || self.checked.modules[module].names.get(&name.key) == Some(&(module, item))
+        {
             scope.bind(&name.key, value.clone());
         }
         Ok(value)
@@ -253,8 +261,13 @@ impl<'a> Lowerer<'a> {
                 self.sample_process(p, now, span)
             }
             Value::List(items) | Value::Tuple(items) => self.join(items, span),
-            Value::Range(..) | Value::Noise(_) | Value::Function(_) | Value::Problem(_) | Value::Hole
-            | Value::Optimizer(_) | Value::Law(_) => {
+            Value::Range(..)
+            | Value::Noise(_)
+            | Value::Function(_)
+            | Value::Problem(_)
+            | Value::Hole
+            | Value::Optimizer(_)
+            | Value::Law(_) => {
                 Err(fault(span, format!("expected a number, a vector or a matrix, found {}", value.kind())))
             }
         }

@@ -102,7 +102,10 @@ impl<'a> Lowerer<'a> {
     /// A net at its inputs.
     pub fn call_network(&mut self, net: &Rc<Network<'a>>, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
         if given.len() != net.inputs.len() {
-            return Err(fault(span, format!("`{}` takes {} inputs, found {}", net.name, net.inputs.len(), given.len())));
+            return Err(fault(
+                span,
+                format!("`{}` takes {} inputs, found {}", net.name, net.inputs.len(), given.len()),
+            ));
         }
         let scope = Scope::child(&net.scope);
         for ((param, shape), (_, value)) in net.inputs.iter().zip(given) {
@@ -111,10 +114,15 @@ impl<'a> Lowerer<'a> {
                 && self.b.ty(v).shape != *shape
             {
                 if self.b.ty(v).elements() != shape.iter().product::<usize>() {
-                    return Err(fault(span, format!(
-                        "`{}` takes `{}` of shape {shape:?}, found {:?}",
-                        net.name, param.name, self.b.ty(v).shape
-                    )));
+                    return Err(fault(
+                        span,
+                        format!(
+                            "`{}` takes `{}` of shape {shape:?}, found {:?}",
+                            net.name,
+                            param.name,
+                            self.b.ty(v).shape
+                        ),
+                    ));
                 }
                 v = self.b.reshape(v, shape.clone());
             }
@@ -140,11 +148,21 @@ impl<'a> Lowerer<'a> {
                 self.b.ty(v).shape.clone()
             }
         };
-        if found == shape { Ok(()) } else { Err(fault(span, format!("{who} gives the shape {shape:?}, this has {found:?}"))) }
+        if found == shape {
+            Ok(())
+        } else {
+            Err(fault(span, format!("{who} gives the shape {shape:?}, this has {found:?}")))
+        }
     }
 
     /// A layer at its parameters.
-    pub fn apply_layer(&mut self, layer: &'a Layer, module: usize, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+    pub fn apply_layer(
+        &mut self,
+        layer: &'a Layer,
+        module: usize,
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
         let scope = Scope::child(&self.root(module));
         self.bind_params(&layer.params, given, &scope, span)?;
         Ok(Value::Function(Rc::new(Function::Applied(Rc::new(AppliedLayer { layer, scope })))))
@@ -167,7 +185,10 @@ impl<'a> Lowerer<'a> {
             _ => values,
         };
         if values.len() != layer.inputs.len() {
-            return Err(fault(span, format!("`{}` takes {} inputs, found {}", layer.name, layer.inputs.len(), values.len())));
+            return Err(fault(
+                span,
+                format!("`{}` takes {} inputs, found {}", layer.name, layer.inputs.len(), values.len()),
+            ));
         }
         for (param, value) in layer.inputs.iter().zip(&values) {
             let mut v = self.tensor(value, span)?;
@@ -254,7 +275,8 @@ impl<'a> Lowerer<'a> {
             return Ok(value);
         }
         let number = self.registry.borrow().by_place.get(&place).copied();
-        let number = number.ok_or_else(|| fault(name.span, format!("the parameter `{full}` was not met when the nets were made")))?;
+        let number = number
+            .ok_or_else(|| fault(name.span, format!("the parameter `{full}` was not met when the nets were made")))?;
         let known = self.registry.borrow().entries[number].info.shape.clone();
         if known != shape {
             return Err(fault(name.span, format!("the parameter `{full}` has the shape {known:?}, here {shape:?}")));
@@ -263,7 +285,14 @@ impl<'a> Lowerer<'a> {
         Ok(if self.frozen > 0 { self.b.detach(v) } else { v })
     }
 
-    fn first_value(&mut self, full: &str, shape: &[usize], drawn: bool, init: &'a Expr, scope: &Rc<Scope<'a>>) -> Lowered<ValueId> {
+    fn first_value(
+        &mut self,
+        full: &str,
+        shape: &[usize],
+        drawn: bool,
+        init: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+    ) -> Lowered<ValueId> {
         let value = self.expr(init, scope, Some(shape))?;
         let ty = Type::shaped(shape.to_vec());
         let v = match (&value, drawn) {

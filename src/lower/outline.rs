@@ -25,7 +25,15 @@ fn labels(values: &Expr) -> Vec<String> {
             short
                 .iter()
                 .enumerate()
-                .map(|(i, s)| if short.iter().filter(|o| *o == s).count() > 1 { format!("{s} ({})", i + 1) } else { s.clone() })
+                .map(
+                    |(i, s)| {
+                        if short.iter().filter(|o| *o == s).count() > 1 {
+                            format!("{s} ({})", i + 1)
+                        } else {
+                            s.clone()
+                        }
+                    },
+                )
                 .collect()
         }
         ExprKind::Range(from, to) => match (number(from), number(to)) {

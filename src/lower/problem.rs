@@ -40,7 +40,14 @@ const DERIVED: &[&str] = &["drift", "diffusion", "running", "terminal", "b", "si
 
 impl<'a> Lowerer<'a> {
     /// A problem definition at its arguments.
-    pub fn problem(&mut self, definition: &'a Definition, module: usize, item: usize, given: Arguments<'a>, span: Span) -> Lowered<Rc<Problem<'a>>> {
+    pub fn problem(
+        &mut self,
+        definition: &'a Definition,
+        module: usize,
+        item: usize,
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Rc<Problem<'a>>> {
         let checked = self.checked;
         let structure = checked
             .structures
@@ -71,7 +78,10 @@ impl<'a> Lowerer<'a> {
         let from = self.known(&structure.time.1, &scope)?;
         let to = self.known(&structure.time.2, &scope)?;
         if !(from.is_finite() && to.is_finite() && to > from) {
-            return Err(fault(structure.time.2.span, format!("time runs forward over a finite horizon, found {from}..{to}")));
+            return Err(fault(
+                structure.time.2.span,
+                format!("time runs forward over a finite horizon, found {from}..{to}"),
+            ));
         }
         let grid = self.grid(from, to);
         scope.set_grid(grid.clone());
@@ -113,7 +123,9 @@ impl<'a> Lowerer<'a> {
         let mut all = p.changes.clone();
         for change in changes {
             let f = match &change.params {
-                Some(params) => Function::Closure { params, result: change.ty.as_ref(), body: &change.value, scope: scope.clone() },
+                Some(params) => {
+                    Function::Closure { params, result: change.ty.as_ref(), body: &change.value, scope: scope.clone() }
+                }
                 None => match self.expr(&change.value, scope, None) {
                     Ok(Value::Function(f)) => {
                         all.push((change.name.key.clone(), f));
@@ -160,6 +172,12 @@ impl<'a> Lowerer<'a> {
                 if let Some(scale) = &p.structure.noise_scale {
                     let root = self.expr(scale, &p.scope.clone(), None)?;
                     let root = self.tensor(&root, name.span)?;
+                    if self.b.constant(root).is_some_and(|x| x <= 0.0) {
+                        return Err(fault(
+                            scale.span,
+                            "the noise is a number times the control map; that number, √λ, is positive",
+                        ));
+                    }
                     return Ok(Value::Tensor(self.b.unary(crate::graph::Unary::Power(2), root)));
                 }
             }
@@ -248,7 +266,8 @@ impl<'a> Lowerer<'a> {
     pub fn drift(&mut self, p: &Rc<Problem<'a>>, x: ValueId, u: Option<ValueId>, t: Moment) -> Lowered<ValueId> {
         if let Some((_, f)) = p.changes.iter().rev().find(|(n, _)| n.as_str() == "b").cloned() {
             let span = p.definition.name.span;
-            let b = self.call(&f, vec![(None, Value::Tensor(x)), (None, Value::Time(t))], span, Some(&[p.dimension]))?;
+            let b =
+                self.call(&f, vec![(None, Value::Tensor(x)), (None, Value::Time(t))], span, Some(&[p.dimension]))?;
             let b = self.tensor(&b, span)?;
             let Some(u) = u else { return Ok(b) };
             let sigma = self.control_map(p, Some(x), Some(t))?;
@@ -267,7 +286,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The matrix that multiplies dW.
-    pub fn diffusion(&mut self, p: &Rc<Problem<'a>>, x: ValueId, u: Option<ValueId>, t: Moment) -> Lowered<Operator<'a>> {
+    pub fn diffusion(
+        &mut self,
+        p: &Rc<Problem<'a>>,
+        x: ValueId,
+        u: Option<ValueId>,
+        t: Moment,
+    ) -> Lowered<Operator<'a>> {
         let scope = self.at(p, Some(x), u, Some(t));
         self.stacked(p, &scope, p.noise_dimension, |s| Some(&s.diffusion))
     }
@@ -290,7 +315,10 @@ impl<'a> Lowerer<'a> {
         for (state, shape) in structure.states.iter().zip(&p.states) {
             let rows: usize = shape.iter().product();
             let Some(terms) = terms(state) else {
-                return Err(fault(state.name.span, "the drift is not affine in the control, so there is no control map"));
+                return Err(fault(
+                    state.name.span,
+                    "the drift is not affine in the control, so there is no control map",
+                ));
             };
             let mut total: Option<Value<'a>> = None;
             for (negative, e) in terms {
@@ -349,7 +377,10 @@ impl<'a> Lowerer<'a> {
                 v
             };
             if self.b.ty(v).shape != *shape {
-                return Err(fault(e.span, format!("`{}` has the shape {shape:?}, this {:?}", state.name, self.b.ty(v).shape)));
+                return Err(fault(
+                    e.span,
+                    format!("`{}` has the shape {shape:?}, this {:?}", state.name, self.b.ty(v).shape),
+                ));
             }
             parts.push(self.b.reshape(v, [shape.iter().product::<usize>()]));
         }
@@ -357,7 +388,13 @@ impl<'a> Lowerer<'a> {
     }
 
     /// A derived member at its arguments.
-    pub fn call_member(&mut self, p: &Rc<Problem<'a>>, name: &Symbol, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+    pub fn call_member(
+        &mut self,
+        p: &Rc<Problem<'a>>,
+        name: &Symbol,
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
         let key = name.as_str();
         if key == "weight" {
             return self.weight(p, &given, span).map(Value::Tensor);
@@ -383,12 +420,16 @@ impl<'a> Lowerer<'a> {
         if let Some(x) = x
             && self.b.ty(x).shape != [p.dimension]
         {
-            return Err(fault(span, format!("the state has {} components, found the shape {:?}", p.dimension, self.b.ty(x).shape)));
+            return Err(fault(
+                span,
+                format!("the state has {} components, found the shape {:?}", p.dimension, self.b.ty(x).shape),
+            ));
         }
         let u = tensors.get(1).copied();
         let need = |x: Option<ValueId>| x.ok_or_else(|| fault(span, format!("`{key}` is asked at a state")));
         let now = |l: &mut Self| -> Moment {
-            t.or_else(|| l.now.last().copied()).unwrap_or_else(|| Moment { place: Place::Free, value: l.b.number(p.grid.from) })
+            t.or_else(|| l.now.last().copied())
+                .unwrap_or_else(|| Moment { place: Place::Free, value: l.b.number(p.grid.from) })
         };
         match key {
             "drift" | "b" => {
@@ -409,7 +450,14 @@ impl<'a> Lowerer<'a> {
         p.changes.iter().rev().find(|(n, _)| n.as_str() == name).map(|(_, f)| f.clone())
     }
 
-    fn running(&mut self, p: &Rc<Problem<'a>>, x: ValueId, u: Option<ValueId>, t: Option<Moment>, span: Span) -> Lowered<ValueId> {
+    fn running(
+        &mut self,
+        p: &Rc<Problem<'a>>,
+        x: ValueId,
+        u: Option<ValueId>,
+        t: Option<Moment>,
+        span: Span,
+    ) -> Lowered<ValueId> {
         if let Some(f) = Self::change(p, "f") {
             let mut args = vec![(None, Value::Tensor(x))];
             args.extend(t.map(|t| (None, Value::Time(t))));

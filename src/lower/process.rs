@@ -66,27 +66,33 @@ impl<'a> Lowerer<'a> {
         let StatementKind::Process { name, ty, scheme, body } = &statement.kind else {
             return Err(fault(statement.span, "expected a process"));
         };
-        let grid = scope
-            .grid()
-            .ok_or_else(|| fault(statement.span, format!("no path or problem before this says over which times `{name}` runs")))?;
+        let grid = scope.grid().ok_or_else(|| {
+            fault(statement.span, format!("no path or problem before this says over which times `{name}` runs"))
+        })?;
         let inner = Scope::child(scope);
         let scheme = match scheme.as_ref().map(|s| (s, s.key.as_str())) {
             None | Some((_, "euler")) => Scheme::Euler,
             Some((_, "trapezoid")) => Scheme::Trapezoid,
             Some((_, "heun")) => Scheme::Heun,
             Some((_, "rk4")) => Scheme::Rk4,
-            Some((s, _)) => return Err(fault(s.span, format!("there is no scheme `{s}`; there are euler, trapezoid, heun, rk4"))),
+            Some((s, _)) => {
+                return Err(fault(s.span, format!("there is no scheme `{s}`; there are euler, trapezoid, heun, rk4")));
+            }
         };
         let parts = self.parts(name, &body.statements, &inner, &grid, statement.span)?;
         let shape = self.shape(ty, scope)?.ok_or_else(|| fault(ty.span, "a process is a tensor: R or R[…]"))?;
         let at = if parts.backward { self.end(&grid) } else { self.start(&grid) };
         self.now.push(at);
-        let boundary = self.expr(parts.value, &parts.scope, Some(&shape)).and_then(|v| self.tensor(&v, parts.value.span));
+        let boundary =
+            self.expr(parts.value, &parts.scope, Some(&shape)).and_then(|v| self.tensor(&v, parts.value.span));
         self.now.pop();
         let mut init = boundary?;
         if self.b.ty(init).shape != shape {
             if !self.b.is_zero(init) {
-                return Err(fault(parts.value.span, format!("`{name}` has the shape {shape:?}, this {:?}", self.b.ty(init).shape)));
+                return Err(fault(
+                    parts.value.span,
+                    format!("`{name}` has the shape {shape:?}, this {:?}", self.b.ty(init).shape),
+                ));
             }
             init = self.b.filled(0.0, Type::shaped(shape.clone()));
         }
@@ -128,7 +134,8 @@ impl<'a> Lowerer<'a> {
         let before = self.b.stack(scan, argument);
         let after = self.b.stack(scan, next);
         let last = self.b.output(scan, ScanOutput::Final(0));
-        let (left, right, start, end) = if backward { (after, before, last, init) } else { (before, after, init, last) };
+        let (left, right, start, end) =
+            if backward { (after, before, last, init) } else { (before, after, init, last) };
         Process { name: name.key.clone(), grid: grid.clone(), left, right, start, end, origin }
     }
 
@@ -155,7 +162,12 @@ impl<'a> Lowerer<'a> {
             Value::Time(m) => m.place == Place::End,
             Value::Number(x) if x == grid.from => false,
             Value::Number(x) if x == grid.to => true,
-            other => return Err(fault(at.span, format!("a process is given at an end of the horizon, found {}", other.kind()))),
+            other => {
+                return Err(fault(
+                    at.span,
+                    format!("a process is given at an end of the horizon, found {}", other.kind()),
+                ));
+            }
         };
         Ok(Parts { equation, value, backward, scope: scope.clone() })
     }
@@ -215,7 +227,10 @@ impl<'a> Lowerer<'a> {
         let scope = Scope::child(&parts.scope);
         scope.bind(&name.key, Value::State(y));
         for term in &parts.equation.terms {
-            if !matches!(parts.scope.find(&term.differential.name.key), Some((_, super::environment::Binding::Value(Value::Noise(_))))) {
+            if !matches!(
+                parts.scope.find(&term.differential.name.key),
+                Some((_, super::environment::Binding::Value(Value::Noise(_))))
+            ) {
                 scope.bind(&term.differential.name.key, Value::Time(at));
             }
         }
@@ -223,7 +238,14 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The sum of the `dt` terms.
-    fn right_hand_side(&mut self, parts: &Parts<'a>, name: &Name, y: ValueId, at: Moment, scheme: Scheme) -> Lowered<ValueId> {
+    fn right_hand_side(
+        &mut self,
+        parts: &Parts<'a>,
+        name: &Name,
+        y: ValueId,
+        at: Moment,
+        scheme: Scheme,
+    ) -> Lowered<ValueId> {
         let scope = Self::at_time(parts, name, y, at);
         self.now.push(at);
         let mut total = None;
@@ -249,7 +271,10 @@ impl<'a> Lowerer<'a> {
             let axes = self.b.ty(v).axes.clone();
             Ok(self.b.filled(0.0, Type { axes, shape }))
         } else {
-            Err(fault(parts.equation.terms[0].span, format!("`{name}` has the shape {shape:?}, its increment {:?}", self.b.ty(v).shape)))
+            Err(fault(
+                parts.equation.terms[0].span,
+                format!("`{name}` has the shape {shape:?}, its increment {:?}", self.b.ty(v).shape),
+            ))
         }
     }
 
@@ -260,7 +285,15 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn add_noise(&mut self, parts: &Parts<'a>, name: &Name, next: ValueId, y: ValueId, at: Moment, region: RegionId) -> Lowered<ValueId> {
+    fn add_noise(
+        &mut self,
+        parts: &Parts<'a>,
+        name: &Name,
+        next: ValueId,
+        y: ValueId,
+        at: Moment,
+        region: RegionId,
+    ) -> Lowered<ValueId> {
         let scope = Self::at_time(parts, name, y, at);
         let mut total = next;
         for term in &parts.equation.terms {
@@ -282,8 +315,16 @@ impl<'a> Lowerer<'a> {
     }
 
     /// `path (X, W) of P under u`: Euler–Maruyama on the grid, one path per sample.
-    pub fn path(&mut self, name: &Name, problem: &Rc<Problem<'a>>, control: Option<Value<'a>>, span: Span) -> Lowered<Process<'a>> {
-        let sample = self.sample.ok_or_else(|| fault(span, "paths are drawn in `train` and `measure`, where a batch is given"))?;
+    pub fn path(
+        &mut self,
+        name: &Name,
+        problem: &Rc<Problem<'a>>,
+        control: Option<Value<'a>>,
+        span: Span,
+    ) -> Lowered<Process<'a>> {
+        let sample = self
+            .sample
+            .ok_or_else(|| fault(span, "paths are drawn in `train` and `measure`, where a batch is given"))?;
         let grid = problem.grid.clone();
         let axis: AxisId = self.axis_of(&grid, 0);
         let noise = (problem.noise_dimension > 0).then(|| {
@@ -335,25 +376,42 @@ impl<'a> Lowerer<'a> {
     }
 
     /// u(x, t) for a control, a function of state and time.
-    pub fn control_at(&mut self, control: &Value<'a>, problem: &Problem<'a>, x: ValueId, at: Moment, span: Span) -> Lowered<ValueId> {
+    pub fn control_at(
+        &mut self,
+        control: &Value<'a>,
+        problem: &Problem<'a>,
+        x: ValueId,
+        at: Moment,
+        span: Span,
+    ) -> Lowered<ValueId> {
         let value = match control {
             Value::Function(f) => {
                 let f: Rc<Function<'a>> = f.clone();
-                self.call(&f, vec![(None, Value::Tensor(x)), (None, Value::Time(at))], span, Some(&[problem.control_dimension]))?
+                self.call(
+                    &f,
+                    vec![(None, Value::Tensor(x)), (None, Value::Time(at))],
+                    span,
+                    Some(&[problem.control_dimension]),
+                )?
             }
             Value::Number(0.0) => {
                 let ty = Type::shaped([problem.control_dimension]);
                 return Ok(self.b.filled(0.0, ty));
             }
-            other => return Err(fault(span, format!("a control is a function of state and time, found {}", other.kind()))),
+            other => {
+                return Err(fault(span, format!("a control is a function of state and time, found {}", other.kind())));
+            }
         };
         let u = self.tensor(&value, span)?;
         if self.b.ty(u).shape != [problem.control_dimension] {
-            return Err(fault(span, format!(
-                "the control has {} components, this function the shape {:?}",
-                problem.control_dimension,
-                self.b.ty(u).shape
-            )));
+            return Err(fault(
+                span,
+                format!(
+                    "the control has {} components, this function the shape {:?}",
+                    problem.control_dimension,
+                    self.b.ty(u).shape
+                ),
+            ));
         }
         Ok(u)
     }

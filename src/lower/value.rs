@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::environment::Scope;
+use super::experiment::Rule;
 use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
 use super::time::{Grid, Moment};
-use super::experiment::Rule;
 use crate::graph::{Law, ValueId};
 use crate::source::Symbol;
 use crate::syntax::tree::{Definition, Expr, Layer, Param, TypeExpr};

@@ -96,9 +96,12 @@ fn find(
 fn from_final(plan: &Plan, v: ValueId, scan: ValueId) -> bool {
     match &plan.program.node(v).op {
         Op::Output(s, ScanOutput::Final(_)) => *s == scan,
-        Op::Broadcast(_) | Op::Slice { .. } | Op::Transpose(..) | Op::Reshape(_) | Op::Rename { .. } | Op::At { .. } => {
-            plan.program.node(v).op.operands().into_iter().any(|x| from_final(plan, x, scan))
-        }
+        Op::Broadcast(_)
+        | Op::Slice { .. }
+        | Op::Transpose(..)
+        | Op::Reshape(_)
+        | Op::Rename { .. }
+        | Op::At { .. } => plan.program.node(v).op.operands().into_iter().any(|x| from_final(plan, x, scan)),
         _ => false,
     }
 }

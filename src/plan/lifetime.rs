@@ -86,8 +86,12 @@ fn share(buffers: &mut [Buffer], lives: &[Option<Life>], space: Space, reuse: bo
 impl Walk<'_> {
     fn touch(&mut self, buffer: usize) {
         let at = self.position;
-        let life =
-            self.lives[buffer].get_or_insert(Life { from: at, to: at, first_segment: self.segment, last_segment: self.segment });
+        let life = self.lives[buffer].get_or_insert(Life {
+            from: at,
+            to: at,
+            first_segment: self.segment,
+            last_segment: self.segment,
+        });
         life.to = life.to.max(at);
         life.last_segment = self.segment;
         // What stems from outside of a loop is needed again at its next step.

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use super::live::{Context, Live, context_of, live};
-use crate::graph::{AxisId, Carry, Contraction, Node, Op, Program, Reduction, RegionId, Scan, ScanOutput, Type, ValueId};
+use crate::graph::{
+    AxisId, Carry, Contraction, Node, Op, Program, Reduction, RegionId, Scan, ScanOutput, Type, ValueId,
+};
 
 /// A program and whence its values stem.
 #[derive(Clone, Debug)]
@@ -113,7 +115,15 @@ impl Rebuild<'_> {
         self.values.insert((v, context), new);
     }
 
-    fn scan(&mut self, v: ValueId, scan: &Scan, region: RegionId, context: Context, inner: Context, asked: Vec<ScanOutput>) {
+    fn scan(
+        &mut self,
+        v: ValueId,
+        scan: &Scan,
+        region: RegionId,
+        context: Context,
+        inner: Context,
+        asked: Vec<ScanOutput>,
+    ) {
         let body = self.region(scan.region, inner);
         let mut carries = Vec::new();
         let mut finals = HashMap::new();

@@ -190,8 +190,11 @@ pub(super) fn constant(program: &crate::graph::Program, v: ValueId) -> Option<f6
 fn schedule_loop(places: &mut Places<'_>, v: ValueId, options: Options) -> Loop {
     let program = places.program;
     let Op::Scan(scan) = &program.node(v).op else { unreachable!("only scans are loops") };
-    let before =
-        scan.carries.iter().map(|c| Copy { like: c.argument, from: places.view(c.init), to: places.view(c.argument) }).collect();
+    let before = scan
+        .carries
+        .iter()
+        .map(|c| Copy { like: c.argument, from: places.view(c.init), to: places.view(c.argument) })
+        .collect();
     let tasks: Vec<_> = (0..program.nodes.len())
         .filter(|i| program.nodes[*i].region == scan.region)
         .map(|i| Task::Compute(ValueId(i as u32)))

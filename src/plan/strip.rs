@@ -231,7 +231,8 @@ pub(super) fn reads(plan: &Plan, item: &Item) -> Vec<ValueId> {
                     regions.insert(RegionId(i as u32));
                 }
             }
-            let inside = plan.program.nodes.iter().filter(|n| regions.contains(&n.region)).flat_map(|n| n.op.operands());
+            let inside =
+                plan.program.nodes.iter().filter(|n| regions.contains(&n.region)).flat_map(|n| n.op.operands());
             let mut all: Vec<_> = inside.chain(operands(&l.scan)).collect();
             all.retain(|v| plan.program.node(*v).region == RegionId::ROOT);
             all.extend(l.tail.iter().flat_map(|t| &t.body).flat_map(|item| reads(plan, item)));

@@ -33,7 +33,13 @@ pub struct View {
 impl View {
     /// A whole buffer that holds a value of this type: axes outside, `first` outermost, then the element dimensions; a
     /// sample axis that is not tiled stands innermost.
-    pub fn dense(program: &Program, ty: &Type, tile: Option<AxisId>, first: Option<AxisId>, buffer: usize) -> (Self, usize) {
+    pub fn dense(
+        program: &Program,
+        ty: &Type,
+        tile: Option<AxisId>,
+        first: Option<AxisId>,
+        buffer: usize,
+    ) -> (Self, usize) {
         let own: Vec<_> = ty.axes.iter().copied().filter(|a| Some(*a) != tile).collect();
         let inner = |a: &AxisId| program.axis(*a).kind == AxisKind::Sample && Some(*a) != first;
         let mut rows = 1;

@@ -49,6 +49,7 @@ fn collect(folder: &'static Dir<'static>, modules: &mut Vec<String>) {
 }
 
 fn as_text(file: &'static include_dir::File<'static>) -> Option<LibraryFile> {
-    let path = file.path().to_str().filter(|path| path.ends_with(".soc"))?;
+    let path = file.path().to_str()?;
+    file.path().extension().filter(|kind| *kind == "soc")?;
     Some(LibraryFile { path, text: file.contents_utf8()? })
 }

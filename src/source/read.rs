@@ -13,6 +13,7 @@ impl SourceMap {
     ///
     /// # Errors
     /// [`Unreadable`], [`TooLarge`] (more than 4 MiB; no more than that is read), [`NotUtf8`].
+    #[expect(clippy::disallowed_methods, reason = "this is where texts are read")]
     pub fn read(&mut self, path: &Path, shown: &str, at: Option<Span>) -> Result<u32, Report> {
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));

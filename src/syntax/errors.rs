@@ -88,6 +88,18 @@ pub struct TooDeep {
     pub here: Span,
 }
 
+/// An expression whose tree is deeper than later stages take.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected at most {most} operators in a row or inside one another, found more")]
+#[diagnostic(code(soc::nesting), help("name a part of it with `let`"))]
+pub struct TooManyOperators {
+    /// How many there may be.
+    pub most: usize,
+    /// The expression.
+    #[label("the expression starts here")]
+    pub here: Span,
+}
+
 /// `a < b < c`
 #[derive(Debug, Error, Diagnostic)]
 #[error("expected one comparison, found two in a row")]

@@ -189,12 +189,11 @@ impl<'t> Stop<'t> {
         let words = super::scan::ITEM_WORDS;
         let mut error = self.error(format!("expected an item, found {}", self.found()), "starts no item");
         let near = crate::diagnostic::nearest(token.text, words.iter().copied());
-        error.help = Some(match near.filter(|_| token.kind == TokenKind::Word) {
-            Some(word) => format!("the nearest word is `{word}`"),
-            None => {
-                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                format!("an item starts with {}", words.join(", "))
-            }
+        error.help = Some(if let Some(word) = near.filter(|_| token.kind == TokenKind::Word) {
+            format!("the nearest word is `{word}`")
+        } else {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            format!("an item starts with {}", words.join(", "))
         });
         Some(error)
     }
@@ -267,7 +266,7 @@ impl<'t> Stop<'t> {
             error
         };
         error.context = Some(self.span(sign));
-        error.context_label = "this integral".to_owned();
+        error.context_label = "this integral".into();
         Some(error)
     }
 
@@ -350,7 +349,7 @@ impl<'t> Stop<'t> {
             if self.at_line_end() { "no differential behind this" } else { "no differential before this" },
         );
         error.context = Some(self.span(start));
-        error.context_label = "this equation".to_owned();
+        error.context_label = "this equation".into();
         error.help = Some(
             "every term of an equation ends with its differential: `dX = b dt + σ dW`; a sum goes in parentheses"
                 .to_owned(),
@@ -401,7 +400,7 @@ impl<'t> Stop<'t> {
     /// Nothing better is known than whether a value or an operator is missing.
     fn plain(&self) -> Unexpected {
         let found = self.found();
-        let after_operand = self.previous().is_some_and(|token| token.ends_operand());
+        let after_operand = self.previous().is_some_and(Token::ends_operand);
         if after_operand {
             let closer = self.closer();
             let expected = match closer {
@@ -412,7 +411,7 @@ impl<'t> Stop<'t> {
         }
         let mut error = self.error(format!("expected a value, found {found}"), "no value starts here");
         if self.at_line_end() {
-            error.label = "a value is missing behind this".to_owned();
+            error.label = "a value is missing behind this".into();
         } else if let Some(token) = self.tokens.get(self.at).filter(|token| token.kind == TokenKind::Word) {
             error = self.error(
                 format!("expected a value or a name, found the word `{}` of the language", token.text),
@@ -450,12 +449,12 @@ fn shorten(text: &str) -> String {
 fn form_of(word: &str) -> Option<(&'static [&'static str], &'static str)> {
     Some(match word {
         "cite" => (&[], "cite \"arXiv:0000.00000\""),
-        "use" => (&[], "use std.nets.{mlp, unet}"),
+        "use" => (&[], "use std.nets.{a, b}"),
         "let" => (&["="], "let name = value"),
         "problem" => (&["= {"], "problem P(d: Nat) { … }` or `problem P = Q(d = 2)"),
         "loss" => (&["{"], "loss L(P: Problem, u: P.Control) { … }"),
         "layer" => (&["-> →", "= {"], "layer L(n: Nat)(x: R[m]) -> R[n] { … }"),
-        "net" => (&["-> →", "="], "net V(x: R[d], t: R) -> R[d] = mlp([64])(x, t)"),
+        "net" => (&["-> →", "="], "net V(x: R[d], t: R) -> R[d] = layers([64])(x, t)"),
         "sweep" => (&["in"], "sweep L in [a, b], seed in 1..5"),
         "train" => (&["{"], "train { … }"),
         "measure" => (&["{"], "measure every 100 { … }"),

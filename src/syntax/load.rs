@@ -126,9 +126,9 @@ impl Walk<'_> {
                 let text = self.sources.file_at(base).expect("it was just added").text().clone();
                 let tree = parse(&text, base, self.sink);
                 let parsed = Parsed { tree, base, length: text.len() };
-                self.open(key, target.shown.clone(), at, |walk| {
+                Some(self.open(key, target.shown.clone(), at, |walk| {
                     walk.module(target.shown.clone(), Origin::Disk(target), parsed)
-                })
+                }))
             }
             Err(report) => {
                 self.sink.extend([report]);
@@ -145,7 +145,7 @@ impl Walk<'_> {
             return known;
         }
         let parsed = self.library_parse(file);
-        self.open(key.clone(), key, Some(at), |walk| walk.module(module.to_owned(), Origin::Library, parsed))
+        Some(self.open(key.clone(), key, Some(at), |walk| walk.module(module.to_owned(), Origin::Library, parsed)))
     }
 
     fn library_parse(&mut self, file: LibraryFile) -> Parsed {
@@ -178,19 +178,14 @@ impl Walk<'_> {
         }
     }
 
-    fn open(
-        &mut self,
-        key: String,
-        shown: String,
-        at: Option<Span>,
-        inner: impl FnOnce(&mut Self) -> usize,
-    ) -> Option<usize> {
+    /// Walks a file while it is marked as open.
+    fn open(&mut self, key: String, shown: String, at: Option<Span>, inner: impl FnOnce(&mut Self) -> usize) -> usize {
         self.states.insert(key.clone(), State::Open);
         self.stack.push((shown, at.unwrap_or(Span::NONE)));
         let index = inner(self);
         self.stack.pop();
         self.states.insert(key, State::Done(index));
-        Some(index)
+        index
     }
 
     /// Walks the imports of a parsed text and appends it.

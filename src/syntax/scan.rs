@@ -105,14 +105,12 @@ impl Scan {
                 }
                 b'"' => {
                     let end = line_end(bytes, at);
-                    match bytes[at + 1..end].iter().position(|byte| *byte == b'"') {
-                        Some(length) => at += length + 1,
-                        None => {
-                            scan.faults.push(Fault::UnclosedText { open: at });
-                            at = end;
-                            continue;
-                        }
-                    }
+                    let Some(length) = bytes[at + 1..end].iter().position(|byte| *byte == b'"') else {
+                        scan.faults.push(Fault::UnclosedText { open: at });
+                        at = end;
+                        continue;
+                    };
+                    at += length + 1;
                 }
                 b'(' | b'[' | b'{' => {
                     if open.len() == MAX_DEPTH {
@@ -209,7 +207,7 @@ impl Scan {
         for comment in self.comments[..after].iter().rev() {
             let line = &text[comment.start..comment.end];
             let adjoins = text[comment.end..next].trim_matches(is_blank).is_empty();
-            if !adjoins || !line.starts_with("///") || !self.stands_alone(text, comment.start) {
+            if !adjoins || !line.starts_with("///") || !stands_alone(text, comment.start) {
                 break;
             }
             lines.push(line[3..].strip_prefix(' ').unwrap_or(&line[3..]).trim_end());
@@ -234,12 +232,6 @@ impl Scan {
         lines.join("\n")
     }
 
-    /// Whether nothing but blanks stands before `start` on its line.
-    fn stands_alone(&self, text: &str, start: usize) -> bool {
-        let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        text[line..start].trim_matches(is_blank).is_empty()
-    }
-
     /// The innermost bracket around an offset.
     pub fn bracket_around(&self, at: usize) -> Option<&Bracket> {
         self.brackets
@@ -248,6 +240,12 @@ impl Scan {
             .filter(|bracket| bracket.close.is_none_or(|close| at <= close))
             .last()
     }
+}
+
+/// Whether nothing but blanks stands before `start` on its line.
+fn stands_alone(text: &str, start: usize) -> bool {
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    text[line..start].trim_matches(is_blank).is_empty()
 }
 
 /// What the grammar skips, apart from comments.

@@ -29,21 +29,21 @@ pub struct Item {
 pub enum ItemKind {
     /// `cite "arXiv:2312.02027"`
     Cite(Text),
-    /// `use std.losses.{socm, log_variance}`
+    /// `use std.losses.{first, second}`
     Use(Use),
     /// `let d = 20`, `let u(x, t) = …`
     Let(Let),
-    /// `problem quadratic_ou(d: Nat) { … }`: a problem is defined.
+    /// `problem tracking(d: Nat) { … }`: a problem is defined.
     Problem(Definition),
-    /// `problem P = quadratic_ou(d)`: a problem gets a name.
+    /// `problem P = tracking(d)`: a problem gets a name.
     Bind(Bind),
-    /// `loss socm(P: Problem, u: P.Control) requires … { … }`
+    /// `loss first(P: Problem, u: P.Control) requires … { … }`
     Loss(Definition),
     /// `layer linear(n: Nat)(x: R[m]) -> R[n] { … }`
     Layer(Layer),
-    /// `net V(x: R[d], t: R) -> R[d] = unet([64])(x, t)`
+    /// `net V(x: R[d], t: R) -> R[d] = layers([64])(x, t)`
     Net(Net),
-    /// `sweep L in [socm, log_variance], seed in 1..5`
+    /// `sweep L in [first, second], seed in 1..5`
     Sweep(Vec<SweepAxis>),
     /// `train { … }`
     Train(Block),
@@ -69,7 +69,7 @@ pub struct Text {
 pub struct Use {
     /// Where the names come from.
     pub from: UsePath,
-    /// The imported names; empty when the path's last word is the name itself (`use std.problems.quadratic_ou`).
+    /// The imported names; empty when the path's last word is the name itself (`use std.problems.tracking`).
     pub names: Vec<Name>,
     /// The whole clause.
     pub span: Span,
@@ -125,7 +125,7 @@ pub struct Definition {
     pub body: Block,
 }
 
-/// `problem P = quadratic_ou(d, a = 0.2)`
+/// `problem P = tracking(d, a = 0.2)`
 #[derive(Clone, Debug)]
 pub struct Bind {
     /// The name.

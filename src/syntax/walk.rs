@@ -35,7 +35,9 @@ pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
         }
         ExprKind::Call(callee, arguments) => {
             f(callee);
-            arguments.iter().for_each(|a| f(&a.value));
+            for argument in arguments {
+                f(&argument.value);
+            }
         }
         ExprKind::Index(base, items) => {
             f(base);
@@ -43,7 +45,9 @@ pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
         }
         ExprKind::With(base, changes) => {
             f(base);
-            changes.iter().for_each(|l| f(&l.value));
+            for change in changes {
+                f(&change.value);
+            }
         }
         ExprKind::Integral(i) => {
             if let Some((a, b)) = &i.bounds {

@@ -21,8 +21,12 @@ pub(super) fn product(b: &mut Builder, x: ValueId, y: ValueId, target: &Type) ->
     for (v, c) in [(x, y), (y, x)] {
         if let Some(k) = b.constant(c) {
             let (tv, tc) = (b.ty(v).clone(), b.ty(c).clone());
-            let mut count: usize =
-                tc.axes.iter().filter(|a| !tv.varies(**a) && !target.varies(**a)).map(|a| b.program().axis(*a).size).product();
+            let mut count: usize = tc
+                .axes
+                .iter()
+                .filter(|a| !tv.varies(**a) && !target.varies(**a))
+                .map(|a| b.program().axis(*a).size)
+                .product();
             if target.shape.is_empty() && tv.shape.is_empty() {
                 count *= tc.elements();
             }

@@ -49,7 +49,9 @@ pub fn jvp(b: &mut Builder, output: ValueId, seeds: &[(ValueId, ValueId)]) -> Op
         }
     }
     let mut forward = Forward { active, bodies, tangents, outputs: HashMap::new(), batch, mirror: Mirror::new(base) };
+    let span = b.span;
     forward.walk(b, ValueId(output.0 + 1));
+    b.span = span;
     forward.tangents.get(&output).copied()
 }
 

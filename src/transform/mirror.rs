@@ -122,7 +122,14 @@ impl Mirror {
 
     /// The value over all steps, outside: of a value of the closed frame's source body, or of its own body, whose scan
     /// is `own`. With `renamed`, steps are called by that axis, since the frame's own axis is in use by the value.
-    pub fn lift(&mut self, b: &mut Builder, frame: &Frame, own: ValueId, v: ValueId, renamed: Option<AxisId>) -> ValueId {
+    pub fn lift(
+        &mut self,
+        b: &mut Builder,
+        frame: &Frame,
+        own: ValueId,
+        v: ValueId,
+        renamed: Option<AxisId>,
+    ) -> ValueId {
         let region = b.program().node(v).region;
         if region != frame.source && region != frame.region {
             return self.at(b, v);
@@ -131,10 +138,11 @@ impl Mirror {
             let op = b.op(v).clone();
             let before = b.ty(v).clone();
             let mut axes = before.axes.clone();
-            let operands: HashMap<_, _> =
-                op.operands().into_iter().map(|o| (o, self.lift(b, frame, own, o, renamed))).collect();
-            for o in operands.values() {
-                axes.extend(b.ty(*o).axes.iter().copied());
+            let mut operands: HashMap<ValueId, ValueId> = HashMap::new();
+            for o in op.operands() {
+                let lifted = self.lift(b, frame, own, o, renamed);
+                axes.extend(b.ty(lifted).axes.iter().copied());
+                operands.insert(o, lifted);
             }
             let given = op.has_free_type().then(|| Type::new(axes, before.shape));
             return b.push_typed(op.map_operands(|o| operands[&o]), given);

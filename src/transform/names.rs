@@ -7,9 +7,10 @@ pub(super) fn names_axis(op: &Op, axis: AxisId) -> bool {
     match op {
         Op::Contract(spec, ..) => spec.axes.contains(&axis),
         Op::Reduce(_, axes, ..) => axes.contains(&axis),
-        Op::CumulativeSum { axis: a, .. } | Op::At { axis: a, .. } | Op::Place { axis: a, .. } | Op::Shift { axis: a, .. } => {
-            *a == axis
-        }
+        Op::CumulativeSum { axis: a, .. }
+        | Op::At { axis: a, .. }
+        | Op::Place { axis: a, .. }
+        | Op::Shift { axis: a, .. } => *a == axis,
         Op::Rename { from, to, .. } => *from == axis || *to == axis,
         _ => false,
     }

@@ -9,8 +9,8 @@ use super::activity::{active, differentiable};
 use super::fit::fit;
 use super::mirror::{Mirror, deeper};
 use crate::graph::{AxisId, Builder, Op, RegionId, ScanOutput, Type, ValueId};
-pub(super) use rules::reduction_weights;
 use rules::contribution;
+pub(super) use rules::reduction_weights;
 
 /// The cotangents of `wrt` that the `seeds`, pairs of an output and its cotangent, give: `None` where no output depends.
 ///
@@ -42,7 +42,9 @@ pub fn vjp(b: &mut Builder, seeds: &[(ValueId, ValueId)], wrt: &[ValueId]) -> Ve
             pending.add(b, *y, g);
         }
     }
+    let span = b.span;
     let (found, deferred) = reverse.walk(b, pending);
+    b.span = span;
     assert!(deferred.is_empty(), "outside of every scan nothing is put off");
     wrt.iter()
         .zip(&inputs)
@@ -171,7 +173,14 @@ impl Reverse {
     }
 
     /// Hands a cotangent on unchanged, summed over what the target lacks.
-    fn pass_on(&mut self, b: &mut Builder, target: ValueId, g: ValueId, pending: &mut Pending, deferred: &mut Vec<Deferred>) {
+    fn pass_on(
+        &mut self,
+        b: &mut Builder,
+        target: ValueId,
+        g: ValueId,
+        pending: &mut Pending,
+        deferred: &mut Vec<Deferred>,
+    ) {
         if self.active.get(target.index()) == Some(&true) {
             let d = Deferred { op: Op::Broadcast(target), result: target, slot: 0, g, target };
             self.deliver(b, d, pending, deferred);

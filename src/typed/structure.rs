@@ -66,7 +66,11 @@ impl Predicate {
     /// All predicates with the name under which `requires` knows them and what they say.
     pub const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::ControlAffine, "control_affine", "the drift is affine in the control and the noise is free of it"),
-        (Self::QuadraticControl, "quadratic_control", "the running cost is ½*|u|² plus a term free of u, the drift affine in u"),
+        (
+            Self::QuadraticControl,
+            "quadratic_control",
+            "the running cost is ½*|u|² plus a term free of u, the drift affine in u",
+        ),
         (Self::AdditiveNoise, "additive_noise", "the noise does not depend on the state or the control"),
         (Self::MatchedNoise, "matched_noise", "the noise is a number times the control map, √λ*σ beside σ*u"),
         (Self::InvertibleNoise, "invertible_noise", "state, control and noise have one size, so that σ has an inverse"),

@@ -60,7 +60,13 @@ pub fn zero_states(program: &Program) -> Vec<ArrayD<f64>> {
 }
 
 /// The outputs of one run of a program.
-pub fn run(machine: &mut dyn Executor, program: &Program, parameters: &[ArrayD<f64>], step: u64, seed: u64) -> Vec<ArrayD<f64>> {
+pub fn run(
+    machine: &mut dyn Executor,
+    program: &Program,
+    parameters: &[ArrayD<f64>],
+    step: u64,
+    seed: u64,
+) -> Vec<ArrayD<f64>> {
     let states = zero_states(program);
     machine.execute(&Feed { parameters, states: &states, step, seed }).unwrap()
 }

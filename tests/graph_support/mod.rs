@@ -144,12 +144,16 @@ pub fn check_at(name: &str, shapes: &[&[usize]], scale: f64, build: impl Fn(&mut
     for (i, e) in expected.iter().enumerate() {
         match kept.iter().position(|k| *k == i) {
             Some(k) => close(&format!("{name}: vjp {i}"), &found[1 + k], e, 1e-6),
-            None => assert!(e.iter().all(|x| x.abs() < 1e-9), "{name}: no gradient {i}, differences say {e}"),
+            None => {
+                assert!(e.iter().all(|x| x.abs() < 1e-9), "{name}: no gradient {i}, differences say {e}");
+            }
         }
     }
     let slope: f64 = expected.iter().zip(&directions).map(|(e, d)| (e * d).sum()).sum();
     match tangent {
-        Some(_) => close(&format!("{name}: jvp"), found.last().expect("tangent"), &ndarray::arr0(slope).into_dyn(), 1e-6),
+        Some(_) => {
+            close(&format!("{name}: jvp"), found.last().expect("tangent"), &ndarray::arr0(slope).into_dyn(), 1e-6);
+        }
         None => assert!(slope.abs() < 1e-9, "{name}: no tangent, differences say {slope}"),
     }
 }

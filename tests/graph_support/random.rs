@@ -1,8 +1,8 @@
 //! Random well-formed programs.
 
 use socrun::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Contraction, Draw, Law, Lifetime, Op, Output, Program, Reduction, RegionId,
-    Scan, ScanOutput, Type, Unary, ValueId, infer,
+    AxisId, AxisKind, Binary, Builder, Carry, Contraction, Draw, Law, Lifetime, Op, Output, Program, Reduction,
+    RegionId, Scan, ScanOutput, Type, Unary, ValueId, infer,
 };
 use socrun::transform::{jvp, vjp};
 
@@ -110,7 +110,7 @@ impl Maker {
             }
             11..=14 => {
                 let (rx, ry) = (self.b.ty(x).shape.len(), self.b.ty(y).shape.len());
-                let mut labels = vec![0, 1, 2];
+                let mut labels = [0, 1, 2];
                 labels.rotate_left(self.n.below(3));
                 let a: Vec<u8> = labels[..rx.min(3)].to_vec();
                 labels.rotate_left(self.n.below(3));
@@ -170,8 +170,12 @@ impl Maker {
             let next = self.b.unary(Unary::Tanh, next);
             carries.push(Carry { init: *init, argument: *argument, next });
         }
-        let stacked: Vec<ValueId> =
-            body[body.len() - 4..].iter().copied().filter(|v| fits(&self.b, *v)).chain(arguments.first().copied()).collect();
+        let stacked: Vec<ValueId> = body[body.len() - 4..]
+            .iter()
+            .copied()
+            .filter(|v| fits(&self.b, *v))
+            .chain(arguments.first().copied())
+            .collect();
         let reverse = self.n.below(2) == 0;
         let finals = carries.len();
         let slices = slices.into_iter().zip(arguments[inits.len()..].iter().copied()).collect();

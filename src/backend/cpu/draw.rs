@@ -39,7 +39,8 @@ impl Drawing {
         for o in 0..outer {
             let base = offset(&self.outer, o);
             for block in 0..elements.div_ceil(4) {
-                let rows: [usize; 4] = std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
+                let rows: [usize; 4] =
+                    std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
                 let count = (elements - 4 * block).min(4);
                 for s in (0..self.samples).step_by(LANES) {
                     let lanes = LANES.min(self.samples - s);

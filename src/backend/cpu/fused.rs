@@ -260,7 +260,8 @@ impl Fused {
                 Source::Stored(k) => &outs[k][place..place + len],
                 Source::Memory(k) | Source::Rows(k) => &memory.read(&self.loads[k].ptr)[linear..linear + len],
             };
-            let scalar = |k: usize, r: usize| memory.read(&self.loads[k].ptr)[self.row_offset(&self.loads[k].strides, row + r)];
+            let scalar =
+                |k: usize, r: usize| memory.read(&self.loads[k].ptr)[self.row_offset(&self.loads[k].strides, row + r)];
             match (i.what, i.from) {
                 (Do::Fill(x), _) => out.fill(x),
                 (Do::Unary(f), [a, ..]) => unary(f, out, read(a)),

@@ -34,7 +34,8 @@ impl Compiler<'_> {
     pub fn fused(&self, members: &[ValueId]) -> Fused {
         let program = &self.plan.program;
         let ty = self.ty(members[0]);
-        let stored: Vec<View> = members.iter().filter(|v| self.plan.views[v.index()].is_some()).map(|v| self.view(*v)).collect();
+        let stored: Vec<View> =
+            members.iter().filter(|v| self.plan.views[v.index()].is_some()).map(|v| self.view(*v)).collect();
         let dims = stored.first().map_or_else(|| self.dims(ty), |view| self.dims_by(ty, view));
         let mut loads: Vec<View> = Vec::new();
         let operands: Vec<Vec<Operand>> = members
@@ -75,7 +76,8 @@ impl Compiler<'_> {
             members.iter().zip(&operands).all(|(v, o)| {
                 let reads = o.iter().filter(|o| matches!(o, Operand::Load(x) if *x == k)).count();
                 let numbers = o.iter().any(|o| matches!(o, Operand::Number(_)));
-                let other = o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows_alone(&sizes, &strides[*x])));
+                let other =
+                    o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows_alone(&sizes, &strides[*x])));
                 reads == 0 || (reads == 1 && !numbers && !other && matches!(program.node(*v).op, Op::Binary(..)))
             })
         };

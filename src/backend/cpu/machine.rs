@@ -263,8 +263,10 @@ fn finish(plan: &Plan, k: usize, to: &mut [f32], (sizes, strides): &(Vec<usize>,
         }
         return;
     }
-    let parts: Vec<&[f32]> =
-        blocks.iter().filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(x.as_slice()) } else { None }).collect();
+    let parts: Vec<&[f32]> = blocks
+        .iter()
+        .filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(x.as_slice()) } else { None })
+        .collect();
     let add = |to: &mut [f32], from: usize| {
         to.copy_from_slice(&parts[0][from..][..to.len()]);
         for part in &parts[1..] {
@@ -313,7 +315,14 @@ fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
 }
 
 /// Hands every number of a value, with its place under `strides`, to `put`.
-fn gather(plan: &Plan, once: &[Vec<f32>], blocks: &[Block], v: ValueId, strides: &[usize], mut put: impl FnMut(usize, f32)) {
+fn gather(
+    plan: &Plan,
+    once: &[Vec<f32>],
+    blocks: &[Block],
+    v: ValueId,
+    strides: &[usize],
+    mut put: impl FnMut(usize, f32),
+) {
     let view = plan.view(v);
     let buffer = &plan.buffers[view.buffer];
     let mut copy = |from: &[f32], width: usize, lanes: usize, base: usize, view: &View| {

@@ -134,14 +134,22 @@ impl Compiler<'_> {
                     to_strides.push(self.stride(to, Dim::Lane));
                 }
                 let sizes = dims.iter().map(|d| d.1).collect();
-                steps.push(Self::move_at(From::Memory(self.ptr(from), 0), from_strides, self.ptr(to), to_strides, sizes, false));
+                steps.push(Self::move_at(
+                    From::Memory(self.ptr(from), 0),
+                    from_strides,
+                    self.ptr(to),
+                    to_strides,
+                    sizes,
+                    false,
+                ));
             }
             // Only a new name for the tiled axis needs work; the rest are views.
             Op::Rename { from, of, .. } => {
                 let source = &view(*of);
                 let step = self.stride(source, Dim::Axis(*from));
                 let dims = self.dims_by(ty, to);
-                let strides = dims.iter().map(|(d, _)| if *d == Dim::Lane { step } else { self.stride(source, *d) }).collect();
+                let strides =
+                    dims.iter().map(|(d, _)| if *d == Dim::Lane { step } else { self.stride(source, *d) }).collect();
                 steps.push(self.move_to(From::Memory(self.ptr(source), step), strides, to, &dims, false));
             }
             Op::Place { axis, index, of } => {
@@ -264,8 +272,11 @@ impl Compiler<'_> {
         let (mut from, mut target) = (from.clone(), to.clone());
         from.offset += from.shape[dim] * first;
         target.offset += target.shape[dim] * at;
-        let dims: Vec<_> =
-            self.dims_by(self.ty(v), to).into_iter().map(|(d, m)| (d, if d == Dim::Shape(dim) { n } else { m })).collect();
+        let dims: Vec<_> = self
+            .dims_by(self.ty(v), to)
+            .into_iter()
+            .map(|(d, m)| (d, if d == Dim::Shape(dim) { n } else { m }))
+            .collect();
         let strides = self.strides(&from, &dims);
         steps.push(self.move_to(From::Memory(self.ptr(&from), 0), strides, &target, &dims, add));
     }
@@ -273,7 +284,8 @@ impl Compiler<'_> {
     fn product(&self, spec: &Contraction, a: ValueId, b: ValueId, to: &View, target: Target) -> Step {
         let (ta, tb) = (self.ty(a), self.ty(b));
         let (va, vb) = (&self.view(a), &self.view(b));
-        let mut classes = Classes { batch: Class::new(3), rows: Class::new(2), columns: Class::new(2), summed: Class::new(2) };
+        let mut classes =
+            Classes { batch: Class::new(3), rows: Class::new(2), columns: Class::new(2), summed: Class::new(2) };
         let mut push = |size, in_a: Option<usize>, in_b: Option<usize>, out: Option<usize>| match (in_a, in_b, out) {
             (Some(x), Some(y), Some(z)) => classes.batch.push(size, &[x, y, z]),
             (Some(x), None, Some(z)) => classes.rows.push(size, &[x, z]),
@@ -300,7 +312,9 @@ impl Compiler<'_> {
         labels.sort_unstable();
         labels.dedup();
         for l in labels {
-            let at = |side: &[u8], view: &View| side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))));
+            let at = |side: &[u8], view: &View| {
+                side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))))
+            };
             let (x, y, z) = (at(&spec.a, va), at(&spec.b, vb), at(&spec.out, to));
             let size = x.map(|(i, _)| ta.shape[i]).or(y.map(|(i, _)| tb.shape[i])).unwrap_or(1);
             push(size, x.map(|p| p.1), y.map(|p| p.1), z.map(|p| p.1));

@@ -142,7 +142,8 @@ macro_rules! kernel {
                     }
                 }
                 for (r, sums) in sums.iter().enumerate().take(w.rows - first) {
-                    let to: &mut [f32; $lanes] = (&mut c[(first + r) * c_stride..][..$lanes]).try_into().expect("as many lanes");
+                    let to: &mut [f32; $lanes] =
+                        (&mut c[(first + r) * c_stride..][..$lanes]).try_into().expect("as many lanes");
                     if add {
                         for l in 0..$lanes {
                             to[l] += sums[l];
@@ -156,7 +157,16 @@ macro_rules! kernel {
 
         #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2"))]
         #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-        fn $name(rows: usize, columns: usize, w: &[f32], x: &[f32], x_stride: usize, c: &mut [f32], c_stride: usize, add: bool) {
+        fn $name(
+            rows: usize,
+            columns: usize,
+            w: &[f32],
+            x: &[f32],
+            x_stride: usize,
+            c: &mut [f32],
+            c_stride: usize,
+            add: bool,
+        ) {
             for (b, panel) in w.chunks_exact($block * columns.max(1)).enumerate().take(rows.div_ceil($block)) {
                 let mut sums = [[0.0_f32; $lanes]; $block];
                 for (k, weights) in panel.chunks_exact($block).enumerate().take(columns) {

@@ -144,7 +144,8 @@ impl Classes {
         }
         self.summed.coalesce();
         let s = &self.summed.strides;
-        let unit = (0..self.summed.sizes.len()).find(|i| s[0][*i] == 1 && s[1][*i] == 1 && self.summed.sizes[*i] >= 8)?;
+        let unit =
+            (0..self.summed.sizes.len()).find(|i| s[0][*i] == 1 && s[1][*i] == 1 && self.summed.sizes[*i] >= 8)?;
         Some(self.summed.take(Some(unit)).0)
     }
 
@@ -155,7 +156,12 @@ impl Classes {
             class.strides.swap(0, 1);
             class
         };
-        Self { batch: swap(&self.batch), rows: self.columns.clone(), columns: self.rows.clone(), summed: swap(&self.summed) }
+        Self {
+            batch: swap(&self.batch),
+            rows: self.columns.clone(),
+            columns: self.rows.clone(),
+            summed: swap(&self.summed),
+        }
     }
 }
 
@@ -228,7 +234,8 @@ impl Product {
 
     /// A product of a matrix that all tiles share with lanes, if it is one.
     fn packed(a: &Ptr, b: &Ptr, c: &Target, classes: &Classes, packs: &mut Vec<Pack>) -> Option<Self> {
-        if a.own || !a.loops.is_empty() || !b.own || !classes.batch.sizes.is_empty() || !matches!(c, Target::Memory(..)) {
+        if a.own || !a.loops.is_empty() || !b.own || !classes.batch.sizes.is_empty() || !matches!(c, Target::Memory(..))
+        {
             return None;
         }
         let mut columns = classes.columns.clone();
@@ -293,7 +300,8 @@ impl Product {
         let mut left = &mut slot[at..];
         let mut work = Vec::new();
         for (i, share) in shares.iter().enumerate() {
-            let (now, later) = std::mem::take(&mut left).split_at_mut(if i + 1 < shares.len() { share.1 * stride } else { 0 });
+            let (now, later) =
+                std::mem::take(&mut left).split_at_mut(if i + 1 < shares.len() { share.1 * stride } else { 0 });
             // The last share has what is left.
             if i + 1 < shares.len() {
                 work.push((share, now));
@@ -438,7 +446,16 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-fn tiny_gemm([m, n, k]: [usize; 3], c: &mut [f32], cs: Strides, add: bool, a: &[f32], sa: Strides, b: &[f32], sb: Strides) {
+fn tiny_gemm(
+    [m, n, k]: [usize; 3],
+    c: &mut [f32],
+    cs: Strides,
+    add: bool,
+    a: &[f32],
+    sa: Strides,
+    b: &[f32],
+    sb: Strides,
+) {
     for i in 0..m {
         for j in 0..n {
             let mut sum = 0.0;

@@ -30,7 +30,12 @@ pub(super) fn coalesce(sizes: &mut Vec<usize>, strides: &mut [Vec<usize>]) {
 }
 
 /// Calls `f` with the offsets of `N` operands at every index, the last dimension fastest.
-pub(super) fn walk<const N: usize>(sizes: &[usize], strides: [&[usize]; N], start: [usize; N], f: &mut impl FnMut([usize; N])) {
+pub(super) fn walk<const N: usize>(
+    sizes: &[usize],
+    strides: [&[usize]; N],
+    start: [usize; N],
+    f: &mut impl FnMut([usize; N]),
+) {
     match sizes {
         [] => f(start),
         [n] => {

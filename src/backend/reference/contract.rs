@@ -18,7 +18,12 @@ fn indices(ty: &Type, labels: &[Label]) -> Vec<Index> {
 
 /// `Σ a·b`. Indices fall into batch (in both and in the result), summed (in both) and free ones; what only one operand
 /// has and the result lacks is summed beforehand.
-pub(super) fn contract(spec: &Contraction, (a, ta): (&Value, &Type), (b, tb): (&Value, &Type), out: &Type) -> ArrayD<f64> {
+pub(super) fn contract(
+    spec: &Contraction,
+    (a, ta): (&Value, &Type),
+    (b, tb): (&Value, &Type),
+    out: &Type,
+) -> ArrayD<f64> {
     let (mut ia, mut ib, io) = (indices(ta, &spec.a), indices(tb, &spec.b), indices(out, &spec.out));
     let a = summed_alone(a.to_owned(), &mut ia, &ib, &io);
     let b = summed_alone(b.to_owned(), &mut ib, &ia, &io);

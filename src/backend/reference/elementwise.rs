@@ -124,18 +124,17 @@ mod tests {
 
     #[test]
     fn erf_has_full_accuracy() {
-        // Values from Abramowitz and Stegun, table 7.1, and, beyond it, from 50-digit arithmetic.
+        // The Maclaurin series in 60-digit arithmetic.
         for (x, y) in [
             (0.1, 0.112_462_916_018_284_89),
             (0.5, 0.520_499_877_813_046_5),
             (1.0, 0.842_700_792_949_714_9),
             (2.0, 0.995_322_265_018_952_7),
-            (2.999, 0.999_977_770_3),
+            (2.999, 0.999_977_769_831_400_2),
             (3.0, 0.999_977_909_503_001_4),
             (4.0, 0.999_999_984_582_742_1),
         ] {
-            let tolerance = if x == 2.999 { 1e-10 } else { 4e-16 };
-            assert!((erf(x) - y).abs() < tolerance, "erf({x}) = {} and not {y}", erf(x));
+            assert!((erf(x) - y).abs() < 4e-16, "erf({x}) = {} and not {y}", erf(x));
             assert_eq!(erf(-x), -erf(x));
         }
         // The two expansions meet.

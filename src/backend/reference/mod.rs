@@ -37,9 +37,13 @@ impl Reference {
             members[node.region.index()].push(ValueId(i as u32));
             constant.push(match &node.op {
                 Op::Number(_) | Op::Table(_) | Op::Iota(_) | Op::Eye(_) => true,
-                Op::Parameter(_) | Op::State(_) | Op::Step | Op::Draw(_) | Op::Argument(..) | Op::Scan(_) | Op::Output(..) => {
-                    false
-                }
+                Op::Parameter(_)
+                | Op::State(_)
+                | Op::Step
+                | Op::Draw(_)
+                | Op::Argument(..)
+                | Op::Scan(_)
+                | Op::Output(..) => false,
                 op => op.operands().iter().all(|v| constant[v.index()]),
             });
         }
@@ -53,7 +57,8 @@ impl Reference {
     }
 
     fn run(&self, feed: &Feed<'_>, first: Option<&mut Option<Fault>>) -> Vec<ArrayD<f64>> {
-        let mut run = Run { machine: self, feed, values: vec![None; self.program.nodes.len()], stacks: Vec::new(), first };
+        let mut run =
+            Run { machine: self, feed, values: vec![None; self.program.nodes.len()], stacks: Vec::new(), first };
         run.stacks.resize_with(self.program.nodes.len(), Vec::new);
         run.region(RegionId::ROOT);
         self.program.outputs.iter().map(|(_, v)| run.get(*v).to_owned()).collect()
@@ -63,9 +68,10 @@ impl Reference {
 impl Executor for Reference {
     fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
         let outputs = self.run(feed, None);
-        let bad = outputs.iter().zip(&self.program.outputs).find_map(|(x, (_, v))| {
-            x.iter().find(|x| !x.is_finite()).map(|found| Fault { value: *v, found: *found })
-        });
+        let bad = outputs
+            .iter()
+            .zip(&self.program.outputs)
+            .find_map(|(x, (_, v))| x.iter().find(|x| !x.is_finite()).map(|found| Fault { value: *v, found: *found }));
         let Some(mut fault) = bad else { return Ok(outputs) };
         // Only now is it worth looking at every value: the run is a function of the feed, so it can be repeated.
         let mut first = None;

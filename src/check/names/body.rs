@@ -101,10 +101,14 @@ impl Resolver<'_> {
                 }
             }
             StatementKind::Let(one) => self.declare(&one.name, Role::Plain),
-            StatementKind::Time { name, .. } if place != Place::Problem || !self.is_local(&name.key) => self.declare(name, Role::Plain),
+            StatementKind::Time { name, .. } if place != Place::Problem || !self.is_local(&name.key) => {
+                self.declare(name, Role::Plain);
+            }
             StatementKind::State(one) | StatementKind::Control(one) => self.declare(&one.name, Role::Plain),
             StatementKind::Noise(one) => self.declare(&one.name, Role::Noise),
-            StatementKind::Process { name, .. } | StatementKind::Parameter { name, .. } => self.declare(name, Role::Plain),
+            StatementKind::Process { name, .. } | StatementKind::Parameter { name, .. } => {
+                self.declare(name, Role::Plain);
+            }
             StatementKind::Path { state, noise, .. } => {
                 self.declare(state, Role::Plain);
                 if let Some(noise) = noise {
@@ -138,7 +142,9 @@ impl Resolver<'_> {
                 self.expr(from);
                 self.expr(to);
             }
-            StatementKind::State(one) | StatementKind::Control(one) | StatementKind::Noise(one) => self.ty(&one.ty, false),
+            StatementKind::State(one) | StatementKind::Control(one) | StatementKind::Noise(one) => {
+                self.ty(&one.ty, false);
+            }
             StatementKind::Equation(one) => self.equation(one),
             StatementKind::Boundary { at, value, .. } => {
                 self.expr(at);

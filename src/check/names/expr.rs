@@ -2,8 +2,8 @@
 
 use super::errors::UnknownType;
 use super::{Resolver, Role};
-use crate::diagnostic::nearest;
 use crate::check::walk::{as_name, children};
+use crate::diagnostic::nearest;
 use crate::source::Name;
 use crate::syntax::tree::{Expr, ExprKind, Integral, Let, Param, TypeExpr, TypeKind};
 
@@ -141,7 +141,10 @@ impl Resolver<'_> {
         }
         let help = match nearest(&word.text, known.iter().copied()) {
             Some(near) => format!("did `{near}` stand here?"),
-            None => format!("expected `R`, `R[…]`, {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "expected `R`, `R[…]`, {}",
+                known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")
+            ),
         };
         self.sink.push(UnknownType { name: word.text.to_string(), help, at: word.span });
     }

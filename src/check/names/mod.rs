@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 
 use self::errors::{GivenTwice, UnknownName};
 use super::builtin;
-use crate::diagnostic::nearest;
 use crate::diagnostic::Sink;
+use crate::diagnostic::nearest;
 use crate::source::{Name, Span, Symbol};
 
 /// What a local name is, as far as names need to know.
@@ -106,7 +106,10 @@ impl Resolver<'_> {
         }
         // Spellings are compared folded as well, so that `sigm` finds `σ`.
         let locals = self.frames.iter().rev().flat_map(|frame| frame.values().map(|(name, _)| name));
-        if let Some(near) = locals.into_iter().find(|near| name.key.as_str().len() > 1 && nearest(name.key.as_str(), [near.key.as_str()]).is_some()) {
+        if let Some(near) = locals
+            .into_iter()
+            .find(|near| name.key.as_str().len() > 1 && nearest(name.key.as_str(), [near.key.as_str()]).is_some())
+        {
             return format!("did `{near}` stand here?");
         }
         if let Some((near, module)) = self.offers.nearest(&name.key) {

@@ -49,7 +49,8 @@ pub(in crate::check) fn resolve_module(
             }
             top.insert(name.key.clone(), (name.text.to_string(), name.span));
             // A name that no file has was reported when the files were read.
-            let mut sources = imports.iter().filter(|(item, _)| *item == place).filter_map(|(_, target)| earlier.get(*target));
+            let mut sources =
+                imports.iter().filter(|(item, _)| *item == place).filter_map(|(_, target)| earlier.get(*target));
             if let Some(found) = sources.find_map(|file| file.own.get(&name.key)) {
                 resolved.names.insert(name.key.clone(), *found);
             }
@@ -89,7 +90,12 @@ pub(in crate::check) fn defined(item: &Item) -> Vec<&Name> {
         ItemKind::Layer(one) => vec![&one.name],
         ItemKind::Net(one) => vec![&one.name],
         ItemKind::Sweep(axes) => axes.iter().map(|axis| &axis.name).collect(),
-        ItemKind::Cite(_) | ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Measure(_) | ItemKind::Plot(_) | ItemKind::Table(_) => Vec::new(),
+        ItemKind::Cite(_)
+        | ItemKind::Use(_)
+        | ItemKind::Train(_)
+        | ItemKind::Measure(_)
+        | ItemKind::Plot(_)
+        | ItemKind::Table(_) => Vec::new(),
     }
 }
 

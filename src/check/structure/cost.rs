@@ -74,10 +74,14 @@ impl Splitter<'_> {
                 self.split_sum(b, !negative, scale);
             }
             ExprKind::Unary(UnaryOp::Negate, _, inner) => self.split_sum(inner, !negative, scale),
-            ExprKind::Binary(BinaryOp::Multiply, _, a, b) if self.scope.is_scalar(a) && has_integral(b) && !has_integral(a) => {
+            ExprKind::Binary(BinaryOp::Multiply, _, a, b)
+                if self.scope.is_scalar(a) && has_integral(b) && !has_integral(a) =>
+            {
                 self.split_sum(b, negative, &|term| scale(combine(BinaryOp::Multiply, (**a).clone(), term)));
             }
-            ExprKind::Binary(BinaryOp::Multiply, _, a, b) if self.scope.is_scalar(b) && has_integral(a) && !has_integral(b) => {
+            ExprKind::Binary(BinaryOp::Multiply, _, a, b)
+                if self.scope.is_scalar(b) && has_integral(a) && !has_integral(b) =>
+            {
                 self.split_sum(a, negative, &|term| scale(combine(BinaryOp::Multiply, (**b).clone(), term)));
             }
             ExprKind::Binary(BinaryOp::Divide, _, a, b) if has_integral(a) && !has_integral(b) => {

@@ -31,7 +31,10 @@ pub(super) struct Twice {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("`d{found}` is no differential of this equation: expected {expected}")]
-#[diagnostic(code(soc::problem), help("a summand of an equation is an integrand before `dt` or before the declared noise"))]
+#[diagnostic(
+    code(soc::problem),
+    help("a summand of an equation is an integrand before `dt` or before the declared noise")
+)]
 pub(super) struct WrongDifferential {
     pub(super) found: String,
     pub(super) expected: String,
@@ -72,7 +75,12 @@ pub(super) struct StateGivenElsewhere {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the cost is an expectation `E[ ∫ … d{time} + … ]`, found another form")]
-#[diagnostic(code(soc::problem), help("write the running cost under `∫ … d{time}` and the terminal cost as a function of `{state}({end})`, all inside one `E[ … ]`"))]
+#[diagnostic(
+    code(soc::problem),
+    help(
+        "write the running cost under `∫ … d{time}` and the terminal cost as a function of `{state}({end})`, all inside one `E[ … ]`"
+    )
+)]
 pub(super) struct CostForm {
     pub(super) time: String,
     pub(super) state: String,

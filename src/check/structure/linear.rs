@@ -32,7 +32,14 @@ pub(super) fn split_linear(scope: &Scope<'_>, control: &Symbol, expr: &Expr) -> 
     Ok(found)
 }
 
-fn split_into(scope: &Scope<'_>, u: &Symbol, expr: &Expr, negative: bool, out: &mut Linear, depth: usize) -> Result<(), NotLinear> {
+fn split_into(
+    scope: &Scope<'_>,
+    u: &Symbol,
+    expr: &Expr,
+    negative: bool,
+    out: &mut Linear,
+    depth: usize,
+) -> Result<(), NotLinear> {
     let expr = peel(expr);
     out.steps += 1;
     if out.steps > MAX_STEPS {

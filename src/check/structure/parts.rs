@@ -1,10 +1,10 @@
 //! The statements of a problem, sorted by role.
 
 use super::errors::{DottedTerm, Missing, NoSuchState, StateGivenElsewhere, Twice, WrongDifferential};
-use crate::diagnostic::nearest;
 use crate::check::walk::canonical;
 use crate::diagnostic::Sink;
-use crate::source::{Name, Span, SourceMap};
+use crate::diagnostic::nearest;
+use crate::source::{Name, SourceMap, Span};
 use crate::syntax::tree::{Declaration, Definition, Equation, Expr, StatementKind};
 use crate::typed::StateEquation;
 
@@ -74,7 +74,9 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
                 }
                 None => equations.push((one, statement.span)),
             },
-            StatementKind::Boundary { name, at, drawn, value } => boundaries.push((name, at, *drawn, value, statement.span)),
+            StatementKind::Boundary { name, at, drawn, value } => {
+                boundaries.push((name, at, *drawn, value, statement.span));
+            }
             _ => {}
         }
     }
@@ -159,7 +161,13 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
     fine.then_some(Parts { time, states: done, control, noise, cost, equations: spans })
 }
 
-fn sort_terms(equation: &Equation, time: &Name, noise: Option<&Declaration>, out: &mut StateEquation, sink: &mut Sink) -> bool {
+fn sort_terms(
+    equation: &Equation,
+    time: &Name,
+    noise: Option<&Declaration>,
+    out: &mut StateEquation,
+    sink: &mut Sink,
+) -> bool {
     let mut fine = true;
     for term in &equation.terms {
         let name = &term.differential.name;

@@ -109,11 +109,13 @@ impl<'a> Deciding<'a> {
             }
             // What stands behind the problem's own names counts as written out.
             for product in split_products(&[(*negative, self.scope.unfold_all(term))]) {
-                let Some(factor) = product.factors.iter().chain(&product.divisors).find(|factor| depends(&factor.expr)) else {
+                let Some(factor) = product.factors.iter().chain(&product.divisors).find(|factor| depends(&factor.expr))
+                else {
                     continue;
                 };
                 let Some(number) = quadratic_coefficient(&product, &u.key) else {
-                    let why = format!("this summand of the running cost depends on `{u}` and is not a multiple of |{u}|²");
+                    let why =
+                        format!("this summand of the running cost depends on `{u}` and is not a multiple of |{u}|²");
                     return Verdict::no(term.span, why);
                 };
                 coefficient += number;
@@ -134,7 +136,6 @@ impl<'a> Deciding<'a> {
     }
 
     fn decide_additive(&self) -> Verdict {
-        let states = self.states();
         for (_, term) in self.diffusion() {
             let reach = self.scope.reach(term);
             if let Some(state) = self.parts.states.iter().find(|state| reach.contains(&state.name.key)) {
@@ -146,7 +147,6 @@ impl<'a> Deciding<'a> {
                 return Verdict::no(term.span, format!("the noise depends on the control `{}` here", control.name));
             }
         }
-        debug_assert_eq!(states.len(), self.parts.states.len());
         let place = self.diffusion().next().map_or(self.problem.span, |(_, term)| term.span);
         Verdict::yes(place, "the noise depends on the time at most")
     }
@@ -167,8 +167,21 @@ impl<'a> Deciding<'a> {
             let place = state.diffusion.first().map_or(*equation, |(_, term)| term.span);
             match (linear.map.is_empty(), state.diffusion.is_empty()) {
                 (true, true) => continue,
-                (true, false) => return (Verdict::no(place, format!("noise drives `{}`, but the control does not enter its equation", state.name)), None),
-                (false, true) => return (Verdict::no(place, format!("the control drives `{}`, but no noise does", state.name)), None),
+                (true, false) => {
+                    return (
+                        Verdict::no(
+                            place,
+                            format!("noise drives `{}`, but the control does not enter its equation", state.name),
+                        ),
+                        None,
+                    );
+                }
+                (false, true) => {
+                    return (
+                        Verdict::no(place, format!("the control drives `{}`, but no noise does", state.name)),
+                        None,
+                    );
+                }
                 (false, false) => {}
             }
             let unfold = |terms: &[(bool, Expr)]| -> Vec<(bool, Expr)> {
@@ -181,11 +194,15 @@ impl<'a> Deciding<'a> {
                 return (Verdict::no(place, why), None);
             };
             if !ratio.is_positive() {
-                return (Verdict::no(place, "the noise is a negative number times what stands before the control"), None);
+                return (
+                    Verdict::no(place, "the noise is a negative number times what stands before the control"),
+                    None,
+                );
             }
             match &scale {
                 Some((known, _)) if !known.same(&ratio) => {
-                    let why = format!("the number before the noise differs from that of `{}`", self.parts.states[0].name);
+                    let why =
+                        format!("the number before the noise differs from that of `{}`", self.parts.states[0].name);
                     return (Verdict::no(place, why), None);
                 }
                 Some(_) => {}
@@ -193,7 +210,9 @@ impl<'a> Deciding<'a> {
             }
         }
         match scale {
-            Some((ratio, place)) => (Verdict::yes(place, "the noise is a number times the control map"), Some(ratio.into_expr())),
+            Some((ratio, place)) => {
+                (Verdict::yes(place, "the noise is a number times the control map"), Some(ratio.into_expr()))
+            }
             None => (Verdict::no(self.problem.span, "the equations have no noise"), None),
         }
     }
@@ -207,7 +226,10 @@ impl<'a> Deciding<'a> {
         };
         for (state, split) in self.parts.states.iter().zip(&self.splits) {
             if split.as_ref().is_ok_and(|linear| linear.map.is_empty()) {
-                return Verdict::no(state.name.span, format!("the control does not enter the equation of `{}`", state.name));
+                return Verdict::no(
+                    state.name.span,
+                    format!("the control does not enter the equation of `{}`", state.name),
+                );
             }
         }
         let size = |ty| vector_size(self.scope, ty);
@@ -217,9 +239,10 @@ impl<'a> Deciding<'a> {
             (Some(state), Some(control), Some(driven)) if state == control && state == driven => {
                 Verdict::yes(noise.name.span, "state, control and noise have one size")
             }
-            (Some(state), Some(control), Some(driven)) => {
-                Verdict::no(noise.name.span, format!("the state has size {state}, the control {control}, the noise {driven}"))
-            }
+            (Some(state), Some(control), Some(driven)) => Verdict::no(
+                noise.name.span,
+                format!("the state has size {state}, the control {control}, the noise {driven}"),
+            ),
             _ => Verdict::no(noise.name.span, "state, control and noise are not all vectors"),
         }
     }
@@ -236,7 +259,10 @@ impl<'a> Deciding<'a> {
                 }
             }
         }
-        Verdict::yes(self.parts.equations.first().copied().unwrap_or(self.problem.span), "the drift holds products with the control alone")
+        Verdict::yes(
+            self.parts.equations.first().copied().unwrap_or(self.problem.span),
+            "the drift holds products with the control alone",
+        )
     }
 
     fn decide_optimal(&self) -> Verdict {

@@ -41,7 +41,8 @@ fn split_sum(expr: &Expr, negative: bool, out: &mut Vec<Product>) {
         }
         ExprKind::Unary(UnaryOp::Negate, _, a) => split_sum(a, !negative, out),
         _ => {
-            let mut product = Product { number: if negative { -1.0 } else { 1.0 }, factors: Vec::new(), divisors: Vec::new() };
+            let mut product =
+                Product { number: if negative { -1.0 } else { 1.0 }, factors: Vec::new(), divisors: Vec::new() };
             split_product(expr, &mut product);
             out.push(product);
         }
@@ -89,7 +90,8 @@ pub(super) fn find_ratio(
     for product in &left {
         let found = right.iter().enumerate().find_map(|(place, other)| {
             let candidate = divide(scope, varying, product, other)?;
-            let fits = ratio.as_ref().is_none_or(|known| known.key == candidate.key && known.number == candidate.number);
+            let fits =
+                ratio.as_ref().is_none_or(|known| known.key == candidate.key && known.number == candidate.number);
             fits.then_some((place, candidate))
         });
         let (place, candidate) = found?;

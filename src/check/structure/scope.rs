@@ -83,8 +83,11 @@ impl<'a> Scope<'a> {
                 if binds(&one.value) {
                     return None;
                 }
-                let values: BTreeMap<Symbol, &Expr> =
-                    params.iter().zip(arguments).map(|(param, argument)| (param.name.key.clone(), &argument.value)).collect();
+                let values: BTreeMap<Symbol, &Expr> = params
+                    .iter()
+                    .zip(arguments)
+                    .map(|(param, argument)| (param.name.key.clone(), &argument.value))
+                    .collect();
                 Some(substitute(&one.value, &values))
             }
             _ => None,
@@ -112,7 +115,9 @@ impl<'a> Scope<'a> {
     pub(super) fn is_scalar(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Number { .. } | ExprKind::Norm(..) => true,
-            ExprKind::Group(inner) | ExprKind::Unary(UnaryOp::Negate | UnaryOp::SquareRoot, _, inner) => self.is_scalar(inner),
+            ExprKind::Group(inner) | ExprKind::Unary(UnaryOp::Negate | UnaryOp::SquareRoot, _, inner) => {
+                self.is_scalar(inner)
+            }
             ExprKind::Binary(BinaryOp::Dot, ..) => true,
             ExprKind::Binary(
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Power,
@@ -143,7 +148,9 @@ impl<'a> Scope<'a> {
 fn group(expr: Expr) -> Expr {
     let span = expr.span;
     match expr.kind {
-        ExprKind::Binary(..) | ExprKind::Unary(..) | ExprKind::If(..) => Expr { kind: ExprKind::Group(Box::new(expr)), span },
+        ExprKind::Binary(..) | ExprKind::Unary(..) | ExprKind::If(..) => {
+            Expr { kind: ExprKind::Group(Box::new(expr)), span }
+        }
         _ => expr,
     }
 }

@@ -19,7 +19,9 @@ pub(super) fn vector_size(scope: &Scope<'_>, ty: &TypeExpr) -> Option<Size> {
 
 fn size_of(scope: &Scope<'_>, expr: &Expr) -> Option<Size> {
     match &peel(expr).kind {
-        ExprKind::Number { value, .. } if value.fract() == 0.0 && value.abs() < 1e15 => Some(Size::constant(*value as i128)),
+        ExprKind::Number { value, .. } if value.fract() == 0.0 && value.abs() < 1e15 => {
+            Some(Size::constant(*value as i128))
+        }
         ExprKind::Name(name) => match scope.find_let(&name.key) {
             Some(one) if one.params.is_none() => size_of(scope, &one.value),
             _ => Some(Size::atom(name.key.as_str())),

@@ -12,7 +12,13 @@ use crate::syntax::tree::{BinaryOp, Expr, PostfixOp};
 
 impl<'a> Typer<'a> {
     /// `a op b`
-    pub(crate) fn binary(&mut self, op: BinaryOp, left: (&Ty<'a>, Span), right: (&Ty<'a>, Span), scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    pub(crate) fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: (&Ty<'a>, Span),
+        right: (&Ty<'a>, Span),
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         if left.0.is_poison() || right.0.is_poison() {
             return Ty::Poison;
         }
@@ -34,7 +40,11 @@ impl<'a> Typer<'a> {
                 if b.0.is_scalar() {
                     return Ty::Tensor(Tensor { axes: join(&a.0.axes, &b.0.axes), ..a.0.clone() });
                 }
-                let help = if b.0.shape.len() == 2 { "multiply by the inverse: `A⁻¹*x`" } else { "divide entry by entry, `x[i]/y[i]`, or by a norm, `x/|y|`" };
+                let help = if b.0.shape.len() == 2 {
+                    "multiply by the inverse: `A⁻¹*x`"
+                } else {
+                    "divide entry by entry, `x[i]/y[i]`, or by a norm, `x/|y|`"
+                };
                 let (found, call) = (Ty::Tensor(b.0.clone()).describe(), self.through());
                 self.report(b.1, ByVector { found, at: b.1, call, help })
             }
@@ -45,7 +55,12 @@ impl<'a> Typer<'a> {
                 self.differ("an inner product", a, b)
             }
             BinaryOp::Power => self.power(a, b),
-            BinaryOp::Equal | BinaryOp::NotEqual | BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual => {
                 if a.0.is_scalar() && b.0.is_scalar() {
                     return Ty::Bool(None, join(&a.0.axes, &b.0.axes));
                 }
@@ -129,7 +144,9 @@ impl<'a> Typer<'a> {
             return Ty::Tensor(found);
         }
         let help = match (x.shape.len(), y.shape.len()) {
-            (1, 1) if !x.row && !y.row && x.shape == y.shape => "an inner product is written `x·y`, an outer one `x*y'`".to_string(),
+            (1, 1) if !x.row && !y.row && x.shape == y.shape => {
+                "an inner product is written `x·y`, an outer one `x*y'`".to_string()
+            }
             (2, 1 | 2) => format!(
                 "the columns of the left, {}, and the rows of the right, {}, must be one size; `'` transposes",
                 x.shape[1], y.shape[0]
@@ -150,7 +167,9 @@ impl<'a> Typer<'a> {
         }
         let text = self.text(wrong.1);
         let help = match wrong.0.shape.len() {
-            2 => format!("a square is `{text}*{text}`, an inverse `{text}⁻¹`, the sum of the squares of all entries `|{text}|²`"),
+            2 => format!(
+                "a square is `{text}*{text}`, an inverse `{text}⁻¹`, the sum of the squares of all entries `|{text}|²`"
+            ),
             _ => format!("the sum of the squares of the entries is `|{text}|²`; entry by entry, `diag({text})*{text}`"),
         };
         let (found, call) = (Ty::Tensor(wrong.0.clone()).describe(), self.through());
@@ -173,7 +192,9 @@ impl<'a> Typer<'a> {
                     PostfixOp::InverseTranspose => "an inverse transpose",
                 };
                 let help = match shape.as_slice() {
-                    [m, n] => format!("{m} and {n} are different sizes; a loss that inverts σ says `requires P.invertible_noise`"),
+                    [m, n] => format!(
+                        "{m} and {n} are different sizes; a loss that inverts σ says `requires P.invertible_noise`"
+                    ),
                     _ => "a vector is divided by, entry by entry or through its norm".to_string(),
                 };
                 let (found, call) = (ty_of(&tensor), self.through());

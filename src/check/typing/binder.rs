@@ -13,7 +13,13 @@ use crate::syntax::tree::{Expr, Integral};
 
 impl<'a> Typer<'a> {
     /// `E[e]`, `Var[e]`
-    pub(crate) fn expectation(&mut self, what: &'static str, inner: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    pub(crate) fn expectation(
+        &mut self,
+        what: &'static str,
+        inner: &'a Expr,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let ty = self.expr(inner, scope, None);
         let Some(mut tensor) = self.tensor(&ty, inner.span, scope) else { return Ty::Poison };
         if tensor.axes.remove(&SAMPLE).is_none() {
@@ -24,7 +30,7 @@ impl<'a> Typer<'a> {
     }
 
     /// `mean[t] e`
-    pub(crate) fn mean_over(&mut self, name: &'a Name, body: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    pub(crate) fn mean_over(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         let (axis, time) = self.bind_time(&name.text);
         let inner = Scope::at(scope, time.clone());
         inner.bind(&name.key, Ty::Time(time));
@@ -32,13 +38,20 @@ impl<'a> Typer<'a> {
         let Some(mut tensor) = self.tensor(&ty, body.span, &inner) else { return Ty::Poison };
         if tensor.axes.remove(&axis).is_none() {
             let help = "a mean binds the time of the paths and fields under it, `mean[t] |u(X, t)|²`";
-            self.report(at, NothingVaries { what: "a mean", axis: name.text.to_string(), at: body.span, help });
+            self.report(body.span, NothingVaries { what: "a mean", axis: name.text.to_string(), at: body.span, help });
         }
         Ty::Tensor(tensor)
     }
 
     /// `Σ[i = 1..n] e`
-    pub(crate) fn sum_over(&mut self, name: &'a Name, bounds: Option<&'a (Expr, Expr)>, body: &'a Expr, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    pub(crate) fn sum_over(
+        &mut self,
+        name: &'a Name,
+        bounds: Option<&'a (Expr, Expr)>,
+        body: &'a Expr,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let Some((from, to)) = bounds else {
             return self.report(at, RangeNeeded { index: name.text.to_string(), at });
         };
@@ -109,7 +122,7 @@ impl<'a> Typer<'a> {
     }
 
     /// `∫[from..to] integrand differential`
-    pub(crate) fn integral(&mut self, integral: &'a Integral, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    pub(crate) fn integral(&mut self, integral: &'a Integral, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         if let Some(rule) = &integral.rule
             && rule.key.as_str() != "left"
         {
@@ -117,7 +130,12 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => "an integral is the left-point sum on the grid of its path".to_string(),
             };
-            let error = super::errors::UnknownWord { expected: "a quadrature rule", name: rule.text.to_string(), at: rule.span, help };
+            let error = super::errors::UnknownWord {
+                expected: "a quadrature rule",
+                name: rule.text.to_string(),
+                at: rule.span,
+                help,
+            };
             self.report(rule.span, error);
         }
         let mut axes = super::ty::Axes::new();
@@ -126,8 +144,11 @@ impl<'a> Typer<'a> {
             if ty.is_poison() {
                 return Ty::Poison;
             }
-            if let Some(time) = Self::moment(end, &ty, scope) { axes = join(&axes, &time.as_tensor(end.span).axes) } else {
-                let help = "an integral runs between the ends of the horizon and bound times: `∫[t..T] … ds`".to_string();
+            if let Some(time) = Self::moment(end, &ty, scope) {
+                axes = join(&axes, &time.as_tensor(end.span).axes);
+            } else {
+                let help =
+                    "an integral runs between the ends of the horizon and bound times: `∫[t..T] … ds`".to_string();
                 return self.wrong_kind("a time as the bound of an integral", &ty, end.span, None, Some(help));
             }
         }
@@ -161,7 +182,6 @@ impl<'a> Typer<'a> {
         };
         whole.axes.remove(&axis);
         whole.axes = join(&whole.axes, &axes);
-        let _ = at;
         Ty::Tensor(whole)
     }
 
@@ -171,7 +191,9 @@ impl<'a> Typer<'a> {
         if !against {
             return differential.name.clone();
         }
-        if let Some(at) = differential.at.as_deref() { as_name(at).cloned().unwrap_or_else(|| differential.name.clone()) } else {
+        if let Some(at) = differential.at.as_deref() {
+            as_name(at).cloned().unwrap_or_else(|| differential.name.clone())
+        } else {
             let name = crate::source::name("t", differential.span);
             let outer = scope.find(&name.key).is_some();
             if outer && free_names(&integral.integrand).contains(&name.key) {
@@ -191,7 +213,11 @@ impl<'a> Typer<'a> {
         match against {
             Ty::Noise(noise) => Tensor::of(noise.shape.clone(), random(format!("the noise `{}`", noise.name))),
             Ty::Process(process) => {
-                let axes = if process.random { random(format!("the {} `{}`", process.role, process.name)) } else { super::ty::Axes::new() };
+                let axes = if process.random {
+                    random(format!("the {} `{}`", process.role, process.name))
+                } else {
+                    super::ty::Axes::new()
+                };
                 Tensor::of(process.shape.clone(), axes)
             }
             _ => Tensor::default(),

@@ -48,7 +48,11 @@ impl<'a> Typer<'a> {
                 for name in names {
                     let drawn = match &ty {
                         Ty::Law(shape) => {
-                            let entry = Entry { name: "sample".into(), span: name.span, through: format!("the draw `{name}`").into() };
+                            let entry = Entry {
+                                name: "sample".into(),
+                                span: name.span,
+                                through: format!("the draw `{name}`").into(),
+                            };
                             Ty::Tensor(Tensor::of(shape.clone(), Axes::from([(SAMPLE, entry)])))
                         }
                         Ty::Poison => Ty::Poison,
@@ -68,11 +72,18 @@ impl<'a> Typer<'a> {
     pub(crate) fn use_members(&mut self, one: &'a Use, scope: &Rc<Scope<'a>>) {
         let UsePath::Dotted(path) = &one.from else {
             let found = Ty::Text;
-            self.wrong_kind("a problem after `use` in a body", &found, one.span, None, Some("files are imported at the top level".into()));
+            self.wrong_kind(
+                "a problem after `use` in a body",
+                &found,
+                one.span,
+                None,
+                Some("files are imported at the top level".into()),
+            );
             return;
         };
         let [owner] = path.as_slice() else {
-            let help = "in a body, `use` brings members of a problem: `use P.{b, σ}`; imports stand at the top level".to_string();
+            let help = "in a body, `use` brings members of a problem: `use P.{b, σ}`; imports stand at the top level"
+                .to_string();
             let ty = path.first().map_or(Ty::Poison, |first| self.lookup(first, scope));
             self.wrong_kind("one name after `use`", &ty, one.span, None, Some(help));
             return;
@@ -95,7 +106,14 @@ impl<'a> Typer<'a> {
     }
 
     /// `path (X, W) of P under u`
-    fn path(&mut self, state: &'a Name, noise: Option<&'a Name>, problem: &'a Expr, control: Option<&'a Expr>, scope: &Rc<Scope<'a>>) {
+    fn path(
+        &mut self,
+        state: &'a Name,
+        noise: Option<&'a Name>,
+        problem: &'a Expr,
+        control: Option<&'a Expr>,
+        scope: &Rc<Scope<'a>>,
+    ) {
         self.timed = true;
         let ty = self.expr(problem, scope, None);
         let fitted = self.fit(&Declared::Problem, ty, problem.span, None, "the path", scope);
@@ -152,13 +170,19 @@ impl<'a> Typer<'a> {
                 Some(near) => format!("did `{near}` stand here?"),
                 None => format!("the schemes are {}", SCHEMES.join(", ")),
             };
-            let error = super::errors::UnknownWord { expected: "a scheme", name: scheme.text.to_string(), at: scheme.span, help };
+            let error = super::errors::UnknownWord {
+                expected: "a scheme",
+                name: scheme.text.to_string(),
+                at: scheme.span,
+                help,
+            };
             self.report(scheme.span, error);
         }
         let Declared::Tensor(shape) = self.declared(written.ty, scope) else {
             return Ty::Poison;
         };
-        let handle = |random| ProcessTy { name: name.clone(), role: "process", shape: shape.clone(), random, problem: None };
+        let handle =
+            |random| ProcessTy { name: name.clone(), role: "process", shape: shape.clone(), random, problem: None };
         let inner = Scope::child(scope);
         inner.bind(&name.key, Ty::Process(Rc::new(handle(false))));
         let mut axes = Axes::new();
@@ -170,7 +194,14 @@ impl<'a> Typer<'a> {
                 StatementKind::Let(one) => inner.set(&one.name.key, Binding::Lazy(one)),
                 StatementKind::Equation(one) if one.name == *name => match equation {
                     None => equation = Some((one, statement.span)),
-                    Some(_) => self.part_missing(name, "two equations", "write the summands into one equation", statement.span),
+                    Some(_) => {
+                        self.part_missing(
+                            name,
+                            "two equations",
+                            "write the summands into one equation",
+                            statement.span,
+                        );
+                    }
                 },
                 StatementKind::Boundary { name: given, at, value, drawn } if given == name => {
                     let ty = self.expr(at, &inner, None);
@@ -249,7 +280,13 @@ impl<'a> Typer<'a> {
                 }
             }
             (true, other) => {
-                self.wrong_kind("a law after `~`", &other.clone(), value.span, None, Some("a value is given with `=`".into()));
+                self.wrong_kind(
+                    "a law after `~`",
+                    &other.clone(),
+                    value.span,
+                    None,
+                    Some("a value is given with `=`".into()),
+                );
             }
             (false, Ty::Law(_)) => {
                 self.wrong_kind("a value after `=`", &ty, value.span, None, Some("a draw is written with `~`".into()));
@@ -302,7 +339,12 @@ impl<'a> Typer<'a> {
                     let increment = Self::increment(&Ty::Noise(noise.clone()), differential.span);
                     if term.dot {
                         let (a, b) = (Ty::Tensor(integrand), Ty::Tensor(increment));
-                        self.binary(crate::syntax::tree::BinaryOp::Dot, (&a, term.integrand.span), (&b, differential.span), &inner)
+                        self.binary(
+                            crate::syntax::tree::BinaryOp::Dot,
+                            (&a, term.integrand.span),
+                            (&b, differential.span),
+                            &inner,
+                        )
                     } else if integrand.shape.len() == 1 && !integrand.row && increment.shape == [Size::constant(1)] {
                         // A vector before one noise is a column.
                         Ty::Tensor(Tensor { axes: join(&integrand.axes, &increment.axes), ..integrand })

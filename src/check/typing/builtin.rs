@@ -16,7 +16,13 @@ use crate::source::Span;
 
 impl<'a> Typer<'a> {
     /// Applies a function of the language.
-    pub(crate) fn call_builtin(&mut self, builtin: &'static Builtin, given: Vec<Arg<'a>>, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    pub(crate) fn call_builtin(
+        &mut self,
+        builtin: &'static Builtin,
+        given: Vec<Arg<'a>>,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         match builtin.rule {
             Rule::Optimizer => return self.optimizer(builtin, &given, at, scope),
             Rule::RunningMean => return self.running_mean(builtin, &given, at, scope),
@@ -46,7 +52,9 @@ impl<'a> Typer<'a> {
         let spans: Vec<Span> = given.iter().map(|one| one.span).collect();
         match (builtin.rule, tensors.as_slice()) {
             (Rule::Entrywise | Rule::Detach, [one]) => Ty::Tensor(one.clone()),
-            (Rule::Extremum, [a, b]) => self.sum((a, spans[0]), (b, spans[1]), if builtin.name == "min" { "minimum" } else { "maximum" }),
+            (Rule::Extremum, [a, b]) => {
+                self.sum((a, spans[0]), (b, spans[1]), if builtin.name == "min" { "minimum" } else { "maximum" })
+            }
             (Rule::Extremum, [_]) if builtin.name == "max" => Ty::Tensor(Tensor::scalar(axes)),
             (Rule::Reduce, [_]) => Ty::Tensor(Tensor::scalar(axes)),
             (Rule::Softmax, [one]) if one.shape.len() == 1 => Ty::Tensor(one.clone()),
@@ -57,7 +65,9 @@ impl<'a> Typer<'a> {
                 Ty::Tensor(Tensor::of(vec![one.shape[0].clone(), one.shape[0].clone()], axes))
             }
             (Rule::Diagonal, [one]) if is_square(one) => Ty::Tensor(Tensor::of(vec![one.shape[0].clone()], axes)),
-            (Rule::Solve, [a, x]) if is_square(a) && x.shape.len() == 1 && x.shape[0] == a.shape[1] => Ty::Tensor(x.clone()),
+            (Rule::Solve, [a, x]) if is_square(a) && x.shape.len() == 1 && x.shape[0] == a.shape[1] => {
+                Ty::Tensor(x.clone())
+            }
             (Rule::Concat, items) if !items.is_empty() => {
                 let types: Vec<Ty<'a>> = items.iter().cloned().map(Ty::Tensor).collect();
                 self.joined(&types, at, scope).map_or(Ty::Poison, Ty::Tensor)
@@ -88,7 +98,11 @@ impl<'a> Typer<'a> {
             Rule::Extremum | Rule::Law => "two numbers",
             _ => "one value",
         };
-        let help = Some(if found_words.is_empty() { format!("write `{}`", builtin.usage) } else { format!("write `{}`; given: {}", builtin.usage, found_words.join(", ")) });
+        let help = Some(if found_words.is_empty() {
+            format!("write `{}`", builtin.usage)
+        } else {
+            format!("write `{}`; given: {}", builtin.usage, found_words.join(", "))
+        });
         let error = TooManyArguments {
             callee,
             expected: expected.into(),
@@ -113,40 +127,56 @@ impl<'a> Typer<'a> {
         let whole = Tensor::of(sizes.to_vec(), Axes::new());
         match (builtin.rule, given.as_slice()) {
             (Rule::Drawn, []) => Ty::Tensor(whole),
-            (Rule::Drawn, [seed]) if seed.name.as_ref().is_none_or(|name| name.key.as_str() == "seed") => match &seed.ty {
-                Ty::Poison => Ty::Poison,
-                Ty::Number(value) if value.fract() == 0.0 && *value >= 0.0 => Ty::Tensor(whole),
-                // A parameter of a definition has its value at the use.
-                Ty::Size(_) => Ty::Tensor(whole),
-                Ty::Tensor(tensor) if tensor.is_scalar() && tensor.axes.is_empty() => Ty::Tensor(whole),
-                other => {
-                    let found = other.describe();
-                    let error = BadSetting {
-                        name: "`seed`".into(),
-                        expected: "is a whole number from 0",
-                        found,
-                        at: seed.span,
-                        help: None,
-                    };
-                    self.report(seed.span, error)
+            (Rule::Drawn, [seed]) if seed.name.as_ref().is_none_or(|name| name.key.as_str() == "seed") => {
+                match &seed.ty {
+                    Ty::Poison => Ty::Poison,
+                    Ty::Number(value) if value.fract() == 0.0 && *value >= 0.0 => Ty::Tensor(whole),
+                    // A parameter of a definition has its value at the use.
+                    Ty::Size(_) => Ty::Tensor(whole),
+                    Ty::Tensor(tensor) if tensor.is_scalar() && tensor.axes.is_empty() => Ty::Tensor(whole),
+                    other => {
+                        let found = other.describe();
+                        let error = BadSetting {
+                            name: "`seed`".into(),
+                            expected: "is a whole number from 0",
+                            found,
+                            at: seed.span,
+                            help: None,
+                        };
+                        self.report(seed.span, error)
+                    }
                 }
-            },
+            }
             (Rule::Reshape, [one]) => {
                 let Some(tensor) = self.tensor(&one.ty, one.span, scope) else { return Ty::Poison };
-                let entries = |shape: &[Size]| shape.iter().try_fold(Size::constant(1), |product, size| product.multiply(size));
+                let entries =
+                    |shape: &[Size]| shape.iter().try_fold(Size::constant(1), |product, size| product.multiply(size));
                 if entries(&tensor.shape) == entries(sizes) {
                     return Ty::Tensor(Tensor::of(sizes.to_vec(), tensor.axes));
                 }
                 let found = Ty::Tensor(tensor).describe();
                 let expected = format!("as many entries as {whole} has");
-                let error = super::errors::WrongKind { expected, found, at: one.span, because: Some(at), call: self.through(), help: None };
+                let error = super::errors::WrongKind {
+                    expected,
+                    found,
+                    at: one.span,
+                    because: Some(at),
+                    call: self.through(),
+                    help: None,
+                };
                 self.report(one.span, error)
             }
             _ => self.misused(builtin, &[], at),
         }
     }
 
-    fn list_function(&mut self, builtin: &'static Builtin, given: &[Arg<'a>], at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    fn list_function(
+        &mut self,
+        builtin: &'static Builtin,
+        given: &[Arg<'a>],
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let [one] = given else { return self.misused(builtin, &[], at) };
         match (builtin.rule, &one.ty) {
             (_, Ty::Poison) => Ty::Poison,
@@ -171,21 +201,29 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn running_mean(&mut self, builtin: &'static Builtin, given: &[Arg<'a>], at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    fn running_mean(
+        &mut self,
+        builtin: &'static Builtin,
+        given: &[Arg<'a>],
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let value = given.iter().find(|one| one.name.is_none());
         let rate = given.iter().find(|one| one.name.as_ref().is_some_and(|name| name.key.as_str() == "rate"));
         let rate = rate.or_else(|| given.iter().filter(|one| one.name.is_none()).nth(1));
         let stranger = given.iter().filter_map(|one| one.name.as_ref()).find(|name| name.key.as_str() != "rate");
         if let Some(name) = stranger {
             let (callee, help) = ("the function `ema`".to_string(), format!("write `{}`", builtin.usage));
-            return self.report(name.span, ArgumentUnknown { callee, name: name.text.to_string(), at: name.span, help });
+            return self
+                .report(name.span, ArgumentUnknown { callee, name: name.text.to_string(), at: name.span, help });
         }
         let (Some(value), Some(rate), 2) = (value, rate, given.len()) else { return self.misused(builtin, &[], at) };
         if let Ty::Number(number) = rate.ty
             && !(number > 0.0 && number <= 1.0)
         {
             let found = rate.ty.describe();
-            let error = BadSetting { name: "`rate`".into(), expected: "lies in (0, 1]", found, at: rate.span, help: None };
+            let error =
+                BadSetting { name: "`rate`".into(), expected: "lies in (0, 1]", found, at: rate.span, help: None };
             self.report(rate.span, error);
         }
         let Some(tensor) = self.tensor(&value.ty, value.span, scope) else { return Ty::Poison };
@@ -207,8 +245,11 @@ impl<'a> Typer<'a> {
 
     /// `adam(1e-4)`, `sgd(n => …, momentum = 0.9)`
     fn optimizer(&mut self, builtin: &'static Builtin, given: &[Arg<'a>], at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
-        let options: &[&str] =
-            if builtin.name == "adam" { &["beta1", "beta2", "epsilon", "decay", "clip"] } else { &["momentum", "clip"] };
+        let options: &[&str] = if builtin.name == "adam" {
+            &["beta1", "beta2", "epsilon", "decay", "clip"]
+        } else {
+            &["momentum", "clip"]
+        };
         let mut rate = None;
         for one in given {
             let key = one.name.as_ref().map(|name| (name, name.key.as_str()));
@@ -222,7 +263,10 @@ impl<'a> Typer<'a> {
                         None => format!("write `{}`", builtin.usage),
                     };
                     let callee = format!("the optimizer `{}`", builtin.name);
-                    return self.report(name.span, ArgumentUnknown { callee, name: name.text.to_string(), at: name.span, help });
+                    return self.report(
+                        name.span,
+                        ArgumentUnknown { callee, name: name.text.to_string(), at: name.span, help },
+                    );
                 }
                 _ => return self.misused(builtin, &[], at),
             }
@@ -232,8 +276,13 @@ impl<'a> Typer<'a> {
             Ty::Poison => Ty::Poison,
             Ty::Number(value) if !(*value > 0.0 && value.is_finite()) => {
                 let found = rate.ty.describe();
-                let error =
-                    BadSetting { name: "the learning rate".into(), expected: "is a positive number", found, at: rate.span, help: None };
+                let error = BadSetting {
+                    name: "the learning rate".into(),
+                    expected: "is a positive number",
+                    found,
+                    at: rate.span,
+                    help: None,
+                };
                 self.report(rate.span, error)
             }
             Ty::Function(function) => {
@@ -251,7 +300,13 @@ impl<'a> Typer<'a> {
     fn plain_number(&mut self, ty: Ty<'a>, at: Span, what: &str, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         match self.tensor(&ty, at, scope) {
             Some(tensor) if tensor.is_scalar() && tensor.axes.is_empty() => Ty::Optimizer,
-            Some(tensor) => self.wrong_kind(&format!("a number as {what}, or a function of the step"), &Ty::Tensor(tensor), at, None, None),
+            Some(tensor) => self.wrong_kind(
+                &format!("a number as {what}, or a function of the step"),
+                &Ty::Tensor(tensor),
+                at,
+                None,
+                None,
+            ),
             None => Ty::Poison,
         }
     }
@@ -265,13 +320,20 @@ impl<'a> Typer<'a> {
         };
         match &one.ty {
             Ty::Number(value) if !fine(*value) => {
-                self.report(one.span, BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None });
+                self.report(
+                    one.span,
+                    BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None },
+                );
             }
             Ty::Number(_) | Ty::Poison => {}
             other => {
                 let other = other.clone();
-                if !matches!(self.tensor(&other, one.span, scope), Some(tensor) if tensor.is_scalar() && tensor.axes.is_empty()) {
-                    self.report(one.span, BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None });
+                if !matches!(self.tensor(&other, one.span, scope), Some(tensor) if tensor.is_scalar() && tensor.axes.is_empty())
+                {
+                    self.report(
+                        one.span,
+                        BadSetting { name: format!("`{name}`"), expected, found, at: one.span, help: None },
+                    );
                 }
             }
         }

@@ -2,10 +2,7 @@
 
 use std::rc::Rc;
 
-use super::errors::{
-    ArgumentMissing, ArgumentTwice, ArgumentUnknown, DivergenceOf, GradientOfVector, JacobianOfScalar, NotCallable, NotOnGrid,
-    TooManyArguments,
-};
+use super::errors::{NotCallable, NotOnGrid, TooManyArguments};
 use super::expr::count;
 use super::function::{Closure, Declared, Function, Signature};
 use super::problem::{Held, ProblemTy};
@@ -14,9 +11,8 @@ use super::ty::{Axes, Entry, ProcessTy, SAMPLE, Tensor, Ty, join};
 use super::typer::Typer;
 use crate::check::builtin::Rule;
 use crate::check::size::Size;
-use crate::diagnostic::nearest;
 use crate::source::{Name, Span};
-use crate::syntax::tree::{Argument, Expr, Param};
+use crate::syntax::tree::{Argument, Expr};
 use crate::typed::Predicate;
 
 /// An argument with its type.
@@ -55,7 +51,9 @@ impl<'a> Typer<'a> {
         let mut given = Vec::with_capacity(arguments.len());
         for (place, argument) in arguments.iter().enumerate() {
             let hint = match &*function {
-                Function::Builtin(builtin) if matches!(builtin.rule, Rule::Entrywise | Rule::Detach) => expected.map(<[Size]>::to_vec),
+                Function::Builtin(builtin) if matches!(builtin.rule, Rule::Entrywise | Rule::Detach) => {
+                    expected.map(<[Size]>::to_vec)
+                }
                 Function::Declared { signature, .. } => match signature.inputs.get(place) {
                     Some(Declared::Tensor(shape)) => Some(shape.clone()),
                     _ => None,
@@ -77,18 +75,34 @@ impl<'a> Typer<'a> {
     }
 
     /// `X(t)`
-    fn process_at(&mut self, process: &Rc<ProcessTy>, arguments: &'a [Argument], at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    fn process_at(
+        &mut self,
+        process: &Rc<ProcessTy>,
+        arguments: &'a [Argument],
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let [argument] = arguments else {
             let callee = format!("the {} `{}`", process.role, process.name);
             let found = arguments.len();
-            let error = TooManyArguments { callee, expected: "one time".into(), found, at, because: None, call: self.through(), help: None };
+            let error = TooManyArguments {
+                callee,
+                expected: "one time".into(),
+                found,
+                at,
+                because: None,
+                call: self.through(),
+                help: None,
+            };
             return self.report(at, error);
         };
         let ty = self.expr(&argument.value, scope, None);
         if ty.is_poison() {
             return Ty::Poison;
         }
-        if let Some(time) = Self::moment(&argument.value, &ty, scope) { Ty::Tensor(process.at(&time, at)) } else {
+        if let Some(time) = Self::moment(&argument.value, &ty, scope) {
+            Ty::Tensor(process.at(&time, at))
+        } else {
             let (role, name, found) = (process.role, process.name.text.to_string(), ty.describe());
             let (place, call) = (argument.value.span, self.through());
             self.report(place, NotOnGrid { role, name, found, at: place, call })
@@ -127,7 +141,9 @@ impl<'a> Typer<'a> {
             Function::ControlMap(problem) => self.call_control_map(&problem.clone(), given, at, scope),
             Function::Weight(problem) => self.call_weight(&problem.clone(), &given, at),
             Function::Layer(layer, module) => self.call_layer(layer, *module, given, at, scope, expected),
-            Function::Applied { layer, scope: inner } => self.apply_layer(layer, &inner.clone(), given, at, scope, expected),
+            Function::Applied { layer, scope: inner } => {
+                self.apply_layer(layer, &inner.clone(), given, at, scope, expected)
+            }
             Function::Problem(definition, place) => self.make_problem(definition, *place, given, at, scope),
             Function::Loss(definition, module) => self.call_loss(definition, *module, given, at, scope),
             Function::Partial(inner, first) => self.call_partial(&inner.clone(), first, given, at, scope, expected),
@@ -153,58 +169,14 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn no_divergence(&mut self, operator: &'static str, expected: &'static str, point: &Tensor, value: &Tensor, at: Span) -> Ty<'a> {
-        let (from, to, call) = (point.to_string(), value.to_string(), self.through());
-        self.report(at, DivergenceOf { operator, expected, from, to, at, call })
-    }
-
-    /// The derivative of a field at a point, its first argument.
-    fn derivative(
+    /// A function of the text: its body is typed with the types of the arguments.
+    fn call_closure(
         &mut self,
-        field: &Rc<Function<'a>>,
+        closure: &Closure<'a>,
         given: Vec<Arg<'a>>,
         at: Span,
-        scope: &Rc<Scope<'a>>,
-        rule: impl FnOnce(&mut Self, Tensor, Tensor) -> Ty<'a>,
+        expected: Option<&[Size]>,
     ) -> Ty<'a> {
-        let Some(first) = given.first() else {
-            let callee = format!("a derivative of {}", field.describe());
-            let help = Some("the derivative is taken in the first argument".to_string());
-            let error = TooManyArguments { callee, expected: "at least one argument".into(), found: 0, at, because: None, call: self.through(), help };
-            return self.report(at, error);
-        };
-        let Some(point) = self.tensor(&first.ty.clone(), first.span, scope) else { return Ty::Poison };
-        let value = self.call(field, given, at, scope, None);
-        let Some(value) = self.tensor(&value, at, scope) else { return Ty::Poison };
-        rule(self, point, value)
-    }
-
-    fn gradient(&mut self, point: Tensor, value: Tensor, place: Span) -> Ty<'a> {
-        if value.is_scalar() {
-            return Ty::Tensor(Tensor { axes: value.axes, ..point });
-        }
-        let (field, shape, call) = (self.text(place), value.to_string(), self.through());
-        self.report(place, GradientOfVector { field, shape, at: place, call })
-    }
-
-    fn jacobian(&mut self, point: Tensor, value: Tensor, place: Span) -> Ty<'a> {
-        match (value.shape.as_slice(), point.shape.as_slice()) {
-            ([n], [d]) => Ty::Tensor(Tensor::of(vec![n.clone(), d.clone()], value.axes)),
-            (_, []) => Ty::Tensor(value),
-            _ => {
-                let (field, shape, call) = (self.text(place), value.to_string(), self.through());
-                let help = if value.is_scalar() {
-                    format!("the gradient is `∇{field}`, the same numbers as a vector")
-                } else {
-                    "a Jacobian maps vectors to vectors; take a row or a product first".to_string()
-                };
-                self.report(place, JacobianOfScalar { field, shape, at: place, call, help })
-            }
-        }
-    }
-
-    /// A function of the text: its body is typed with the types of the arguments.
-    fn call_closure(&mut self, closure: &Closure<'a>, given: Vec<Arg<'a>>, at: Span, expected: Option<&[Size]>) -> Ty<'a> {
         let callee = match closure.name {
             Some(name) => format!("the function `{name}`"),
             None => "the function".to_string(),
@@ -250,84 +222,6 @@ impl<'a> Typer<'a> {
         ty
     }
 
-    /// Binds parameters to arguments by place and by name, defaults for the rest; false after an error that leaves a
-    /// parameter without a meaning.
-    pub(crate) fn bind_params(
-        &mut self,
-        params: &'a [Param],
-        given: Vec<Arg<'a>>,
-        scope: &Rc<Scope<'a>>,
-        at: Span,
-        callee: &str,
-        because: Option<Span>,
-    ) -> bool {
-        let by_place = given.iter().filter(|one| one.name.is_none()).count();
-        if by_place > params.len() {
-            let expected = count(params.len(), "argument", "arguments");
-            let help = Some(format!("its parameters are {}", list_params(params)));
-            let error = TooManyArguments { callee: callee.to_string(), expected, found: given.len(), at, because, call: None, help };
-            self.report(at, error);
-            return false;
-        }
-        let mut fine = true;
-        let mut slots: Vec<Option<Arg<'a>>> = vec![None; params.len()];
-        let mut place = 0;
-        for one in given {
-            let slot = match &one.name {
-                None => {
-                    place += 1;
-                    place - 1
-                }
-                Some(name) => if let Some(slot) = params.iter().position(|param| param.name == *name) { slot } else {
-                    let near = nearest(&name.text, params.iter().map(|param| &*param.name.text)).filter(|_| name.text.chars().count() > 1);
-                    let help = match near {
-                        Some(near) => format!("did `{near}` stand here?"),
-                        None => format!("its parameters are {}", list_params(params)),
-                    };
-                    let error = ArgumentUnknown { callee: callee.to_string(), name: name.text.to_string(), at: name.span, help };
-                    self.report(name.span, error);
-                    fine = false;
-                    continue;
-                },
-            };
-            if slots[slot].is_some() {
-                let error = ArgumentTwice { name: params[slot].name.text.to_string(), at: one.span };
-                self.report(one.span, error);
-                fine = false;
-                continue;
-            }
-            slots[slot] = Some(one);
-        }
-        for (param, slot) in params.iter().zip(slots) {
-            let (ty, span) = match (slot, &param.default) {
-                (Some(one), _) => (one.ty, one.span),
-                (None, Some(default)) => (self.expr(default, scope, None), default.span),
-                (None, None) => {
-                    let error = ArgumentMissing {
-                        callee: callee.to_string(),
-                        name: param.name.text.to_string(),
-                        params: list_params(params),
-                        at,
-                        because: Some(param.span),
-                    };
-                    self.report(at, error);
-                    fine = false;
-                    (Ty::Poison, param.span)
-                }
-            };
-            let ty = match &param.ty {
-                Some(written) => {
-                    let declared = self.declared(written, scope);
-                    let what = format!("`{}`", param.name);
-                    self.fit(&declared, ty, span, Some(param.span), &what, scope)
-                }
-                None => ty,
-            };
-            scope.bind(&param.name.key, ty);
-        }
-        fine
-    }
-
     /// A function known by its type.
     pub(crate) fn call_declared(
         &mut self,
@@ -342,7 +236,15 @@ impl<'a> Typer<'a> {
             let expected = count(signature.inputs.len(), "argument", "arguments");
             let help = Some(format!("its type is {}", signature.describe()));
             let (found, call) = (given.len(), self.through());
-            let error = TooManyArguments { callee: callee.to_string(), expected, found, at, because: Some(because), call, help };
+            let error = TooManyArguments {
+                callee: callee.to_string(),
+                expected,
+                found,
+                at,
+                because: Some(because),
+                call,
+                help,
+            };
             return self.report(at, error);
         }
         let mut axes = Axes::new();
@@ -368,7 +270,13 @@ impl<'a> Typer<'a> {
     }
 
     /// σ(x, t), or σ(t) where the noise is additive.
-    fn call_control_map(&mut self, problem: &Rc<ProblemTy<'a>>, given: Vec<Arg<'a>>, at: Span, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    fn call_control_map(
+        &mut self,
+        problem: &Rc<ProblemTy<'a>>,
+        given: Vec<Arg<'a>>,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let real = Declared::Tensor(Vec::new());
         let mut inputs = vec![Declared::Tensor(vec![problem.state.clone()]), real.clone()];
         if given.len() == 1 {
@@ -393,13 +301,24 @@ impl<'a> Typer<'a> {
             }
             [one] if one.ty.is_poison() => Ty::Poison,
             [one] => {
-                let help = format!("the weight is that of a whole path: `{}.weight(X)` after `path X of {0} under u`", problem.name);
+                let help = format!(
+                    "the weight is that of a whole path: `{}.weight(X)` after `path X of {0} under u`",
+                    problem.name
+                );
                 self.wrong_kind(&format!("a path of `{}`", problem.name), &one.ty.clone(), one.span, None, Some(help))
             }
             _ => {
                 let callee = format!("the member `weight` of `{}`", problem.name);
                 let found = given.len();
-                let error = TooManyArguments { callee, expected: "one path".into(), found, at, because: None, call: self.through(), help: None };
+                let error = TooManyArguments {
+                    callee,
+                    expected: "one path".into(),
+                    found,
+                    at,
+                    because: None,
+                    call: self.through(),
+                    help: None,
+                };
                 self.report(at, error)
             }
         }
@@ -437,13 +356,4 @@ impl<'a> Typer<'a> {
         }
         self.call(inner, all, at, scope, expected)
     }
-}
-
-/// `d: Nat`, `a = 0.2`, as a reader wants them listed.
-pub(crate) fn list_params(params: &[Param]) -> String {
-    if params.is_empty() {
-        return "none".into();
-    }
-    let texts: Vec<String> = params.iter().map(|param| format!("`{}`", param.name)).collect();
-    texts.join(", ")
 }

@@ -1,24 +1,23 @@
 //! The entry file as an experiment: nets, sweeps, training, measurement, for every swept value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::errors::{BadSetting, EmptySweep, MissingSetting, MissingStatement, StatementTwice, StillVaries, UnknownSetting, Unmoved};
+use super::errors::{BadSetting, EmptySweep, MissingSetting, MissingStatement, StatementTwice, UnknownSetting};
 use super::figure::Quantity;
-use super::function::Function;
-use super::scope::{Binding, Scope};
-use super::ty::{Axes, Ty};
+use super::scope::Scope;
+use super::ty::Ty;
 use super::typer::Typer;
-use crate::check::walk::{free_names, free_names_of_let, peel};
+use crate::check::walk::peel;
 use crate::diagnostic::nearest;
-use crate::source::{Name, Span, Symbol};
-use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, Measure, StatementKind, SweepAxis, UsePath};
+use crate::source::{Span, Symbol};
+use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, StatementKind, SweepAxis};
 
 /// The settings of `train`.
 const TRAIN: [&str; 3] = ["grid", "batch", "steps"];
 
 /// The settings of `measure`.
-const MEASURE: [&str; 2] = ["grid", "batch"];
+pub(crate) const MEASURE: [&str; 2] = ["grid", "batch"];
 
 impl<'a> Typer<'a> {
     /// The top-level values of a file that nothing else asks for.
@@ -33,10 +32,9 @@ impl<'a> Typer<'a> {
                 ItemKind::Bind(bind) => {
                     self.lookup(&bind.name, &root);
                 }
-                ItemKind::Net(net)
-                    if !self.lookup(&net.name, &root).is_poison() => {
-                        self.check_net(net, &root);
-                    }
+                ItemKind::Net(net) if !self.lookup(&net.name, &root).is_poison() => {
+                    self.check_net(net, &root);
+                }
                 ItemKind::Sweep(axes) => {
                     for axis in axes {
                         self.lookup(&axis.name, &root);
@@ -122,7 +120,9 @@ impl<'a> Typer<'a> {
         match &values.kind {
             ExprKind::List(items) => match items.get(index) {
                 Some(item) => self.expr(item, root, None),
-                None => self.report(axis.values.span, EmptySweep { name: axis.name.text.to_string(), at: axis.values.span }),
+                None => {
+                    self.report(axis.values.span, EmptySweep { name: axis.name.text.to_string(), at: axis.values.span })
+                }
             },
             ExprKind::Range(from, to) => match (literal(from), literal(to)) {
                 (Some(from), Some(to)) if from <= to => Ty::Number((from + index as i128) as f64),
@@ -199,7 +199,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn unused(&mut self, name: &str, at: Span) {
+    pub(crate) fn unused(&mut self, name: &str, at: Span) {
         let error = BadSetting {
             name: format!("`{name}`"),
             expected: "divides the time of a path or a process",
@@ -211,7 +211,13 @@ impl<'a> Typer<'a> {
     }
 
     /// The settings of a block with their places.
-    fn settings(&mut self, block: &'a Block, place: &'static str, known: &[&'static str], scope: &Rc<Scope<'a>>) -> BTreeMap<String, Span> {
+    pub(crate) fn settings(
+        &mut self,
+        block: &'a Block,
+        place: &'static str,
+        known: &[&'static str],
+        scope: &Rc<Scope<'a>>,
+    ) -> BTreeMap<String, Span> {
         let mut found: BTreeMap<String, Span> = BTreeMap::new();
         for statement in &block.statements {
             let StatementKind::Setting { name, value } = &statement.kind else { continue };
@@ -219,13 +225,21 @@ impl<'a> Typer<'a> {
             if !known.contains(&key) {
                 let help = match nearest(key, known.iter().copied()) {
                     Some(near) => format!("did `{near}` stand here?"),
-                    None => format!("its settings are {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+                    None => format!(
+                        "its settings are {}",
+                        known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")
+                    ),
                 };
                 self.report(name.span, UnknownSetting { place, name: name.text.to_string(), help, at: name.span });
                 continue;
             }
             if let Some(first) = found.get(key) {
-                let error = StatementTwice { what: format!("the setting `{name}`"), help: "give it once", second: name.span, first: *first };
+                let error = StatementTwice {
+                    what: format!("the setting `{name}`"),
+                    help: "give it once",
+                    second: name.span,
+                    first: *first,
+                };
                 self.report(name.span, error);
                 continue;
             }
@@ -236,213 +250,22 @@ impl<'a> Typer<'a> {
         found
     }
 
-    fn positive(&mut self, ty: &Ty<'a>, name: &str, at: Span) {
+    pub(crate) fn positive(&mut self, ty: &Ty<'a>, name: &str, at: Span) {
         match ty {
             Ty::Poison => {}
             Ty::Number(value) if value.fract() == 0.0 && *value >= 1.0 => {}
             other => {
                 let found = other.describe();
-                let error = BadSetting { name: format!("`{name}`"), expected: "is a whole number from 1", found, at, help: None };
+                let error = BadSetting {
+                    name: format!("`{name}`"),
+                    expected: "is a whole number from 1",
+                    found,
+                    at,
+                    help: None,
+                };
                 self.report(at, error);
             }
         }
-    }
-
-    /// `minimize L(P, u) over V by adam(1e-4)`
-    fn minimize(&mut self, objective: &'a Expr, over: &'a [(Name, Expr)], block: &'a Block, scope: &Rc<Scope<'a>>) {
-        let ty = self.expr(objective, scope, None);
-        self.one_number(&ty, objective.span, "the objective", "what is minimised is one number", scope);
-        let used = self.reach(objective, block);
-        let mut seen: Vec<&Name> = Vec::new();
-        for (name, by) in over {
-            if let Some(first) = seen.iter().find(|first| **first == name) {
-                let first = first.span;
-                let error = StatementTwice { what: format!("`{name}`"), help: "one optimizer moves a net", second: name.span, first };
-                self.report(name.span, error);
-                continue;
-            }
-            seen.push(name);
-            let ty = self.lookup(name, scope);
-            let is_net = matches!(&ty, Ty::Function(function) if matches!(**function, Function::Declared { role: "net", .. }));
-            if !is_net {
-                let help = Some("parameters belong to nets: `net V(x: R[d]) -> R[d] = …`".to_string());
-                self.wrong_kind("a net after `over`", &ty, name.span, None, help);
-            } else if !used.contains(&name.key) {
-                self.report(name.span, Unmoved { net: name.text.to_string(), at: name.span, objective: objective.span });
-            }
-            let optimizer = self.expr(by, scope, None);
-            match optimizer {
-                Ty::Optimizer | Ty::Poison => {}
-                other => {
-                    let help = Some("`adam(1e-3)` or `sgd(1e-2)`".to_string());
-                    self.wrong_kind("an optimizer after `by`", &other, by.span, None, help);
-                }
-            }
-        }
-    }
-
-    /// The names on which an expression of a block may depend, definitions looked into.
-    fn reach(&self, expr: &'a Expr, block: &'a Block) -> BTreeSet<Symbol> {
-        let mut found = BTreeSet::new();
-        let mut open: Vec<Symbol> = free_names(expr).into_iter().collect();
-        let items = &self.modules[self.entry()].tree.items;
-        while let Some(name) = open.pop() {
-            if !found.insert(name.clone()) {
-                continue;
-            }
-            for statement in &block.statements {
-                match &statement.kind {
-                    StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    StatementKind::Path { state, noise, problem, control }
-                        if (state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name)) => {
-                            open.extend(free_names(problem));
-                            open.extend(control.iter().flat_map(free_names));
-                        }
-                    StatementKind::Process { name: process, body, .. } if process.key == name => {
-                        for inner in &body.statements {
-                            match &inner.kind {
-                                StatementKind::Equation(one) => open.extend(one.terms.iter().flat_map(|term| free_names(&term.integrand))),
-                                StatementKind::Boundary { value, .. } => open.extend(free_names(value)),
-                                StatementKind::Let(one) => open.extend(free_names_of_let(one)),
-                                _ => {}
-                            }
-                        }
-                    }
-                    StatementKind::Use(one) if one.names.iter().any(|used| used.key == name) => {
-                        if let UsePath::Dotted(path) = &one.from {
-                            open.extend(path.first().map(|first| first.key.clone()));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            for item in items {
-                match &item.kind {
-                    ItemKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    ItemKind::Bind(bind) if bind.name.key == name => open.extend(free_names(&bind.value)),
-                    ItemKind::Net(net) if net.name.key == name => open.extend(free_names(&net.value)),
-                    ItemKind::Loss(definition) if definition.name.key == name => {
-                        let own = |key: &Symbol| definition.params.iter().any(|param| param.name.key == *key);
-                        for statement in &definition.body.statements {
-                            let names = match &statement.kind {
-                                StatementKind::Let(one) => free_names_of_let(one),
-                                StatementKind::Return(value) => free_names(value),
-                                _ => BTreeSet::new(),
-                            };
-                            open.extend(names.into_iter().filter(|key| !own(key)));
-                        }
-                    }
-                    ItemKind::Sweep(axes) => {
-                        let swept = axes.iter().filter(|axis| axis.name.key == name);
-                        open.extend(swept.flat_map(|axis| free_names(&axis.values)));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        found
-    }
-
-    fn check_measure(
-        &mut self,
-        measure: &'a Measure,
-        span: Span,
-        train: Option<&'a Block>,
-        root: &Rc<Scope<'a>>,
-        quantities: &mut BTreeMap<Symbol, Quantity<'a>>,
-    ) {
-        let scope = Scope::child(root);
-        self.timed = false;
-        let settings = self.settings(&measure.body, "measure", &MEASURE, &scope);
-        if let Some(every) = &measure.every {
-            let ty = self.expr(every, &scope, None);
-            self.positive(&ty, "every", every.span);
-        }
-        for statement in &measure.body.statements {
-            self.statement(statement, &scope);
-        }
-        let at = head(span, "measure");
-        let inherited = |name: &str| {
-            train.is_some_and(|block| {
-                block.statements.iter().any(|one| matches!(&one.kind, StatementKind::Setting { name: known, .. } if known.key.as_str() == name))
-            })
-        };
-        for (name, help) in [
-            ("batch", "say over how many samples `E` averages, here or in `train`: `batch 1024`"),
-            ("grid", "say into how many steps the time is divided, here or in `train`: `grid 50`"),
-        ] {
-            let needed = name != "grid" || self.timed;
-            match settings.get(name) {
-                None if needed && !inherited(name) => {
-                    self.report(at, MissingSetting { place: "measure", name, help, at });
-                }
-                Some(place) if !needed => self.unused(name, *place),
-                _ => {}
-            }
-        }
-        let mut mentioned: BTreeSet<Symbol> = BTreeSet::new();
-        for statement in &measure.body.statements {
-            if let StatementKind::Let(one) = &statement.kind {
-                mentioned.extend(free_names_of_let(one));
-            }
-        }
-        for statement in &measure.body.statements {
-            let StatementKind::Let(one) = &statement.kind else { continue };
-            if let Some(known) = quantities.get(&one.name.key) {
-                let (what, first) = (format!("the quantity `{}`", one.name), known.name.span);
-                self.report(one.name.span, StatementTwice { what, help: "quantities have different names", second: one.name.span, first });
-                continue;
-            }
-            if one.params.is_some() {
-                continue;
-            }
-            let timed = Self::stands_at_a_time(&one.value, &scope);
-            let ty = if timed { Ty::Poison } else { self.lookup(&one.name, &scope) };
-            let axes = match &ty {
-                Ty::Tensor(tensor) => tensor.axes.clone(),
-                _ => Axes::new(),
-            };
-            // What no other quantity uses is meant to be one.
-            if !timed && !mentioned.contains(&one.name.key) && !self.shown.contains(&one.name.key) {
-                self.measured_axes(&one.name, &axes, None);
-            }
-            let every = measure.every.is_some();
-            quantities.insert(one.name.key.clone(), Quantity { name: &one.name, ty, timed, every, measure: at });
-        }
-        for name in scope.own_names() {
-            if let Some((_, Binding::Lazy(one))) = scope.find(&name)
-                && one.params.is_none()
-                && !mentioned.contains(&name)
-            {
-                // Nothing binds the time at which its processes stand.
-                self.lookup(&one.name, &scope);
-            }
-        }
-    }
-
-    /// The error for a quantity that is not averaged over everything; false if there is one.
-    pub(crate) fn measured_axes(&mut self, name: &Name, axes: &Axes, shown: Option<Span>) -> bool {
-        let Some((axis, entry)) = axes.iter().next() else { return true };
-        let help = match *axis {
-            super::ty::SAMPLE => "average it: `E[ … ]`".to_string(),
-            _ => format!("bind the time: `∫ … d{0}` or `mean[{0}] …`", entry.name),
-        };
-        let error = StillVaries {
-            what: format!("`{name}`"),
-            axis: entry.name.to_string(),
-            allowed: if shown.is_some() {
-                "a shown quantity may vary over `step` and swept names only"
-            } else {
-                "a measured quantity may vary over `step` and swept names only"
-            },
-            through: entry.through.to_string(),
-            entered: entry.span,
-            used_as: if shown.is_some() { "shown here" } else { "measured here" },
-            used: Some(shown.unwrap_or(name.span)),
-            help,
-        };
-        self.report(entry.span, error);
-        false
     }
 }
 

@@ -46,7 +46,9 @@ impl<'a> Typer<'a> {
                 Ty::Poison => Ty::Poison,
                 ty => match self.tensor(&ty, inner.span, scope) {
                     Some(tensor) if tensor.is_scalar() => Ty::Tensor(tensor),
-                    Some(tensor) => self.wrong_kind("a number under the root", &Ty::Tensor(tensor), inner.span, None, None),
+                    Some(tensor) => {
+                        self.wrong_kind("a number under the root", &Ty::Tensor(tensor), inner.span, None, None)
+                    }
                     None => Ty::Poison,
                 },
             },
@@ -88,10 +90,10 @@ impl<'a> Typer<'a> {
             ExprKind::Divergence(inner) => self.field("div", inner, scope, Function::Divergence),
             ExprKind::Laplacian(_, inner) => self.field("Δ", inner, scope, Function::Laplacian),
             ExprKind::Partial(_, name, body) => self.partial(name, body, scope),
-            ExprKind::Integral(integral) => self.integral(integral, at, scope),
+            ExprKind::Integral(integral) => self.integral(integral, scope),
             ExprKind::Expectation(inner) => self.expectation("an expectation", inner, at, scope),
             ExprKind::Variance(inner) => self.expectation("a variance", inner, at, scope),
-            ExprKind::MeanOver(name, body) => self.mean_over(name, body, at, scope),
+            ExprKind::MeanOver(name, body) => self.mean_over(name, body, scope),
             ExprKind::Sum(_, name, bounds, body) => self.sum_over(name, bounds.as_deref(), body, at, scope),
         }
     }
@@ -147,7 +149,8 @@ impl<'a> Typer<'a> {
                 if as_name(expr).is_some() && !self.no_sizes.insert(text.clone()) {
                     return None;
                 }
-                let what = if matches!(ty, Ty::Number(_)) { "a size".to_string() } else { format!("the size `{text}`") };
+                let what =
+                    if matches!(ty, Ty::Number(_)) { "a size".to_string() } else { format!("the size `{text}`") };
                 let call = self.through();
                 self.report(expr.span, NotASize { what, found, at: expr.span, because: None, call });
                 None
@@ -167,7 +170,9 @@ impl<'a> Typer<'a> {
                     let sizes: Option<Vec<Size>> = indices.iter().map(|index| self.size(index, scope)).collect();
                     let Some(sizes) = sizes else { return Ty::Poison };
                     return match (builtin.rule, sizes.as_slice()) {
-                        (Rule::Identity, [n]) => Ty::Tensor(Tensor::of(vec![n.clone(), n.clone()], super::ty::Axes::new())),
+                        (Rule::Identity, [n]) => {
+                            Ty::Tensor(Tensor::of(vec![n.clone(), n.clone()], super::ty::Axes::new()))
+                        }
                         (Rule::Identity, _) => {
                             let help = format!("write `{}`", builtin.usage);
                             let error = WrongKind {
@@ -185,7 +190,13 @@ impl<'a> Typer<'a> {
                     };
                 }
                 let help = "brackets hold sizes and indices; a function takes its arguments in parentheses".to_string();
-                return self.wrong_kind("a vector, a matrix or a list before the `[`", &ty, base.span, None, Some(help));
+                return self.wrong_kind(
+                    "a vector, a matrix or a list before the `[`",
+                    &ty,
+                    base.span,
+                    None,
+                    Some(help),
+                );
             }
             Ty::List(items) => {
                 let [index] = indices else {
@@ -204,7 +215,11 @@ impl<'a> Typer<'a> {
         }
         let Some(tensor) = self.tensor(&ty, base.span, scope) else { return Ty::Poison };
         if tensor.shape.len() != indices.len() {
-            let expected = format!("{} of {}", count(tensor.shape.len(), "index", "indices"), Ty::Tensor(tensor.clone()).describe());
+            let expected = format!(
+                "{} of {}",
+                count(tensor.shape.len(), "index", "indices"),
+                Ty::Tensor(tensor.clone()).describe()
+            );
             let found = count(indices.len(), "index", "indices");
             let call = self.through();
             return self.report(at, WrongKind { expected, found, at, because: None, call, help: None });
@@ -230,7 +245,8 @@ impl<'a> Typer<'a> {
                 Ty::Range(from, to) => (from, to, false),
                 other => return self.wrong_kind("an index known before the run", &other, index.span, None, None),
             };
-            let length = from.as_ref().zip(to.as_ref()).and_then(|(from, to)| to.add(&from.negate())?.add(&Size::constant(1)));
+            let length =
+                from.as_ref().zip(to.as_ref()).and_then(|(from, to)| to.add(&from.negate())?.add(&Size::constant(1)));
             let above = to.as_ref().and_then(|to| to.add(&size.negate())?.value()).is_some_and(|over| over > 0);
             let low = from.as_ref().and_then(Size::value).is_some_and(|from| from < 1);
             let empty = length.as_ref().and_then(Size::value).is_some_and(|length| length < 1);
@@ -240,7 +256,13 @@ impl<'a> Typer<'a> {
             }
             if !single {
                 let Some(length) = length else {
-                    return self.wrong_kind("a range known before the run", &Ty::Range(from, to), index.span, None, None);
+                    return self.wrong_kind(
+                        "a range known before the run",
+                        &Ty::Range(from, to),
+                        index.span,
+                        None,
+                        None,
+                    );
                 };
                 kept.push(length);
             }

@@ -50,7 +50,9 @@ impl<'a> Typer<'a> {
         let help = match nearest(&name.text, known.iter().copied()) {
             Some(near) => format!("did `{near}` stand here?"),
             None if known.is_empty() => none.to_string(),
-            None => format!("known here: {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+            None => {
+                format!("known here: {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", "))
+            }
         };
         self.report(name.span, UnknownWord { expected, name: name.text.to_string(), help, at: name.span });
     }
@@ -59,7 +61,12 @@ impl<'a> Typer<'a> {
         for name in shown {
             let Some(quantity) = known.get(&name.key) else {
                 let names = known.values().map(|quantity| &*quantity.name.text).collect();
-                self.no_quantity("a `let` of a `measure` block", name, names, "nothing is measured: `measure { let error = … }`");
+                self.no_quantity(
+                    "a `let` of a `measure` block",
+                    name,
+                    names,
+                    "nothing is measured: `measure { let error = … }`",
+                );
                 continue;
             };
             match &quantity.ty {

@@ -83,7 +83,9 @@ impl<'a> Typer<'a> {
                 _ => {
                     let (found, call) = (ty.describe(), self.through());
                     let text = self.text(at);
-                    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') && !self.no_sizes.insert(text) {
+                    if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+                        && !self.no_sizes.insert(text)
+                    {
                         return Ty::Poison;
                     }
                     self.report(at, NotASize { what: what.to_string(), found, at, because, call })
@@ -102,7 +104,9 @@ impl<'a> Typer<'a> {
                 other => {
                     let help = match &other {
                         Ty::Function(function) => match &**function {
-                            Function::Problem(definition, _) => Some(format!("give it its parameters: `{}(…)`", definition.name)),
+                            Function::Problem(definition, _) => {
+                                Some(format!("give it its parameters: `{}(…)`", definition.name))
+                            }
                             _ => None,
                         },
                         _ => None,
@@ -135,11 +139,19 @@ impl<'a> Typer<'a> {
     }
 
     /// A value of a shape, or the error that says both.
-    pub(crate) fn fit_shape(&mut self, shape: &[Size], tensor: Tensor, at: Span, because: Option<Span>, what: &str) -> Ty<'a> {
+    pub(crate) fn fit_shape(
+        &mut self,
+        shape: &[Size],
+        tensor: Tensor,
+        at: Span,
+        because: Option<Span>,
+        what: &str,
+    ) -> Ty<'a> {
         if tensor.shape == shape && !tensor.row {
             return Ty::Tensor(tensor);
         }
-        let help = if tensor.row && tensor.shape == shape { Some("a row becomes a vector by `'`".to_string()) } else { None };
+        let help =
+            if tensor.row && tensor.shape == shape { Some("a row becomes a vector by `'`".to_string()) } else { None };
         let error = WrongShape {
             what: what.to_string(),
             expected: Ty::Tensor(Tensor::of(shape.to_vec(), Axes::new())).describe(),
@@ -164,7 +176,10 @@ impl<'a> Typer<'a> {
     ) -> Ty<'a> {
         let Ty::Function(function) = &ty else {
             let expected = format!("a function {}", signature.describe());
-            let help = Some(format!("{what} is called with {}", super::expr::count(signature.inputs.len(), "argument", "arguments")));
+            let help = Some(format!(
+                "{what} is called with {}",
+                super::expr::count(signature.inputs.len(), "argument", "arguments")
+            ));
             return self.wrong_kind(&expected, &ty, at, because, help);
         };
         match &**function {

@@ -102,7 +102,10 @@ pub(crate) enum Function<'a> {
     Weight(Rc<ProblemTy<'a>>),
     Layer(&'a Layer, usize),
     /// A layer with its parameters.
-    Applied { layer: &'a Layer, scope: Rc<Scope<'a>> },
+    Applied {
+        layer: &'a Layer,
+        scope: Rc<Scope<'a>>,
+    },
     Problem(&'a Definition, (usize, usize)),
     Loss(&'a Definition, usize),
     Partial(Rc<Function<'a>>, Vec<(Option<Name>, Ty<'a>, Span)>),

@@ -19,7 +19,9 @@ impl<'a> Typer<'a> {
     pub(crate) fn net_type(&mut self, net: &'a Net, root: &Rc<Scope<'a>>) -> Ty<'a> {
         let mut inputs = Vec::new();
         for param in &net.inputs {
-            inputs.push(if let Some(written) = &param.ty { self.declared(written, root) } else {
+            inputs.push(if let Some(written) = &param.ty {
+                self.declared(written, root)
+            } else {
                 let help = Some(format!("say what flows in: `{}: R[d]`", param.name));
                 let error = super::errors::WrongKind {
                     expected: "a type for each input of a net".into(),
@@ -38,7 +40,12 @@ impl<'a> Typer<'a> {
             return Ty::Poison;
         }
         let signature = Rc::new(Signature { inputs, output });
-        Ty::Function(Rc::new(Function::Declared { name: net.name.text.clone(), role: "net", signature, span: net.name.span }))
+        Ty::Function(Rc::new(Function::Declared {
+            name: net.name.text.clone(),
+            role: "net",
+            signature,
+            span: net.name.span,
+        }))
     }
 
     /// The layers of a net at its inputs, against its declared result.
@@ -189,7 +196,14 @@ impl<'a> Typer<'a> {
     }
 
     /// `param W: R[n, m] ~ uniform(-k, k)`
-    fn parameter(&mut self, name: &crate::source::Name, written: &'a TypeExpr, drawn: bool, init: &'a Expr, inner: &Rc<Scope<'a>>) -> Ty<'a> {
+    fn parameter(
+        &mut self,
+        name: &crate::source::Name,
+        written: &'a TypeExpr,
+        drawn: bool,
+        init: &'a Expr,
+        inner: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
         let declared = self.declared(written, inner);
         let Declared::Tensor(shape) = &declared else {
             if !matches!(declared, Declared::Poison) {
@@ -221,7 +235,13 @@ impl<'a> Typer<'a> {
                 self.wrong_kind("a law after `~`", &other, init.span, None, Some("a value is given with `=`".into()));
             }
             (false, Ty::Law(_)) => {
-                self.wrong_kind("a value after `=`", &value, init.span, None, Some("a draw is written with `~`".into()));
+                self.wrong_kind(
+                    "a value after `=`",
+                    &value,
+                    init.span,
+                    None,
+                    Some("a draw is written with `~`".into()),
+                );
             }
             // A number fills the whole parameter.
             (false, _) => {
@@ -236,7 +256,14 @@ impl<'a> Typer<'a> {
     }
 
     /// Binds the size names of a written type that are still free by a shape, and compares the others.
-    fn match_sizes(&mut self, written: &'a TypeExpr, found: &Tensor, inner: &Rc<Scope<'a>>, at: Span, what: &str) -> bool {
+    fn match_sizes(
+        &mut self,
+        written: &'a TypeExpr,
+        found: &Tensor,
+        inner: &Rc<Scope<'a>>,
+        at: Span,
+        what: &str,
+    ) -> bool {
         self.match_shape(written, found, inner, |typer, expected, found| {
             let call = typer.through();
             let error = WrongShape {

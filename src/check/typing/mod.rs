@@ -4,12 +4,14 @@
 //! Functions and layers are typed at each use with the types of the arguments; problems and losses once with their
 //! parameters left open. May not know: how anything runs.
 
+mod argument;
 mod arithmetic;
 mod binder;
 mod body;
 mod builtin;
 mod call;
 mod definition;
+mod derivative;
 mod errors;
 mod experiment;
 mod expr;
@@ -17,6 +19,9 @@ mod figure;
 mod fit;
 mod function;
 mod layer;
+mod loss;
+mod measure;
+mod minimize;
 mod problem;
 mod scope;
 mod ty;

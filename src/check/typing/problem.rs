@@ -78,7 +78,10 @@ impl ProblemTy<'_> {
                 let implied = |known: &Predicate| {
                     *known == predicate
                         || (predicate == Predicate::ControlAffine
-                            && matches!(known, Predicate::MatchedNoise | Predicate::QuadraticControl | Predicate::InvertibleNoise))
+                            && matches!(
+                                known,
+                                Predicate::MatchedNoise | Predicate::QuadraticControl | Predicate::InvertibleNoise
+                            ))
                 };
                 if all.iter().any(implied) {
                     Held::Yes
@@ -131,18 +134,25 @@ impl<'a> Typer<'a> {
 
     fn is_inner(&self, problem: &ProblemTy<'a>, scope: &Rc<Scope<'a>>, key: &Symbol) -> bool {
         let Some((module, item)) = problem.definition else { return false };
-        let crate::syntax::tree::ItemKind::Problem(definition) = &self.modules[module].tree.items[item].kind else { return false };
+        let crate::syntax::tree::ItemKind::Problem(definition) = &self.modules[module].tree.items[item].kind else {
+            return false;
+        };
         let param = definition.params.iter().any(|param| param.name.key == *key);
         param || scope.own_names().contains(key)
     }
 
     fn unknown_member(&mut self, problem: &ProblemTy<'a>, name: &Name) -> Ty<'a> {
-        let mut known: Vec<String> = MEMBERS.iter().map(|(_, usage)| usage.split('(').next().unwrap_or("").to_string()).collect();
+        let mut known: Vec<String> =
+            MEMBERS.iter().map(|(_, usage)| usage.split('(').next().unwrap_or("").to_string()).collect();
         known.extend(Predicate::ALL.iter().map(|(_, word, _)| (*word).to_string()));
         if let Some(scope) = &problem.scope {
             known.extend(scope.own_names().iter().map(|own| own.as_str().to_string()));
         }
-        let help = if let Some(near) = nearest(&name.text, known.iter().map(String::as_str)).filter(|_| name.text.chars().count() > 1) { format!("did `{near}` stand here?") } else {
+        let help = if let Some(near) =
+            nearest(&name.text, known.iter().map(String::as_str)).filter(|_| name.text.chars().count() > 1)
+        {
+            format!("did `{near}` stand here?")
+        } else {
             let usages: Vec<&str> = MEMBERS.iter().map(|(_, usage)| *usage).collect();
             format!("a problem has {}, and the names of its own text", usages.join(", "))
         };
@@ -166,7 +176,9 @@ impl<'a> Typer<'a> {
             "f" => (vec![state(), real()], real(), Some(Predicate::QuadraticControl)),
             "optimal" => (vec![state(), real()], control(), Some(Predicate::HasOptimal)),
             "sigma" => {
-                return self.available(problem, name, Predicate::ControlAffine, |_| Ty::Function(Rc::new(Function::ControlMap(problem.clone()))));
+                return self.available(problem, name, Predicate::ControlAffine, |_| {
+                    Ty::Function(Rc::new(Function::ControlMap(problem.clone())))
+                });
             }
             "weight" => {
                 return self.available(problem, name, Predicate::MatchedNoise, |typer| {

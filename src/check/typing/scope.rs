@@ -50,7 +50,13 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub(crate) fn root(module: usize) -> Rc<Self> {
-        Rc::new(Self { names: RefCell::default(), parent: None, module, now: Now::Nothing, horizon: RefCell::default() })
+        Rc::new(Self {
+            names: RefCell::default(),
+            parent: None,
+            module,
+            now: Now::Nothing,
+            horizon: RefCell::default(),
+        })
     }
 
     pub(crate) fn child(parent: &Rc<Self>) -> Rc<Self> {

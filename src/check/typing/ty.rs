@@ -226,7 +226,10 @@ impl Ty<'_> {
     /// Whether two types are the same in every respect that typing a function's body can see.
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Poison, Self::Poison) | (Self::Text, Self::Text) | (Self::Optimizer, Self::Optimizer) | (Self::Hole, Self::Hole) => true,
+            (Self::Poison, Self::Poison)
+            | (Self::Text, Self::Text)
+            | (Self::Optimizer, Self::Optimizer)
+            | (Self::Hole, Self::Hole) => true,
             (Self::Number(a), Self::Number(b)) => a.to_bits() == b.to_bits(),
             (Self::Size(a), Self::Size(b)) => a == b,
             (Self::Index(a), Self::Index(b)) => a == b,

@@ -185,9 +185,12 @@ impl<'a> Typer<'a> {
                 Some(axis) => self.swept(axis, &root),
                 None => Ty::Poison,
             },
-            ItemKind::Cite(_) | ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Measure(_) | ItemKind::Plot(_) | ItemKind::Table(_) => {
-                Ty::Poison
-            }
+            ItemKind::Cite(_)
+            | ItemKind::Use(_)
+            | ItemKind::Train(_)
+            | ItemKind::Measure(_)
+            | ItemKind::Plot(_)
+            | ItemKind::Table(_) => Ty::Poison,
         };
         self.calls = calls;
         root.bind(&name.key, ty.clone());
@@ -261,13 +264,24 @@ impl<'a> Typer<'a> {
             Ty::Tensor(tensor) => Some(tensor.clone()),
             Ty::Time(time) => Some(time.as_tensor(at)),
             Ty::Bool(_, axes) => Some(Tensor::scalar(axes.clone())),
-            Ty::Process(process) => if let Some(time) = scope.now() { Some(process.at(&time, at)) } else {
-                let (role, name, call) = (process.role, process.name.text.to_string(), self.through());
-                self.report(at, NeedsTime { role, name, at, call });
-                None
-            },
+            Ty::Process(process) => {
+                if let Some(time) = scope.now() {
+                    Some(process.at(&time, at))
+                } else {
+                    let (role, name, call) = (process.role, process.name.text.to_string(), self.through());
+                    self.report(at, NeedsTime { role, name, at, call });
+                    None
+                }
+            }
             Ty::List(items) | Ty::Tuple(items) => self.joined(items, at, scope),
-            Ty::Text | Ty::Range(..) | Ty::Function(_) | Ty::Problem(_) | Ty::Noise(_) | Ty::Optimizer | Ty::Law(_) | Ty::Hole => {
+            Ty::Text
+            | Ty::Range(..)
+            | Ty::Function(_)
+            | Ty::Problem(_)
+            | Ty::Noise(_)
+            | Ty::Optimizer
+            | Ty::Law(_)
+            | Ty::Hole => {
                 let help = match ty {
                     Ty::Function(_) => Some("a field takes its arguments: `u(X, t)`".to_string()),
                     Ty::Noise(noise) => Some(format!("noise stands in an integral: `∫ … d{}(t)`", noise.name)),
@@ -311,7 +325,14 @@ impl<'a> Typer<'a> {
         Some(whole)
     }
 
-    pub(crate) fn wrong_kind(&mut self, expected: &str, found: &Ty<'a>, at: Span, because: Option<Span>, help: Option<String>) -> Ty<'a> {
+    pub(crate) fn wrong_kind(
+        &mut self,
+        expected: &str,
+        found: &Ty<'a>,
+        at: Span,
+        because: Option<Span>,
+        help: Option<String>,
+    ) -> Ty<'a> {
         if found.is_poison() {
             return Ty::Poison;
         }
@@ -322,7 +343,7 @@ impl<'a> Typer<'a> {
 }
 
 /// `seen` holds the `let`s looked into: each is asked once, also in a circle.
-fn stands<'a>(expr: &Expr, scope: &Rc<Scope<'a>>, seen: &mut BTreeSet<Symbol>) -> bool {
+fn stands(expr: &Expr, scope: &Rc<Scope<'_>>, seen: &mut BTreeSet<Symbol>) -> bool {
     match &expr.kind {
         ExprKind::Name(name) => match scope.find(&name.key) {
             Some((_, Binding::Value(Ty::Process(_)))) => true,

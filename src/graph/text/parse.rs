@@ -28,10 +28,8 @@ pub struct TextError {
 /// # Errors
 /// The first line that is not understood, or what the verifier says about the whole.
 pub fn parse(text: &str) -> Result<Program, TextError> {
-    let mut parser = Parser {
-        program: Program { regions: vec![RegionId::ROOT], ..Program::default() },
-        axes: HashMap::new(),
-    };
+    let mut parser =
+        Parser { program: Program { regions: vec![RegionId::ROOT], ..Program::default() }, axes: HashMap::new() };
     let mut line = 0;
     for (i, content) in text.lines().enumerate() {
         line = i + 1;
@@ -332,7 +330,9 @@ impl Parser {
         let text = w.word()?;
         let parts = text.split_once("->").and_then(|(ab, out)| ab.split_once(',').map(|(a, b)| [a, b, out]));
         let parts = parts.ok_or_else(|| format!("expected labels such as `ab,b->a`, found `{text}`"))?;
-        let labels = |s: &str| s.chars().map(|c| label(c).ok_or_else(|| format!("`{c}` is no label"))).collect::<Parsed<Vec<_>>>();
+        let labels = |s: &str| {
+            s.chars().map(|c| label(c).ok_or_else(|| format!("`{c}` is no label"))).collect::<Parsed<Vec<_>>>()
+        };
         let axes = if w.take("over") { self.axes(w.word()?)? } else { Vec::new() };
         Ok(Contraction { a: labels(parts[0])?, b: labels(parts[1])?, out: labels(parts[2])?, axes })
     }

@@ -117,7 +117,13 @@ impl Printer<'_> {
             Op::Select(..) => "select".to_owned(),
             Op::Contract(spec, ..) => {
                 let labels = |l: &[Label]| l.iter().map(|l| letter(*l)).collect::<String>();
-                format!("contract {},{}->{}{}", labels(&spec.a), labels(&spec.b), labels(&spec.out), self.over(&spec.axes))
+                format!(
+                    "contract {},{}->{}{}",
+                    labels(&spec.a),
+                    labels(&spec.b),
+                    labels(&spec.out),
+                    self.over(&spec.axes)
+                )
             }
             Op::Reduce(how, axes, dims, _) => {
                 let dims = if dims.is_empty() { String::new() } else { format!(" dims {}", list(dims)) };

@@ -4,14 +4,14 @@
 //! Comments and the author's lines stay. May not know: what any of it means.
 
 mod edits;
+mod in_signs;
+mod in_words;
 mod layout;
 mod levels;
 mod lines;
 mod places;
 mod rewrite;
 mod spacing;
-mod to_signs;
-mod to_words;
 
 use miette::Diagnostic;
 use thiserror::Error;

@@ -185,7 +185,9 @@ fn type_roots(ty: &TypeExpr, f: &mut dyn FnMut(&Expr)) {
         TypeKind::Named(_) => {}
         TypeKind::List(of) => type_roots(of, f),
         TypeKind::Function(from, to) => {
-            from.iter().for_each(|ty| type_roots(ty, f));
+            for ty in from {
+                type_roots(ty, f);
+            }
             type_roots(to, f);
         }
     }
@@ -233,7 +235,9 @@ fn statement_roots(statement: &Statement, f: &mut dyn FnMut(&Expr, Position)) {
         StatementKind::Draw { law, .. } => free(law),
         StatementKind::Minimize { objective, over } => {
             free(objective);
-            over.iter().for_each(|(_, optimiser)| free(optimiser));
+            for (_, optimiser) in over {
+                free(optimiser);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::levels::{CHAIN, FREE, OPERAND, POSTFIXED, infix, level};
 use super::places::{Places, Position, each_dotted, each_root};
 use crate::source::{to_ascii, to_unicode};
 use crate::syntax::tokens::{Token, TokenKind, tokens};
-use crate::syntax::tree::{Argument, Differential, Expr, ExprKind, File, Let, UnaryOp};
+use crate::syntax::tree::{BinaryOp, Differential, Expr, ExprKind, File, Spelling, UnaryOp};
 
 /// Changes the spelling of names and signs.
 pub(super) fn respell(text: &str, base: u32, tree: &File, mode: Mode) -> String {
@@ -19,7 +19,7 @@ pub(super) fn respell(text: &str, base: u32, tree: &File, mode: Mode) -> String 
     rewrite.edits.apply(text)
 }
 
-/// The walk over the tree; [`to_words`](super::to_words) and [`to_signs`](super::to_signs) hold what is special to
+/// The walk over the tree; [`in_words`](super::in_words) and [`in_signs`](super::in_signs) hold what is special to
 /// each way.
 pub(super) struct Rewrite<'t> {
     pub text: &'t str,
@@ -40,7 +40,7 @@ impl Rewrite<'_> {
 
     /// Rewrites an expression that stands where the grammar takes forms of `required` or tighter.
     pub fn expr(&mut self, expr: &Expr, required: u8) {
-        let special = if self.ascii { self.to_words(expr) } else { self.to_signs(expr) };
+        let special = if self.ascii { self.in_words(expr) } else { self.in_signs(expr) };
         let reached = match special {
             // The closing parenthesis must come after what the parts insert, so parts are walked in between.
             Some(change) => {
@@ -76,17 +76,21 @@ impl Rewrite<'_> {
             | ExprKind::Expectation(inner)
             | ExprKind::Variance(inner) => self.expr(inner, FREE),
             ExprKind::Tuple(entries) | ExprKind::List(entries) => {
-                entries.iter().for_each(|entry| self.expr(entry, FREE));
+                for entry in entries {
+                    self.expr(entry, FREE);
+                }
             }
             ExprKind::Range(from, to) => {
                 self.expr(from, FREE);
                 self.expr(to, FREE);
             }
             ExprKind::If(when, then, otherwise) => {
-                [when, then, otherwise].into_iter().for_each(|part| self.expr(part, FREE));
+                for part in [when, then, otherwise] {
+                    self.expr(part, FREE);
+                }
             }
             ExprKind::Unary(op, spelling, operand) => {
-                let word = *spelling == crate::syntax::tree::Spelling::Word && *op == UnaryOp::SquareRoot;
+                let word = *spelling == Spelling::Word && *op == UnaryOp::SquareRoot;
                 let required = match op {
                     UnaryOp::Not => super::levels::NOT,
                     UnaryOp::Negate | UnaryOp::SquareRoot => super::levels::FACTOR,
@@ -97,32 +101,38 @@ impl Rewrite<'_> {
                 // A call such as `dot(u, v)` or `norm2(x)` takes anything; a superscript asks for a tight base.
                 let (_, for_left, for_right) = match level(expr) {
                     POSTFIXED if left.span.end == expr.span.end => (FREE, FREE, FREE),
-                    POSTFIXED if *op == crate::syntax::tree::BinaryOp::Dot => (FREE, FREE, FREE),
+                    POSTFIXED if *op == BinaryOp::Dot => (FREE, FREE, FREE),
                     POSTFIXED => (POSTFIXED, POSTFIXED, FREE),
                     _ => infix(*op),
                 };
                 self.expr(left, for_left);
                 // The exponent of a superscript and of `norm2` has no text of its own to change.
-                if level(expr) != POSTFIXED || *op == crate::syntax::tree::BinaryOp::Dot {
+                if level(expr) != POSTFIXED || *op == BinaryOp::Dot {
                     self.expr(right, for_right);
                 }
             }
             ExprKind::Postfix(_, spelling, operand) => {
-                let word = *spelling == crate::syntax::tree::Spelling::Word;
+                let word = *spelling == Spelling::Word;
                 self.expr(operand, if word { FREE } else { POSTFIXED });
             }
             ExprKind::Call(function, arguments) => {
                 self.expr(function, POSTFIXED);
-                arguments.iter().for_each(|argument: &Argument| self.expr(&argument.value, FREE));
+                for argument in arguments {
+                    self.expr(&argument.value, FREE);
+                }
             }
             ExprKind::Index(of, entries) => {
                 self.expr(of, POSTFIXED);
-                entries.iter().for_each(|entry| self.expr(entry, FREE));
+                for entry in entries {
+                    self.expr(entry, FREE);
+                }
             }
             ExprKind::Member(of, _) => self.expr(of, POSTFIXED),
             ExprKind::With(of, members) => {
                 self.expr(of, OPERAND);
-                members.iter().for_each(|member: &Let| self.expr(&member.value, FREE));
+                for member in members {
+                    self.expr(&member.value, FREE);
+                }
             }
             ExprKind::Gradient(_, of)
             | ExprKind::Jacobian(_, of)
@@ -219,6 +229,5 @@ pub(super) fn is_dotted_word(name: &str) -> bool {
 /// A form in its other spelling: how tightly it binds then, and what makes it so.
 pub(super) struct Change<'e> {
     pub level: u8,
-    #[expect(clippy::type_complexity, reason = "a deferred edit has no simpler type")]
     pub apply: Box<dyn for<'a, 't> FnOnce(&'a mut Rewrite<'t>) + 'e>,
 }

@@ -29,7 +29,7 @@ impl Builder<'_> {
             Rule::partial => {
                 let spelling = spelling(children.next().as_str());
                 let name = self.name(&children.next());
-                ExprKind::Partial(spelling, name, Box::new(self.operand(children.next())))
+                ExprKind::Partial(spelling, name, Box::new(self.factor(&mut children)))
             }
             _ => ExprKind::Integral(Box::new(self.integral(&mut children))),
         };

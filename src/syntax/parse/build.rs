@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Sink;
 use crate::source::{self, Name, Span};
+use crate::syntax::errors::TooManyOperators;
 use crate::syntax::grammar::{Pair, Rule};
 use crate::syntax::scan::Scan;
 use crate::syntax::tree::{Expr, ExprKind, Text};
@@ -18,7 +19,12 @@ pub(super) struct Builder<'a> {
     pub from: usize,
     /// Errors that the grammar cannot see.
     pub sink: &'a mut Sink,
+    /// How deep in the tree of an expression the next node stands, at most.
+    pub depth: usize,
 }
+
+/// The depth of an expression's tree that later stages, which recurse, are asked to bear.
+const MAX_TREE_DEPTH: usize = 400;
 
 impl Builder<'_> {
     /// The place of a pair, without the blanks and comments behind it.
@@ -40,6 +46,29 @@ impl Builder<'_> {
         Text { value: quoted[1..quoted.len() - 1].into(), span: self.span(pair) }
     }
 
+    /// Builds parts that stand up to `levels` deeper than what is being built; where that is too deep, reports it once
+    /// and leaves them out.
+    pub fn deeper(&mut self, levels: usize, span: Span, build: impl FnOnce(&mut Self) -> Expr) -> Expr {
+        self.depth += levels;
+        let built = if self.depth <= MAX_TREE_DEPTH {
+            build(self)
+        } else {
+            self.too_deep(span);
+            Self::broken(span)
+        };
+        self.depth -= levels;
+        built
+    }
+
+    /// Reports an expression by its first letters, where all of it would fill pages.
+    pub fn too_deep(&mut self, span: Span) {
+        let text = &self.text[(span.start - self.base) as usize..(span.end - self.base) as usize];
+        let line = text.lines().next().unwrap_or(text);
+        let length: usize = line.chars().take(40).map(char::len_utf8).sum();
+        let here = Span::new(span.start, span.start + length as u32);
+        self.sink.push(TooManyOperators { most: MAX_TREE_DEPTH, here });
+    }
+
     /// What stands in the tree where an error was reported.
     pub fn broken(span: Span) -> Expr {
         Expr { kind: ExprKind::Hole, span }
@@ -54,6 +83,11 @@ pub(super) struct Children<'i> {
 impl<'i> Children<'i> {
     pub fn of(pair: Pair<'i>) -> Self {
         Self { pairs: pair.into_inner().peekable() }
+    }
+
+    /// How many children are left, words of the language included.
+    pub fn count(&self) -> usize {
+        self.pairs.clone().count()
     }
 
     /// The next child's rule.

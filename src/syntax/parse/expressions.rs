@@ -30,14 +30,15 @@ impl Builder<'_> {
 
     /// Any alternative of `operand`.
     pub fn operand(&mut self, pair: Pair<'_>) -> Expr {
-        match pair.as_rule() {
-            Rule::postfixed => self.postfixed(pair),
-            _ => self.binder(pair),
+        let span = self.span(&pair);
+        if pair.as_rule() != Rule::postfixed {
+            return self.deeper(1, span, |builder| builder.binder(pair));
         }
+        let children = Children::of(pair);
+        self.deeper(children.count(), span, |builder| builder.postfixed(children))
     }
 
-    fn postfixed(&mut self, pair: Pair<'_>) -> Expr {
-        let mut children = Children::of(pair);
+    fn postfixed(&mut self, mut children: Children<'_>) -> Expr {
         let head = children.next();
         let word = (head.as_rule() == Rule::name).then(|| head.as_str());
         let mut value = self.head(head);
@@ -121,8 +122,11 @@ impl Builder<'_> {
         let mut children = Children::of(pair);
         let sign = children.next();
         let operand = children.next();
-        let operand =
-            Box::new(if operand.as_rule() == Rule::field { self.field(operand) } else { self.field_name(operand) });
+        let operand = Box::new(if operand.as_rule() == Rule::field {
+            self.deeper(1, span, |builder| builder.field(operand))
+        } else {
+            self.field_name(operand)
+        });
         let kind = match sign.as_str() {
             "∇" => ExprKind::Gradient(Spelling::Sign, operand),
             "grad" => ExprKind::Gradient(Spelling::Word, operand),

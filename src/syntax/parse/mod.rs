@@ -12,7 +12,7 @@ mod statements;
 mod types;
 
 use pest::Parser as _;
-use pest::error::InputLocation;
+use pest::error::{ErrorVariant, InputLocation};
 
 pub(super) use self::expressions::vulgar_fraction;
 
@@ -23,6 +23,7 @@ use super::grammar::{Grammar, Rule};
 use super::scan::{Fault, ITEM_WORDS, Scan};
 use super::tree::{File, Item};
 use crate::diagnostic::Sink;
+use crate::source::Span;
 
 /// Parses the text of one file whose first byte stands at `base`.
 ///
@@ -51,11 +52,17 @@ fn parse_item(text: &str, base: u32, at: usize, scan: &Scan, sink: &mut Sink) ->
         Ok(mut pairs) => {
             let pair = pairs.next().expect("a parse has its own pair");
             let end = at + pair.as_span().end();
-            let mut builder = Builder { text, scan, base, from: at, sink };
+            let mut builder = Builder { text, scan, base, from: at, sink, depth: 0 };
             (Some(builder.item(pair)), end)
         }
         Err(error) => {
             let next = next_item(text, at, scan);
+            // The parser recurses, and gives up before its stack does.
+            if let ErrorVariant::CustomError { .. } = error.variant {
+                let whole = Span::new(base + at as u32, base + next as u32);
+                Builder { text, scan, base, from: at, sink, depth: 0 }.too_deep(whole);
+                return (None, next);
+            }
             report_item(text, base, (at, next), stop_of(&error), scan, sink);
             (None, next)
         }

@@ -12,7 +12,12 @@ const COMPARISON: u8 = 3;
 impl Builder<'_> {
     /// `expr`: a lambda, a conditional, or operators between chains.
     pub fn expr(&mut self, pair: Pair<'_>) -> Expr {
-        let mut children = Children::of(pair.clone());
+        let span = self.span(&pair);
+        let children = Children::of(pair);
+        self.deeper(children.count(), span, |builder| builder.expr_of(children))
+    }
+
+    fn expr_of(&mut self, mut children: Children<'_>) -> Expr {
         match children.rule() {
             Some(Rule::lambda) => {
                 let lambda = children.next();
@@ -61,7 +66,13 @@ impl Builder<'_> {
 
     /// `chain` and `integrand`: factors joined by `*`, `/` and `·`, from left to right.
     pub fn chain(&mut self, pair: Pair<'_>) -> Expr {
-        let mut children = Children::of(pair);
+        let span = self.span(&pair);
+        let children = Children::of(pair);
+        // One factor alone makes no node.
+        self.deeper(children.count() - 1, span, |builder| builder.chain_of(children))
+    }
+
+    fn chain_of(&mut self, mut children: Children<'_>) -> Expr {
         let mut left = self.factor(&mut children);
         while let Some(sign) = children.take_if(Rule::chain_op) {
             let op = match sign.as_str() {
@@ -77,12 +88,14 @@ impl Builder<'_> {
     }
 
     /// Signs before an operand, its power, and a `with` behind it.
-    fn factor(&mut self, children: &mut Children<'_>) -> Expr {
+    pub(super) fn factor(&mut self, children: &mut Children<'_>) -> Expr {
         let prefixes = children.take_all(Rule::prefix);
         let operand = children.next();
         let mut value = self.operand(operand);
         if let Some(exponent) = children.take_if(Rule::exponent) {
-            let exponent = self.factor(&mut Children::of(exponent));
+            let span = self.span(&exponent);
+            let mut parts = Children::of(exponent);
+            let exponent = self.deeper(parts.count(), span, |builder| builder.factor(&mut parts));
             let span = value.span.to(exponent.span);
             let kind = ExprKind::Binary(BinaryOp::Power, Spelling::Word, Box::new(value), Box::new(exponent));
             value = Expr { kind, span };

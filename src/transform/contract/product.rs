@@ -53,7 +53,8 @@ impl Form<'_> {
     /// A division by something small is a product with its reciprocal.
     pub(super) fn divide(&mut self, x: ValueId, y: ValueId) -> ValueId {
         let gain = self.size(y) < self.joint_size(x, y) && self.ty(y).shape.len() <= self.ty(x).shape.len();
-        let useful = matches!(self.only(x), Some(Op::Contract(..) | Op::Binary(Binary::Multiply, ..))) || self.size(y) == 1.0;
+        let useful =
+            matches!(self.only(x), Some(Op::Contract(..) | Op::Binary(Binary::Multiply, ..))) || self.size(y) == 1.0;
         if gain && useful {
             let inverse = self.r.b.unary(Unary::Reciprocal, y);
             return self.make(Op::Binary(Binary::Multiply, inverse, x));
@@ -140,13 +141,20 @@ impl Form<'_> {
     }
 
     /// The labels of the other operand if `eye` is an identity matrix that only renames one of them.
-    fn through_identity(&self, spec: &Contraction, eye: ValueId, labels: &[Label], other: &[Label]) -> Option<Vec<Label>> {
+    fn through_identity(
+        &self,
+        spec: &Contraction,
+        eye: ValueId,
+        labels: &[Label],
+        other: &[Label],
+    ) -> Option<Vec<Label>> {
         if !matches!(self.op(eye), Op::Eye(_)) {
             return None;
         }
         let [i, j] = labels else { return None };
         [(i, j), (j, i)].into_iter().find_map(|(gone, new)| {
-            let fits = other.contains(gone) && !spec.out.contains(gone) && spec.out.contains(new) && !other.contains(new);
+            let fits =
+                other.contains(gone) && !spec.out.contains(gone) && spec.out.contains(new) && !other.contains(new);
             fits.then(|| other.iter().map(|l| if l == gone { *new } else { *l }).collect())
         })
     }
@@ -206,26 +214,32 @@ impl Form<'_> {
         let mut summed = inner.axes.clone();
         summed.extend(&spec.axes);
         let cost = |p: &Factor, q: &Factor, rest: &Factor, users: f64| {
-            let both = self.union(&self.indices(p), &self.indices(q));
+            let both = union(&self.indices(p), &self.indices(q));
             let rest = self.indices(rest);
             let kept: Vec<Index> =
-                both.iter().copied().filter(|i| rest.contains(i) || self.survives(*i, spec, &summed)).collect();
-            let size = |all: &[Index]| -> f64 {
-                all.iter().map(|i| self.extent(*i, &[&fa, &fb, &fy]) as f64).product()
-            };
-            (size(&both) + size(&kept)) / users + size(&self.union(&kept, &rest))
+                both.iter().copied().filter(|i| rest.contains(i) || survives(*i, spec, &summed)).collect();
+            let size =
+                |all: &[Index]| -> f64 { all.iter().map(|i| self.extent(*i, &[&fa, &fb, &fy]) as f64).product() };
+            (size(&both) + size(&kept)) / users + size(&union(&kept, &rest))
         };
         let now = cost(&fa, &fb, &fy, users);
         let (first, second) = (cost(&fa, &fy, &fb, 1.0), cost(&fb, &fy, &fa, 1.0));
         if first.min(second) >= now {
             return None;
         }
-        let (p, rest) = if first < second || (first == second && self.size(a) <= self.size(b)) { (fa, fb) } else { (fb, fa) };
+        let (p, rest) =
+            if first < second || (first == second && self.size(a) <= self.size(b)) { (fa, fb) } else { (fb, fa) };
         Some(self.in_order(spec, &summed, (&p, &fy), &rest))
     }
 
     /// The product of a pair first, then with the rest.
-    fn in_order(&mut self, spec: &Contraction, summed: &[AxisId], (p, q): (&Factor, &Factor), rest: &Factor) -> ValueId {
+    fn in_order(
+        &mut self,
+        spec: &Contraction,
+        summed: &[AxisId],
+        (p, q): (&Factor, &Factor),
+        rest: &Factor,
+    ) -> ValueId {
         let kept = |l: &Label| rest.labels.contains(l) || spec.out.contains(l);
         let mut out: Vec<Label> = p.labels.iter().copied().filter(kept).collect();
         out.extend(q.labels.iter().copied().filter(|l| kept(l) && !p.labels.contains(l)));
@@ -278,9 +292,8 @@ impl Form<'_> {
     }
 
     fn joint_contraction(&self, spec: &Contraction, x: ValueId, y: ValueId) -> f64 {
-        let (fx, fy) =
-            (Factor { value: x, labels: spec.a.clone() }, Factor { value: y, labels: spec.b.clone() });
-        let all = self.union(&self.indices(&fx), &self.indices(&fy));
+        let (fx, fy) = (Factor { value: x, labels: spec.a.clone() }, Factor { value: y, labels: spec.b.clone() });
+        let all = union(&self.indices(&fx), &self.indices(&fy));
         all.iter().map(|i| self.extent(*i, &[&fx, &fy]) as f64).product()
     }
 
@@ -307,17 +320,6 @@ impl Form<'_> {
         axes.chain(f.labels.iter().map(|l| Index::Label(*l))).collect()
     }
 
-    fn union(&self, x: &[Index], y: &[Index]) -> Vec<Index> {
-        x.iter().copied().chain(y.iter().copied().filter(|i| !x.contains(i))).collect()
-    }
-
-    fn survives(&self, i: Index, spec: &Contraction, summed: &[AxisId]) -> bool {
-        match i {
-            Index::Axis(a) => !summed.contains(&a),
-            Index::Label(l) => spec.out.contains(&l),
-        }
-    }
-
     fn extent(&self, i: Index, factors: &[&Factor]) -> usize {
         match i {
             Index::Axis(a) => self.r.b.program().axis(a).size,
@@ -326,5 +328,16 @@ impl Form<'_> {
                 .find_map(|f| f.labels.iter().position(|k| *k == l).map(|p| self.ty(f.value).shape[p]))
                 .expect("a label stems from a factor"),
         }
+    }
+}
+
+fn union(x: &[Index], y: &[Index]) -> Vec<Index> {
+    x.iter().copied().chain(y.iter().copied().filter(|i| !x.contains(i))).collect()
+}
+
+fn survives(i: Index, spec: &Contraction, summed: &[AxisId]) -> bool {
+    match i {
+        Index::Axis(a) => !summed.contains(&a),
+        Index::Label(l) => spec.out.contains(&l),
     }
 }

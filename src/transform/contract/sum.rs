@@ -218,7 +218,11 @@ impl Form<'_> {
     }
 
     /// What two first operands have in common, and the factors of each that have to stand at its second operand then.
-    fn in_common(&mut self, (a, x): (ValueId, ValueId), (c, y): (ValueId, ValueId)) -> Option<(ValueId, Vec<ValueId>, Vec<ValueId>)> {
+    fn in_common(
+        &mut self,
+        (a, x): (ValueId, ValueId),
+        (c, y): (ValueId, ValueId),
+    ) -> Option<(ValueId, Vec<ValueId>, Vec<ValueId>)> {
         if a == c {
             return Some((a, Vec::new(), Vec::new()));
         }

@@ -37,8 +37,19 @@ impl Forward {
         let mirror = &mut self.mirror;
         let at = &mut |b: &mut Builder, v: ValueId| mirror.at(b, v);
         Some(match op {
-            Op::Number(_) | Op::Table(_) | Op::Iota(_) | Op::Eye(_) | Op::Parameter(_) | Op::State(_) | Op::Step
-            | Op::Draw(_) | Op::Argument(..) | Op::Scan(_) | Op::Output(..) | Op::Detach(_) | Op::Concat(..) => return None,
+            Op::Number(_)
+            | Op::Table(_)
+            | Op::Iota(_)
+            | Op::Eye(_)
+            | Op::Parameter(_)
+            | Op::State(_)
+            | Op::Step
+            | Op::Draw(_)
+            | Op::Argument(..)
+            | Op::Scan(_)
+            | Op::Output(..)
+            | Op::Detach(_)
+            | Op::Concat(..) => return None,
             Op::Mark(..) => d,
             Op::Unary(f, x) => times_slope(b, *f, *x, v, d, at),
             Op::Binary(f, x, y) => return times_partial(b, *f, slot, (*x, *y, v), d, ty, at),
@@ -63,7 +74,9 @@ impl Forward {
             Op::Reshape(_) => b.reshape(d, ty.shape.clone()),
             Op::Shift { axis, by, fill, of } => {
                 let shape = ty.shape.clone();
-                let zero = |b: &mut Builder, like: &Type| b.filled(0.0, Type { axes: like.axes.clone(), shape: shape.clone() });
+                let zero = |b: &mut Builder, like: &Type| {
+                    b.filled(0.0, Type { axes: like.axes.clone(), shape: shape.clone() })
+                };
                 let (fill, of) = if slot == 0 {
                     let t = b.ty(*of).clone();
                     (d, zero(b, &t))
@@ -73,15 +86,23 @@ impl Forward {
                 };
                 b.push(Op::Shift { axis: *axis, by: *by, fill, of })
             }
-            Op::CumulativeSum { .. } | Op::Transpose(..) | Op::Slice { .. } | Op::Pad { .. } | Op::Gather { .. }
-            | Op::ScatterAdd { .. } | Op::Rename { .. } | Op::At { .. } | Op::Place { .. } => b.push(op.map_operands(|_| d)),
+            Op::CumulativeSum { .. }
+            | Op::Transpose(..)
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Gather { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Rename { .. }
+            | Op::At { .. }
+            | Op::Place { .. } => b.push(op.map_operands(|_| d)),
             Op::Solve(m, _) => {
                 let m = at(b, *m);
                 if slot == 1 {
                     return Some(b.push(Op::Solve(m, d)));
                 }
                 let x = at(b, v);
-                let (lx, out): (&[u8], &[u8]) = if b.ty(x).shape.len() == 1 { (&[1], &[0]) } else { (&[1, 2], &[0, 2]) };
+                let (lx, out): (&[u8], &[u8]) =
+                    if b.ty(x).shape.len() == 1 { (&[1], &[0]) } else { (&[1, 2], &[0, 2]) };
                 let moved = b.contract(d, &[0, 1], x, lx, out, &[]);
                 let s = b.push(Op::Solve(m, moved));
                 b.neg(s)

@@ -22,8 +22,18 @@ pub(super) fn contribution(
 ) -> Option<ValueId> {
     let shape = |b: &Builder, v: ValueId| b.ty(v).shape.clone();
     Some(match op {
-        Op::Number(_) | Op::Table(_) | Op::Iota(_) | Op::Eye(_) | Op::Parameter(_) | Op::State(_) | Op::Step
-        | Op::Draw(_) | Op::Argument(..) | Op::Scan(_) | Op::Output(..) | Op::Detach(_) => return None,
+        Op::Number(_)
+        | Op::Table(_)
+        | Op::Iota(_)
+        | Op::Eye(_)
+        | Op::Parameter(_)
+        | Op::State(_)
+        | Op::Step
+        | Op::Draw(_)
+        | Op::Argument(..)
+        | Op::Scan(_)
+        | Op::Output(..)
+        | Op::Detach(_) => return None,
         Op::Mark(..) => fit(b, g, target),
         Op::Unary(f, x) => {
             let g = times_slope(b, *f, *x, result, g, at);
@@ -38,8 +48,7 @@ pub(super) fn contribution(
             fit(b, masked, target)
         }
         Op::Contract(spec, x, y) => {
-            let (other, other_labels, labels) =
-                if slot == 0 { (*y, &spec.b, &spec.a) } else { (*x, &spec.a, &spec.b) };
+            let (other, other_labels, labels) = if slot == 0 { (*y, &spec.b, &spec.a) } else { (*x, &spec.a, &spec.b) };
             let other = at(b, other);
             contract_to(b, (g, &spec.out), (other, other_labels), labels, target)
         }

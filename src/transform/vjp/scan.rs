@@ -89,7 +89,8 @@ impl Reverse {
             if node.region != scan.region || !self.active[v.index()] {
                 continue;
             }
-            let mut any = matches!(node.op, Op::Output(..)) || node.ty.varies(scan.axis) || names_axis(&node.op, scan.axis);
+            let mut any =
+                matches!(node.op, Op::Output(..)) || node.ty.varies(scan.axis) || names_axis(&node.op, scan.axis);
             node.op.for_each_operand(|o| any |= carried.contains(&o) && self.active[o.index()]);
             if any {
                 carried.insert(v);
@@ -109,7 +110,7 @@ impl Reverse {
     ) {
         let mut lifted = Pending::default();
         for mut d in inner {
-            let renamed = self.step_axis(b, &d, done.scan);
+            let renamed = step_axis(b, &d, done.scan);
             d.g = self.mirror.lift(b, done.frame, done.own, d.g, renamed);
             d.g = b.spread(d.g, &[renamed.unwrap_or(done.scan.axis)]);
             self.give_lifted(b, d, renamed, done, (&mut lifted, &mut *pending, &mut *deferred));
@@ -128,16 +129,6 @@ impl Reverse {
                 }
             }
         }
-    }
-
-    /// A fresh name for the steps if the scan's own axis means something else in this operation.
-    fn step_axis(&self, b: &mut Builder, d: &Deferred, scan: &Scan) -> Option<AxisId> {
-        let in_use = names_axis(&d.op, scan.axis)
-            || d.op.operands().iter().chain([&d.result, &d.target, &d.g]).any(|v| b.ty(*v).varies(scan.axis));
-        in_use.then(|| {
-            let a = b.program().axis(scan.axis).clone();
-            b.axis(format!("{}'", a.name), a.size, a.kind)
-        })
     }
 
     /// Gives a contribution whose cotangent is over all steps, or puts it off again with all that it needs taken out
@@ -184,4 +175,14 @@ struct Loop<'a> {
     frame: &'a Frame,
     /// The reverse loop.
     own: ValueId,
+}
+
+/// A fresh name for the steps if the scan's own axis means something else in this operation.
+fn step_axis(b: &mut Builder, d: &Deferred, scan: &Scan) -> Option<AxisId> {
+    let in_use = names_axis(&d.op, scan.axis)
+        || d.op.operands().iter().chain([&d.result, &d.target, &d.g]).any(|v| b.ty(*v).varies(scan.axis));
+    in_use.then(|| {
+        let a = b.program().axis(scan.axis).clone();
+        b.axis(format!("{}'", a.name), a.size, a.kind)
+    })
 }

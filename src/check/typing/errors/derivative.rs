@@ -7,7 +7,10 @@ use crate::source::Span;
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("∇ is the gradient of a scalar field, found a field with values in {shape}")]
-#[diagnostic(code(soc::derivative), help("the Jacobian is `∂{field}`, rows are outputs; its transpose is `∂{field}(…)'`"))]
+#[diagnostic(
+    code(soc::derivative),
+    help("the Jacobian is `∂{field}`, rows are outputs; its transpose is `∂{field}(…)'`")
+)]
 pub(in crate::check::typing) struct GradientOfVector {
     pub(in crate::check::typing) field: String,
     pub(in crate::check::typing) shape: String,
@@ -32,7 +35,10 @@ pub(in crate::check::typing) struct JacobianOfScalar {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("{operator} stands before a field, found {found}")]
-#[diagnostic(code(soc::derivative), help("a field is a function of a point, `let g(x) = …`; its derivative is called like it: `∇g(X(T))`"))]
+#[diagnostic(
+    code(soc::derivative),
+    help("a field is a function of a point, `let g(x) = …`; its derivative is called like it: `∇g(X(T))`")
+)]
 pub(in crate::check::typing) struct NoField {
     pub(in crate::check::typing) operator: &'static str,
     pub(in crate::check::typing) found: String,
@@ -52,7 +58,10 @@ pub(in crate::check::typing) struct NoVariable {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("{operator} takes {expected}, found a field from {from} to {to}")]
-#[diagnostic(code(soc::derivative), help("`div` is of fields like a drift, R[d] to R[d]; `Δ` of fields like a cost, R[d] to R"))]
+#[diagnostic(
+    code(soc::derivative),
+    help("`div` is of fields like a drift, R[d] to R[d]; `Δ` of fields like a cost, R[d] to R")
+)]
 pub(in crate::check::typing) struct DivergenceOf {
     pub(in crate::check::typing) operator: &'static str,
     pub(in crate::check::typing) expected: &'static str,

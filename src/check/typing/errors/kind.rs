@@ -23,7 +23,10 @@ pub(in crate::check::typing) struct WrongKind {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the {role} `{name}` stands without a time where no time is bound")]
-#[diagnostic(code(soc::kind), help("say at which time: `{name}(T)` at the end, `{name}(t)` under `∫ … dt` or `mean[t]`"))]
+#[diagnostic(
+    code(soc::kind),
+    help("say at which time: `{name}(T)` at the end, `{name}(t)` under `∫ … dt` or `mean[t]`")
+)]
 pub(in crate::check::typing) struct NeedsTime {
     pub(in crate::check::typing) role: &'static str,
     pub(in crate::check::typing) name: String,

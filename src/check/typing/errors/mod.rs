@@ -11,9 +11,14 @@ mod shape;
 
 pub(super) use axis::{MixedTimes, NothingVaries, StillVaries};
 pub(super) use call::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, NotCallable, TooManyArguments};
-pub(super) use derivative::{GradientOfVector, JacobianOfScalar, NoField, NoVariable, DivergenceOf};
+pub(super) use derivative::{DivergenceOf, GradientOfVector, JacobianOfScalar, NoField, NoVariable};
 pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
 pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
-pub(super) use setting::{BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, StatementTwice, UnknownSetting, Unmoved};
-pub(super) use shape::{ByVector, Differ, NoProduct, NotASize, NotSquare, OutOfRange, PowerOfVector, ResultDiffers, ScalarPlusShape, UnboundSize, WrongShape};
+pub(super) use setting::{
+    BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, StatementTwice, UnknownSetting, Unmoved,
+};
+pub(super) use shape::{
+    ByVector, Differ, NoProduct, NotASize, NotSquare, OutOfRange, PowerOfVector, ResultDiffers, ScalarPlusShape,
+    UnboundSize, WrongShape,
+};

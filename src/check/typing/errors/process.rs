@@ -7,7 +7,10 @@ use crate::source::Span;
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the process `{name}` is given at both ends")]
-#[diagnostic(code(soc::process), help("give it at one end: at the beginning it is solved forward, at the end backward"))]
+#[diagnostic(
+    code(soc::process),
+    help("give it at one end: at the beginning it is solved forward, at the end backward")
+)]
 pub(in crate::check::typing) struct GivenAtBothEnds {
     pub(in crate::check::typing) name: String,
     #[label("given here")]
@@ -18,7 +21,10 @@ pub(in crate::check::typing) struct GivenAtBothEnds {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the process `{name}` is given at neither end")]
-#[diagnostic(code(soc::process), help("give its value at the beginning, `{name}(0) = …`, or at the end, `{name}(T) = …`"))]
+#[diagnostic(
+    code(soc::process),
+    help("give its value at the beginning, `{name}(0) = …`, or at the end, `{name}(T) = …`")
+)]
 pub(in crate::check::typing) struct GivenNowhere {
     pub(in crate::check::typing) name: String,
     #[label("no boundary value")]
@@ -27,7 +33,10 @@ pub(in crate::check::typing) struct GivenNowhere {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the process `{name}` is given at a time that is no end of the horizon")]
-#[diagnostic(code(soc::process), help("give its value at the beginning, `{name}(0) = …`, or at the end, `{name}(T) = …`"))]
+#[diagnostic(
+    code(soc::process),
+    help("give its value at the beginning, `{name}(0) = …`, or at the end, `{name}(T) = …`")
+)]
 pub(in crate::check::typing) struct GivenElsewhere {
     pub(in crate::check::typing) name: String,
     #[label("neither the first nor the last time")]
@@ -58,7 +67,10 @@ pub(in crate::check::typing) struct NoiseBackward {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the {role} `{name}` is known at grid times: at the ends of the horizon and at bound times")]
-#[diagnostic(code(soc::process), help("write `{name}(0)`, `{name}(T)`, or a time that `∫ … dt`, `mean[t]` or an equation binds"))]
+#[diagnostic(
+    code(soc::process),
+    help("write `{name}(0)`, `{name}(T)`, or a time that `∫ … dt`, `mean[t]` or an equation binds")
+)]
 pub(in crate::check::typing) struct NotOnGrid {
     pub(in crate::check::typing) role: &'static str,
     pub(in crate::check::typing) name: String,

@@ -7,7 +7,7 @@ use crate::syntax::tree::{BinaryOp, Expr, ExprKind, PostfixOp, Spelling, UnaryOp
 
 impl Rewrite<'_> {
     /// The change from a sign to words, if this form has one.
-    pub fn to_words<'e>(&mut self, expr: &'e Expr) -> Option<Change<'e>> {
+    pub fn in_words<'e>(&mut self, expr: &'e Expr) -> Option<Change<'e>> {
         let change = |level, apply| Some(Change { level, apply });
         match &expr.kind {
             ExprKind::Number { text, .. } => {

@@ -7,7 +7,7 @@ use crate::syntax::tree::{BinaryOp, Expr, ExprKind, PostfixOp, Spelling, UnaryOp
 
 impl Rewrite<'_> {
     /// The change from words to a sign, if this form has one.
-    pub fn to_signs<'e>(&mut self, expr: &'e Expr) -> Option<Change<'e>> {
+    pub fn in_signs<'e>(&mut self, expr: &'e Expr) -> Option<Change<'e>> {
         match &expr.kind {
             ExprKind::Unary(UnaryOp::SquareRoot, Spelling::Word, operand) => {
                 self.around(expr, operand, FACTOR, POSTFIXED, "√", "")

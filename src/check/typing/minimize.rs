@@ -1,0 +1,128 @@
+//! What `train` minimises, over what, and how.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::errors::{StatementTwice, Unmoved};
+use super::function::Function;
+use super::scope::Scope;
+use super::ty::Ty;
+use super::typer::Typer;
+use crate::check::walk::{free_names, free_names_of_let};
+use crate::source::{Name, Symbol};
+use crate::syntax::tree::{Block, Expr, ItemKind, StatementKind, UsePath};
+
+impl<'a> Typer<'a> {
+    /// `minimize L(P, u) over V by adam(1e-4)`
+    pub(crate) fn minimize(
+        &mut self,
+        objective: &'a Expr,
+        over: &'a [(Name, Expr)],
+        block: &'a Block,
+        scope: &Rc<Scope<'a>>,
+    ) {
+        let ty = self.expr(objective, scope, None);
+        self.one_number(&ty, objective.span, "the objective", "what is minimised is one number", scope);
+        let used = self.reach(objective, block);
+        let mut seen: Vec<&Name> = Vec::new();
+        for (name, by) in over {
+            if let Some(first) = seen.iter().find(|first| **first == name) {
+                let first = first.span;
+                let error = StatementTwice {
+                    what: format!("`{name}`"),
+                    help: "one optimizer moves a net",
+                    second: name.span,
+                    first,
+                };
+                self.report(name.span, error);
+                continue;
+            }
+            seen.push(name);
+            let ty = self.lookup(name, scope);
+            let is_net =
+                matches!(&ty, Ty::Function(function) if matches!(**function, Function::Declared { role: "net", .. }));
+            if !is_net {
+                let help = Some("parameters belong to nets: `net V(x: R[d]) -> R[d] = …`".to_string());
+                self.wrong_kind("a net after `over`", &ty, name.span, None, help);
+            } else if !used.contains(&name.key) {
+                self.report(
+                    name.span,
+                    Unmoved { net: name.text.to_string(), at: name.span, objective: objective.span },
+                );
+            }
+            let optimizer = self.expr(by, scope, None);
+            match optimizer {
+                Ty::Optimizer | Ty::Poison => {}
+                other => {
+                    let help = Some("`adam(1e-3)` or `sgd(1e-2)`".to_string());
+                    self.wrong_kind("an optimizer after `by`", &other, by.span, None, help);
+                }
+            }
+        }
+    }
+
+    /// The names on which an expression of a block may depend, definitions looked into.
+    fn reach(&self, expr: &'a Expr, block: &'a Block) -> BTreeSet<Symbol> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<Symbol> = free_names(expr).into_iter().collect();
+        let items = &self.modules[self.entry()].tree.items;
+        while let Some(name) = open.pop() {
+            if !found.insert(name.clone()) {
+                continue;
+            }
+            for statement in &block.statements {
+                match &statement.kind {
+                    StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
+                    StatementKind::Path { state, noise, problem, control }
+                        if (state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name)) =>
+                    {
+                        open.extend(free_names(problem));
+                        open.extend(control.iter().flat_map(free_names));
+                    }
+                    StatementKind::Process { name: process, body, .. } if process.key == name => {
+                        for inner in &body.statements {
+                            match &inner.kind {
+                                StatementKind::Equation(one) => {
+                                    open.extend(one.terms.iter().flat_map(|term| free_names(&term.integrand)));
+                                }
+                                StatementKind::Boundary { value, .. } => open.extend(free_names(value)),
+                                StatementKind::Let(one) => open.extend(free_names_of_let(one)),
+                                _ => {}
+                            }
+                        }
+                    }
+                    StatementKind::Use(one) if one.names.iter().any(|used| used.key == name) => {
+                        if let UsePath::Dotted(path) = &one.from {
+                            open.extend(path.first().map(|first| first.key.clone()));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            for item in items {
+                match &item.kind {
+                    ItemKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
+                    ItemKind::Bind(bind) if bind.name.key == name => open.extend(free_names(&bind.value)),
+                    ItemKind::Net(net) if net.name.key == name => open.extend(free_names(&net.value)),
+                    ItemKind::Loss(definition) if definition.name.key == name => {
+                        let own = |key: &Symbol| definition.params.iter().any(|param| param.name.key == *key);
+                        for statement in &definition.body.statements {
+                            let names = match &statement.kind {
+                                StatementKind::Let(one) => free_names_of_let(one),
+                                StatementKind::Return(value) => free_names(value),
+                                _ => BTreeSet::new(),
+                            };
+                            open.extend(names.into_iter().filter(|key| !own(key)));
+                        }
+                    }
+                    ItemKind::Sweep(axes) => {
+                        let swept = axes.iter().filter(|axis| axis.name.key == name);
+                        open.extend(swept.flat_map(|axis| free_names(&axis.values)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+}
