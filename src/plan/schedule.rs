@@ -11,6 +11,9 @@ use crate::graph::{Op, RegionId, ValueId};
 /// Members of a group at most: registers of a chunk should stay in the first-level cache.
 const MOST_MEMBERS: usize = 32;
 
+/// How many items are looked at for a group to join.
+const REACH: usize = 64;
+
 /// What one list of the schedule does with a value.
 #[derive(Clone, Copy)]
 enum Task {
@@ -108,7 +111,7 @@ fn schedule(places: &mut Places<'_>, tasks: &[Task], options: Options) -> Vec<It
             place.insert(v, 2 * items.len() - 1);
         } else if is_elementwise(&node.op) {
             let from = after.map_or(0, |p| p.div_ceil(2));
-            let joined = (from..items.len()).find(|i| {
+            let joined = (from..items.len().min(from + REACH)).find(|i| {
                 options.fuse
                     && matches!(&items[*i], Item::Fused(m) if m.len() < MOST_MEMBERS && program.node(m[0]).ty == node.ty
                         && (after == Some(2 * *i) || m.iter().any(|x| shares(program, *x, v))))
