@@ -5,7 +5,7 @@
 //! and draws get their grids, sums, scans and streams here and nowhere else. May not know: any machine.
 //!
 //! Lowering evaluates the text once, with graph values where the run has numbers: sizes, lists and choices are known,
-//! functions are closures, matrices are [operators](operator) that are applied before they are built.
+//! functions are closures, matrices are operators that are applied before they are built.
 
 mod arithmetic;
 mod block;

@@ -1,6 +1,6 @@
 //! What runs when, and where every value lies.
 //!
-//! In: a [`Program`](crate::graph::Program). Out: a [`Plan`]: phases of work, the place of every value, and the bytes and
+//! In: a [`Program`]. Out: a [`Plan`]: phases of work, the place of every value, and the bytes and
 //! operations they cost, all by arithmetic and before anything is allocated; or an [`Error`] that names the value at
 //! fault. May not know: syntax, or how a machine computes an operation.
 //!

@@ -175,31 +175,3 @@ fn a_run_directory_holds_everything_and_is_the_same_twice() {
     let tensor = tensors.tensor("L=first,seed=2/V.W").expect("a parameter");
     assert_eq!((tensor.shape(), &tensor.data()[4..8]), (&[2, 2][..], &2.0_f32.to_le_bytes()[..]));
 }
-
-/// Writes charts of every kind to the folder named by `SOCRUN_FIGURES`, for the eye.
-#[test]
-#[ignore = "for the eye"]
-fn gallery() {
-    let folder = std::env::var("SOCRUN_FIGURES").expect("SOCRUN_FIGURES names a folder");
-    let outline = outline();
-    let put = |name: &str, svg: String| std::fs::write(format!("{folder}/{name}.svg"), svg).expect("written");
-    put("log", chart(&outline.plots[0], &outline, &outcomes()).render());
-    put("linear", chart(&figure(Some("step"), &[]), &outline, &outcomes()).render());
-    put(
-        "seeds",
-        chart(&Figure { mean_over: vec![], ..figure(Some("step"), &["x", "y"]) }, &outline, &outcomes()).render(),
-    );
-    let against = Figure { by: vec!["seed".into()], mean_over: vec![], ..figure(Some("L"), &["y"]) };
-    put("names", chart(&against, &outline, &outcomes()).render());
-    let against = Figure { by: vec![], mean_over: vec!["L".into()], ..figure(Some("seed"), &[]) };
-    put("swept", chart(&against, &outline, &outcomes()).render());
-    put("empty", Chart::default().render());
-    let many = (0..9).map(|c| Curve {
-        label: format!("curve number {c}"),
-        points: (0..2000)
-            .map(|i| Point { x: f64::from(i) * 30.0, y: (f64::from(i * (c + 1)) / 300.0).sin() * 1e-3, error: None })
-            .collect(),
-    });
-    let scale = |label: &str| Scale { label: label.into(), log: false, ..Scale::default() };
-    put("many", Chart { x: scale("step"), y: scale("∂σ"), curves: many.collect(), ..Chart::default() }.render());
-}

@@ -4,7 +4,7 @@
 //! threads. May not know: what the program is for.
 //!
 //! A tile runs its whole phase on one worker, scans included, in memory that was set aside before: nothing is allocated
-//! and nobody waits inside. [`code`] is the list of steps; each kind of step has a file.
+//! and nobody waits inside. `code` is the list of steps; each kind of step has a file.
 
 mod code;
 mod compile;
