@@ -236,6 +236,12 @@ fn check_reports_every_file_and_runs_none() {
     assert!(!folder.path().join("runs").exists());
 }
 
+/// What stands on stderr from the report on; before it stand the lines of progress, after it where the run was written.
+fn rendering(stderr: &str) -> String {
+    let report = &stderr[stderr.find("soc::").expect("a report")..];
+    report.lines().filter(|line| !line.starts_with("wrote ")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_batch_beyond_the_machine_is_refused_with_4() {
     let folder = folder();
@@ -250,6 +256,9 @@ fn a_batch_beyond_the_machine_is_refused_with_4() {
             stderr.contains("soc::resources") && stderr.split_whitespace().any(|word| word == "`batch`"),
             "{stderr}"
         );
+        if backend == "cpu" {
+            insta::assert_snapshot!("batch_refused", rendering(&stderr));
+        }
     }
     assert!(!folder.path().join("runs").exists(), "refused before anything was done");
 }
@@ -264,6 +273,7 @@ fn a_diverging_training_ends_with_3_and_keeps_its_last_finite_parameters() {
             code == 3 && stderr.contains("soc::nonfinite") && stderr.contains("in training step"),
             "{code}\n{stderr}"
         );
+        insta::assert_snapshot!(format!("diverged_{backend}"), rendering(&stderr));
         let all: Value = serde_json::from_str(&stdout).expect("JSON");
         let failure = &all["cells"][0]["failure"];
         assert_eq!((&all["status"], &failure["code"]), (&"nonfinite".into(), &"soc::nonfinite".into()));

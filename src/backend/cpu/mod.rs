@@ -1,6 +1,6 @@
 //! The CPU: tiles of samples on threads, in f32.
 //!
-//! In: a [`Program`], laid out by [`plan`](crate::plan). Out: the values of its outputs, the same bits for any number of
+//! In: a [`Program`], laid out by [`plan`]. Out: the values of its outputs, the same bits for any number of
 //! threads. May not know: what the program is for.
 //!
 //! A tile runs its whole phase on one worker, scans included, in memory that was set aside before: nothing is allocated
