@@ -47,12 +47,8 @@ impl Pack {
 pub(super) fn block(lanes: usize) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx512f") {
-        return match lanes {
-            64 => Some(4),
-            32 => Some(8),
-            16 => Some(8),
-            _ => None,
-        };
+        // Fewer lanes than this do not keep a block in registers; the general product is faster there.
+        return (lanes == 64).then_some(4);
     }
     let _ = lanes;
     None
@@ -73,8 +69,6 @@ pub(super) fn multiply(
 ) {
     match lanes {
         64 => lanes_64(rows, columns, w, x, x_stride, c, c_stride, add),
-        32 => lanes_32(rows, columns, w, x, x_stride, c, c_stride, add),
-        16 => lanes_16(rows, columns, w, x, x_stride, c, c_stride, add),
         _ => unreachable!("blocks are made for these numbers of lanes"),
     }
 }
@@ -101,8 +95,6 @@ pub(super) fn multiply_in_place(
 ) {
     match lanes {
         64 => in_place_64(w, x, x_stride, c, c_stride, add),
-        32 => in_place_32(w, x, x_stride, c, c_stride, add),
-        16 => in_place_16(w, x, x_stride, c, c_stride, add),
         _ => unreachable!("blocks are made for these numbers of lanes"),
     }
 }
@@ -195,5 +187,3 @@ macro_rules! kernel {
 }
 
 kernel!(lanes_64, in_place_64, 64, 4);
-kernel!(lanes_32, in_place_32, 32, 8);
-kernel!(lanes_16, in_place_16, 16, 8);
