@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::call::{Arguments, positional};
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
-use super::experiment::Rule;
+use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
 use super::value::{Distribution, Function, Optimizer, Value};
@@ -32,6 +32,7 @@ const UNARY: &[(&str, Unary)] = &[
 const OTHERS: &[&str] = &[
     "detach",
     "ema",
+    "snapshot",
     "min",
     "max",
     "sum",
@@ -79,6 +80,9 @@ impl<'a> Lowerer<'a> {
         }
         match name {
             "adam" | "sgd" => self.optimizer(name, given, span),
+            "ema" | "snapshot" if matches!(given.first(), Some((None, Value::Function(_)))) => {
+                self.copied_function(name, given, span)
+            }
             "ema" => self.running_mean(given, span),
             "uniform" | "normal" => {
                 let v = self.tensors(&given, span)?;
@@ -325,6 +329,28 @@ impl<'a> Lowerer<'a> {
         let new = self.b.add(old, change);
         self.b.program_mut().outputs.push((Output::State(number), new));
         Ok(Value::Tensor(self.b.detach(new)))
+    }
+
+    /// `ema(u, decay = 0.999)`, `snapshot(u, every = 100)`: the function with its nets at a copy of their parameters.
+    fn copied_function(&mut self, name: &str, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+        let mut given = given.into_iter();
+        let Some((None, Value::Function(f))) = given.next() else {
+            return Err(fault(span, format!("`{name}` takes a function")));
+        };
+        let option = given.next();
+        if given.next().is_some() {
+            return Err(fault(span, format!("`{name}` takes a function and one option")));
+        }
+        let number = match &option {
+            Some((_, value)) => Some(self.known_value(value, span)?),
+            None => None,
+        };
+        let rule = match (name, number) {
+            ("ema", Some(decay)) => CopyRule::Mean { decay },
+            ("ema", None) => return Err(fault(span, "`ema` of a function takes its decay")),
+            (_, every) => CopyRule::Held { every: every.map(|n| n as u64) },
+        };
+        Ok(Value::Function(Rc::new(Function::Copied(f, rule))))
     }
 
     fn optimizer(&mut self, name: &str, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {

@@ -29,5 +29,5 @@ mod value;
 
 pub use cell::cell;
 pub use errors::LowerError;
-pub use experiment::{Cell, Figure, Group, Measurement, Outline, Rule, Stage, Training};
+pub use experiment::{Cell, CopyRule, Figure, Group, Measurement, Outline, ParameterCopy, Rule, Stage, Training};
 pub use outline::outline;
