@@ -32,6 +32,7 @@ mod normal;
 mod phase;
 mod schedule;
 mod strip;
+mod tail;
 mod view;
 
 pub use build::{Options, build};
@@ -41,6 +42,7 @@ pub use error::{Error, TooLarge, TooMany};
 pub use memory::{Summary, check, check_with};
 pub use normal::Normal;
 pub use strip::Strip;
+pub use tail::{LONGEST, Tail, Then, tail};
 pub use view::{Dim, View};
 
 use crate::graph::{AxisId, Program, RegionId, ValueId};

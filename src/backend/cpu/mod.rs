@@ -6,6 +6,7 @@
 //! A tile runs its whole phase on one worker, scans included, in memory that was set aside before: nothing is allocated
 //! and nobody waits inside. `code` is the list of steps; each kind of step has a file.
 
+mod block;
 mod code;
 mod compile;
 mod dense;
