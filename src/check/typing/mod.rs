@@ -13,6 +13,7 @@ mod call;
 mod definition;
 mod derivative;
 mod errors;
+mod expect;
 mod experiment;
 mod expr;
 mod figure;
