@@ -25,8 +25,10 @@ pub(crate) enum Rule {
     Concat,
     /// A value or function, without gradient.
     Detach,
-    /// A value without axes and a rate.
+    /// A value without axes and a rate, or a function and a decay.
     RunningMean,
+    /// A function, held.
+    Snapshot,
     /// A list's length, or a vector's size.
     Length,
     /// One entry of a list.
@@ -89,6 +91,7 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("concat", "concat(x, y)", Rule::Concat),
     row("detach", "detach(x)", Rule::Detach),
     row("ema", "ema(x, rate = 0.01)", Rule::RunningMean),
+    row("snapshot", "snapshot(u, every = 100)", Rule::Snapshot),
     row("length", "length(list)", Rule::Length),
     row("first", "first(list)", Rule::ListEntry),
     row("last", "last(list)", Rule::ListEntry),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::call::{Arguments, positional};
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
-use super::experiment::Rule;
+use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
 use super::value::{Distribution, Function, Optimizer, Value};
@@ -32,6 +32,7 @@ const UNARY: &[(&str, Unary)] = &[
 const OTHERS: &[&str] = &[
     "detach",
     "ema",
+    "snapshot",
     "min",
     "max",
     "sum",
@@ -79,6 +80,9 @@ impl<'a> Lowerer<'a> {
         }
         match name {
             "adam" | "sgd" => self.optimizer(name, given, span),
+            "ema" | "snapshot" if matches!(given.first(), Some((None, Value::Function(_)))) => {
+                self.copied_function(name, given, span)
+            }
             "ema" => self.running_mean(given, span),
             "uniform" | "normal" => {
                 let v = self.tensors(&given, span)?;
@@ -289,8 +293,8 @@ impl<'a> Lowerer<'a> {
         self.b.add(law.shift, scaled)
     }
 
-    /// `ema(e, rate = 0.002)`: m ← (1 − rate)·m + rate·e from one run to the next; the first value is e itself. No gradient
-    /// flows through it.
+    /// `ema(e, rate = 0.002)`: m ← m + max(rate, 1/(n + 1))·(e − m) at step n: the plain mean until 1/rate values were seen, so
+    /// that the noise of the first one does not stay for 1/rate steps. No gradient flows through it.
     fn running_mean(&mut self, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
         let mut rate = None;
         let mut value = None;
@@ -315,15 +319,38 @@ impl<'a> Lowerer<'a> {
         let number = self.b.program().states.len();
         self.b.program_mut().states.push(StateInfo { name: format!("ema{number}"), shape });
         let old = self.b.push(Op::State(number));
+        let step = self.b.push(Op::Step);
+        let one = self.b.number(1.0);
+        let seen = self.b.add(step, one);
+        let plain = self.b.div(one, seen);
+        let rate = self.b.binary(Binary::Maximum, rate, plain);
         let change = self.b.sub(v, old);
         let change = self.b.mul(rate, change);
-        let moved = self.b.add(old, change);
-        let step = self.b.push(Op::Step);
-        let half = self.b.number(0.5);
-        let first = self.b.binary(Binary::Less, step, half);
-        let new = self.b.push(Op::Select(first, v, moved));
+        let new = self.b.add(old, change);
         self.b.program_mut().outputs.push((Output::State(number), new));
         Ok(Value::Tensor(self.b.detach(new)))
+    }
+
+    /// `ema(u, decay = 0.999)`, `snapshot(u, every = 100)`: the function with its nets at a copy of their parameters.
+    fn copied_function(&mut self, name: &str, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+        let mut given = given.into_iter();
+        let Some((None, Value::Function(f))) = given.next() else {
+            return Err(fault(span, format!("`{name}` takes a function")));
+        };
+        let option = given.next();
+        if given.next().is_some() {
+            return Err(fault(span, format!("`{name}` takes a function and one option")));
+        }
+        let number = match &option {
+            Some((_, value)) => Some(self.known_value(value, span)?),
+            None => None,
+        };
+        let rule = match (name, number) {
+            ("ema", Some(decay)) => CopyRule::Mean { decay },
+            ("ema", None) => return Err(fault(span, "`ema` of a function takes its decay")),
+            (_, every) => CopyRule::Held { every: every.map(|n| n as u64) },
+        };
+        Ok(Value::Function(Rc::new(Function::Copied(f, rule))))
     }
 
     fn optimizer(&mut self, name: &str, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {

@@ -122,6 +122,12 @@ impl<'a> Lowerer<'a> {
                 self.frozen -= 1;
                 value
             }
+            Function::Copied(inner, rule) => {
+                self.copied.push(*rule);
+                let value = self.call(&inner.clone(), given, span, expected);
+                self.copied.pop();
+                value
+            }
             Function::Gradient(inner) => {
                 let args = positional(given);
                 self.gradient(&inner.clone(), &args, span).map(Value::Tensor)

@@ -56,8 +56,14 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     }
     let seed = seed(checked, &choice, &registry)?;
     let known = known(checked, &choice, &registry)?;
-    let parameters = registry.borrow().names();
-    Ok(Cell { labels, seed, known, init, parameters, stages, running_measures })
+    let registry = registry.borrow();
+    let (parameters, copies) = (registry.names(), registry.copies());
+    // A copy may be met after the programs that do without it: all are fed alike.
+    for program in stages.iter_mut().map(Stage::program_mut).chain(running_measures.iter_mut().map(|m| &mut m.program))
+    {
+        program.parameters = registry.infos();
+    }
+    Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
 }
 
 fn first_values(

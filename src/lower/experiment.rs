@@ -51,10 +51,38 @@ pub struct Cell {
     pub init: Program,
     /// The names of the parameters, `V.W1`; all programs of the cell number parameters in this order.
     pub parameters: Vec<String>,
+    /// Further values of parameters; programs number them after the parameters, in this order.
+    pub copies: Vec<ParameterCopy>,
     /// What happens, in order. At most one is a training.
     pub stages: Vec<Stage>,
     /// Measurements with `every`, made during the training, at step 0, at every multiple and at the last step.
     pub running_measures: Vec<Measurement>,
+}
+
+/// A second value of a parameter, which follows the first without being trained itself.
+#[derive(Clone, Debug)]
+pub struct ParameterCopy {
+    /// Its name in files.
+    pub name: String,
+    /// The number of the parameter.
+    pub of: usize,
+    /// How it follows.
+    pub rule: CopyRule,
+}
+
+/// How a copy θ̄ follows its parameter θ. At first both are equal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CopyRule {
+    /// θ̄ ← decay·θ̄ + (1 − decay)·θ after every step.
+    Mean {
+        /// The weight of the past.
+        decay: f64,
+    },
+    /// θ̄ ← θ after every so many steps; never, if that is left open.
+    Held {
+        /// Steps between two renewals.
+        every: Option<u64>,
+    },
 }
 
 /// A part of a run.
@@ -64,6 +92,16 @@ pub enum Stage {
     Train(Training),
     /// Measures once.
     Measure(Measurement),
+}
+
+impl Stage {
+    /// Its program.
+    pub fn program_mut(&mut self) -> &mut Program {
+        match self {
+            Self::Train(training) => &mut training.program,
+            Self::Measure(measurement) => &mut measurement.program,
+        }
+    }
 }
 
 /// A training loop.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::environment::{Binding, Scope};
 use super::errors::{Lowered, fault};
+use super::experiment::CopyRule;
 use super::network::{Naming, Registry};
 use super::operator::Operator;
 use super::time::{Grid, Moment, Place, Side};
@@ -37,6 +38,8 @@ pub struct Lowerer<'a> {
     pub frames: Vec<Frame>,
     /// How many detached calls are around: their nets keep their parameters fixed.
     pub frozen: usize,
+    /// The copies at which the nets of the calls around stand, innermost last.
+    pub copied: Vec<CopyRule>,
     /// The nets' parameters.
     pub registry: Rc<RefCell<Registry>>,
     /// The net whose layers are being applied.
@@ -87,6 +90,7 @@ impl<'a> Lowerer<'a> {
             axes_in_use: Vec::new(),
             frames: Vec::new(),
             frozen: 0,
+            copied: Vec::new(),
             registry,
             naming: None,
             marks: 0,

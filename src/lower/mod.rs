@@ -31,5 +31,5 @@ mod value;
 pub use cell::cell;
 pub use errors::LowerError;
 pub use expectation::{Arithmetic, Claim, Expectation, Formula, Order};
-pub use experiment::{Cell, Figure, Group, Measurement, Outline, Rule, Stage, Training};
+pub use experiment::{Cell, CopyRule, Figure, Group, Measurement, Outline, ParameterCopy, Rule, Stage, Training};
 pub use outline::outline;

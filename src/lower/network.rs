@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::call::Arguments;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
+use super::experiment::{CopyRule, ParameterCopy};
 use super::lowerer::{Lowerer, stream_of};
 use super::value::{Function, Value};
 use crate::graph::{Draw, Lifetime, Op, Output, ParameterInfo, Type, ValueId};
@@ -18,6 +19,7 @@ use crate::syntax::tree::{Expr, ExprKind, Layer, Net, Param, TypeExpr, TypeKind}
 pub struct Registry {
     entries: Vec<Known>,
     by_place: BTreeMap<(String, usize), usize>,
+    copies: Vec<ParameterCopy>,
     /// Whether new parameters may still be met: only while the first values are lowered.
     pub open: bool,
 }
@@ -34,9 +36,35 @@ impl Registry {
         Self { open: true, ..Self::default() }
     }
 
-    /// Names and shapes.
+    /// Names and shapes, those of copies last.
     pub fn infos(&self) -> Vec<ParameterInfo> {
-        if self.open { Vec::new() } else { self.entries.iter().map(|e| e.info.clone()).collect() }
+        if self.open {
+            return Vec::new();
+        }
+        let copies =
+            self.copies.iter().map(|c| ParameterInfo { name: c.name.clone(), ..self.entries[c.of].info.clone() });
+        self.entries.iter().map(|e| e.info.clone()).chain(copies).collect()
+    }
+
+    /// The copies that were asked for.
+    pub fn copies(&self) -> Vec<ParameterCopy> {
+        self.copies.clone()
+    }
+
+    /// The number under which programs know the copy of a parameter.
+    fn copy(&mut self, of: usize, rule: CopyRule) -> usize {
+        let known = self.copies.iter().position(|c| c.of == of && c.rule == rule);
+        let number = known.unwrap_or_else(|| {
+            let how = match rule {
+                CopyRule::Mean { decay } => format!("ema({decay})"),
+                CopyRule::Held { every: None } => "snapshot".to_owned(),
+                CopyRule::Held { every: Some(every) } => format!("snapshot({every})"),
+            };
+            let name = format!("{how}.{}", self.entries[of].info.name);
+            self.copies.push(ParameterCopy { name, of, rule });
+            self.copies.len() - 1
+        });
+        self.entries.len() + number
     }
 
     /// The names of all parameters.
@@ -280,6 +308,12 @@ impl<'a> Lowerer<'a> {
         let known = self.registry.borrow().entries[number].info.shape.clone();
         if known != shape {
             return Err(fault(name.span, format!("the parameter `{full}` has the shape {known:?}, here {shape:?}")));
+        }
+        if let Some(rule) = self.copied.last() {
+            let number = self.registry.borrow_mut().copy(number, *rule);
+            self.b.program_mut().parameters = self.registry.borrow().infos();
+            let v = self.b.push(Op::Parameter(number));
+            return Ok(self.b.detach(v));
         }
         let v = self.b.push(Op::Parameter(number));
         Ok(if self.frozen > 0 { self.b.detach(v) } else { v })

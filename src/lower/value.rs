@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::environment::Scope;
-use super::experiment::Rule;
+use super::experiment::{CopyRule, Rule};
 use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
@@ -139,6 +139,8 @@ pub enum Function<'a> {
     Partial(Rc<Function<'a>>, Vec<(Option<Symbol>, Value<'a>)>),
     /// A function whose nets keep their parameters fixed.
     Detached(Rc<Function<'a>>),
+    /// A function whose nets stand at a copy of their parameters.
+    Copied(Rc<Function<'a>>, CopyRule),
     /// `∇f`
     Gradient(Rc<Function<'a>>),
     /// `∂f`

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use ndarray::ArrayD;
 
+use super::copies::follow;
 use super::memory::Memory;
 use super::{Activity, Loaded, Machine, Malformed, NonFinite, Observer, Optimiser, Outcome, Series, Timing};
 use crate::backend::{Fault, Feed};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
-use crate::lower::{Cell, Measurement, Stage, Training};
+use crate::lower::{Cell, Measurement, ParameterCopy, Stage, Training};
 use crate::source::Span;
 
 /// Runs a cell with a seed: every stage in order, running measurements during the training.
@@ -95,7 +96,9 @@ fn position(program: &Program, name: &str, span: Span) -> Result<usize, Report> 
 /// A run under way.
 struct Run<'a> {
     seed: u64,
+    /// The parameters, then their copies.
     parameters: Vec<ArrayD<f64>>,
+    copies: &'a [ParameterCopy],
     memory: Memory,
     running: Vec<LoadedMeasurement<'a>>,
     seconds: Vec<f64>,
@@ -103,7 +106,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(cell: &Cell, seed: u64, running: Vec<LoadedMeasurement<'a>>) -> Self {
+    fn new(cell: &'a Cell, seed: u64, running: Vec<LoadedMeasurement<'a>>) -> Self {
         let mut quantities = Vec::new();
         let measured = cell.stages.iter().filter_map(|stage| match stage {
             Stage::Measure(measurement) => Some(measurement),
@@ -127,12 +130,21 @@ impl<'a> Run<'a> {
             parameters: Vec::new(),
             failure: None,
         };
-        Self { seed, parameters: Vec::new(), memory: Memory::default(), running, seconds: Vec::new(), outcome }
+        Self {
+            seed,
+            parameters: Vec::new(),
+            copies: &cell.copies,
+            memory: Memory::default(),
+            running,
+            seconds: Vec::new(),
+            outcome,
+        }
     }
 
     fn finish(mut self, cell: &Cell) -> Outcome {
         self.outcome.timing = Timing::of(self.seconds);
-        self.outcome.parameters = cell.parameters.iter().cloned().zip(self.parameters).collect();
+        let names = cell.parameters.iter().chain(cell.copies.iter().map(|copy| &copy.name));
+        self.outcome.parameters = names.cloned().zip(self.parameters).collect();
         self.outcome
     }
 
@@ -144,6 +156,8 @@ impl<'a> Run<'a> {
             return Err(Stop::Report(Report::new(Malformed { expected, found, span: Span::NONE })));
         }
         self.parameters = values.into_iter().map(row_major).collect();
+        let copies = self.copies.iter().map(|copy| self.parameters[copy.of].clone());
+        self.parameters.extend(copies.collect::<Vec<_>>());
         Ok(())
     }
 
@@ -258,6 +272,11 @@ impl<'a> Run<'a> {
         }
         if let Some(found) = next.iter().find_map(first_beyond_single) {
             return Err(Stop::NonFinite(NonFinite::new(found, activity, self.outcome.steps, training.span)));
+        }
+        let count = next.len() - self.copies.len();
+        let (moved, copies) = next.split_at_mut(count);
+        for ((copy, value), old) in self.copies.iter().zip(copies).zip(&self.parameters[count..]) {
+            follow(copy.rule, k + 1, &moved[copy.of], old, value);
         }
         std::mem::swap(&mut self.parameters, next);
         Ok(objective)

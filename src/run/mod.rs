@@ -4,6 +4,7 @@
 //! the history of every quantity, the parameters, the time per step and, if a value was not finite, where and when.
 //! Knows parameters, optimisers, memory cells and steps. May not know: syntax, or how a program is carried out.
 
+mod copies;
 mod errors;
 mod interpreter;
 mod machine;

@@ -107,6 +107,7 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
         seed: None,
         init: init.finish(),
         parameters: vec!["θ".into()],
+        copies: Vec::new(),
         stages: if every.is_some() { vec![Stage::Train(training)] } else { vec![Stage::Train(training), last] },
         running_measures: if every.is_some() { vec![measurement] } else { Vec::new() },
     }

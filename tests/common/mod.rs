@@ -85,3 +85,49 @@ pub fn measure(text: &str, seed: u64) -> Vec<(String, f64)> {
     let outputs = run(&mut Reference::new(m.program.clone()), &m.program, &parameters, 0, seed);
     m.quantities.iter().map(|q| (q.clone(), named(&m.program, &outputs, q))).collect()
 }
+
+/// The reference evaluator and the CPU, as machines for whole experiments.
+#[derive(Clone, Copy)]
+pub enum Both {
+    Reference,
+    Cpu,
+}
+
+impl socrun::run::Machine for Both {
+    fn load(&self, program: &Program) -> Result<socrun::run::Loaded, socrun::diagnostic::Report> {
+        let executor: Box<dyn Executor> = match self {
+            Self::Reference => Box::new(Reference::new(program.clone())),
+            Self::Cpu => {
+                Box::new(socrun::backend::cpu::Cpu::new(program.clone(), 2).map_err(socrun::diagnostic::Report::new)?)
+            }
+        };
+        Ok(socrun::run::Loaded { program: program.clone(), executor })
+    }
+}
+
+impl Both {
+    pub fn all() -> [Self; 2] {
+        [Self::Reference, Self::Cpu]
+    }
+
+    /// Runs the first cell of a text to its end.
+    pub fn run(self, text: &str, seed: u64) -> socrun::run::Outcome {
+        let cell = cell(text, &[]);
+        let outcome =
+            socrun::run::run_cell(&cell, &self, seed, &mut socrun::run::Silent).expect("the machine holds it");
+        assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+        outcome
+    }
+
+    /// Compares to the precision of the machine.
+    pub fn close(self, found: &[f64], expected: &[f64]) {
+        let tolerance = if matches!(self, Self::Reference) { 1e-12 } else { 2e-5 };
+        let fits = found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= tolerance * b.abs().max(1.0));
+        assert!(fits && found.len() == expected.len(), "found {found:?}, expected {expected:?}");
+    }
+}
+
+/// The values of a quantity in the order in which they were measured.
+pub fn history(outcome: &socrun::run::Outcome, name: &str) -> Vec<f64> {
+    outcome.quantity(name).expect("it was measured").points.iter().map(|p| p.1).collect()
+}

@@ -25,6 +25,11 @@ impl<'a> Typer<'a> {
     ) -> Ty<'a> {
         match builtin.rule {
             Rule::Optimizer => return self.optimizer(builtin, &given, at, scope),
+            Rule::RunningMean | Rule::Snapshot
+                if matches!(given.first(), Some(Arg { ty: Ty::Function(_), name: None, .. })) =>
+            {
+                return self.copied_function(builtin, &given, at, scope);
+            }
             Rule::RunningMean => return self.running_mean(builtin, &given, at, scope),
             Rule::Length | Rule::ListEntry | Rule::ListRest => return self.list_function(builtin, &given, at, scope),
             Rule::Detach => {
@@ -92,6 +97,7 @@ impl<'a> Typer<'a> {
         let expected = match builtin.rule {
             Rule::Trace | Rule::SquareToSquare => "one square matrix",
             Rule::Dot => "two vectors of one size",
+            Rule::Snapshot => "a function that holds nets",
             Rule::Softmax => "one vector",
             Rule::Diagonal => "one vector or square matrix",
             Rule::Solve => "a square matrix and a vector of its size",

@@ -147,7 +147,9 @@ impl<'a> Typer<'a> {
             Function::Problem(definition, place) => self.make_problem(definition, *place, given, at, scope),
             Function::Loss(definition, module) => self.call_loss(definition, *module, given, at, scope),
             Function::Partial(inner, first) => self.call_partial(&inner.clone(), first, given, at, scope, expected),
-            Function::Detached(inner) => self.call(&inner.clone(), given, at, scope, expected),
+            Function::Detached(inner) | Function::Copied(inner, _) => {
+                self.call(&inner.clone(), given, at, scope, expected)
+            }
             Function::Gradient(field, place) => {
                 self.derivative(field, given, at, scope, |typer, point, value| typer.gradient(point, value, *place))
             }

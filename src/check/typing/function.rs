@@ -110,6 +110,8 @@ pub(crate) enum Function<'a> {
     Loss(&'a Definition, usize),
     Partial(Rc<Function<'a>>, Vec<(Option<Name>, Ty<'a>, Span)>),
     Detached(Rc<Function<'a>>),
+    /// At a copy of its parameters: "averaged" or "held".
+    Copied(Rc<Function<'a>>, &'static str),
     Gradient(Rc<Function<'a>>, Span),
     Jacobian(Rc<Function<'a>>, Span),
     Divergence(Rc<Function<'a>>, Span),
@@ -133,6 +135,7 @@ impl Function<'_> {
             Self::Loss(definition, _) => format!("the loss `{}`", definition.name),
             Self::Partial(inner, _) => format!("{} with holes", inner.describe()),
             Self::Detached(inner) => format!("{}, detached", inner.describe()),
+            Self::Copied(inner, how) => format!("{}, {how}", inner.describe()),
             Self::Gradient(inner, _) => format!("the gradient of {}", inner.describe()),
             Self::Jacobian(inner, _) => format!("the Jacobian of {}", inner.describe()),
             Self::Divergence(inner, _) => format!("the divergence of {}", inner.describe()),

@@ -10,6 +10,7 @@ mod binder;
 mod body;
 mod builtin;
 mod call;
+mod copied;
 mod definition;
 mod derivative;
 mod errors;
