@@ -6,10 +6,13 @@
 mod builtin;
 mod names;
 mod overrides;
+mod profile;
 mod size;
 mod structure;
 mod typing;
 mod walk;
+
+pub use profile::{apply_profile, profiles};
 
 use std::collections::BTreeMap;
 
@@ -50,6 +53,7 @@ fn check_here(
     map: &mut SourceMap,
 ) -> Option<Checked> {
     if let Some(entry) = modules.last_mut() {
+        profile::check_profiles(&entry.tree, sink);
         overrides::apply_overrides(&mut entry.tree, overrides, sink, map);
     }
     if sink.has_errors() || modules.is_empty() {

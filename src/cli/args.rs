@@ -34,13 +34,15 @@ impl Arguments {
 const EXIT_CODES: &str = "`socrun FILE` is `socrun run FILE`.
 
 Exit codes: 0 done, 1 errors in the file, 2 errors on the command line, 3 a value was not finite,
-4 refused because the machine is too small, 74 a file could not be read or written.";
+4 refused because the machine is too small, 5 an expectation does not hold, 74 a file could not be read or written.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run an experiment: train, measure, and write tables, figures and a report
     Run(RunArguments),
+    /// Run experiments and say which of their expectations hold
+    Verify(VerifyArguments),
     /// Look for errors without running anything
     Check(CheckArguments),
     /// Put files into the standard layout
@@ -58,15 +60,46 @@ pub(super) struct RunArguments {
     pub(super) settings: Settings,
     #[command(flatten)]
     pub(super) target: Target,
+    #[command(flatten)]
+    pub(super) sweep: Sweep,
     /// The directory to write [default: runs/<name of the file>-<hash>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Start a sweep anew that was interrupted in that directory
+    #[arg(long)]
+    pub(super) force: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(super) json: bool,
     /// Say nothing on stderr but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// The experiments
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    #[command(flatten)]
+    pub(super) target: Target,
+    #[command(flatten)]
+    pub(super) sweep: Sweep,
+    /// Print one JSON array instead of tables
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Say nothing on stderr but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    /// Cells of a sweep that run side by side; they share the worker threads, and results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(super) jobs: usize,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +110,9 @@ pub(super) struct Settings {
     /// Short for `--set steps=N`
     #[arg(long, value_name = "N")]
     pub(super) steps: Option<u64>,
+    /// Take the values of a profile of the file
+    #[arg(long = "with", value_name = "PROFILE")]
+    pub(super) profile: Option<String>,
     /// The seed of all draws; stands for a seed that the file gives or sweeps over
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,

@@ -18,7 +18,8 @@ use crate::typed::{Checked, Predicate};
 /// Shows a form of a file.
 pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let settings = &arguments.settings;
-    let front = pipeline::front(&arguments.file, pipeline::overrides(settings), settings.seed);
+    let front =
+        pipeline::front(&arguments.file, pipeline::overrides(settings), settings.profile.as_deref(), settings.seed);
     show(&front.reports, &front.sources);
     let Some((checked, outline)) = &front.experiment else {
         return Ok(front.exit());

@@ -16,8 +16,10 @@ use crate::transform::optimise;
 /// Loads programs on the backend that the command line names.
 pub(super) struct Loader {
     backend: Backend,
-    /// The number of worker threads.
+    /// The number of worker threads of each job.
     pub(super) threads: usize,
+    /// Cells that run side by side.
+    pub(super) jobs: usize,
 }
 
 /// The number of cores that the system grants.
@@ -26,8 +28,8 @@ pub(super) fn cores() -> usize {
 }
 
 impl Loader {
-    /// The machine of the command line, with one thread per core unless it says otherwise.
-    pub(super) fn new(target: &Target) -> Self {
+    /// The machine of the command line, with one thread per core unless it says otherwise; `jobs` cells share it.
+    pub(super) fn new(target: &Target, jobs: usize) -> Self {
         static WARNED: Once = Once::new();
         let cores = cores();
         let threads = target.threads.unwrap_or(cores);
@@ -36,19 +38,25 @@ impl Loader {
                 say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"));
             });
         }
-        Self { backend: target.backend, threads }
+        let jobs = jobs.max(1);
+        Self { backend: target.backend, threads: (threads / jobs).max(1), jobs }
     }
 }
 
 impl Loader {
+    /// What each job may take.
+    fn free_memory(&self) -> u64 {
+        free_memory() / self.jobs as u64
+    }
+
     /// Refuses a program that the machine cannot hold, by arithmetic alone.
     ///
     /// # Errors
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
         match self.backend {
-            Backend::Cpu => plan::check(program, free_memory(), self.threads).map(drop).map_err(Report::new),
-            Backend::Reference => refuse_values(program, free_memory()),
+            Backend::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
+            Backend::Reference => refuse_values(program, self.free_memory()),
         }
     }
 }

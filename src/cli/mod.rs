@@ -15,7 +15,9 @@ mod machine;
 mod pipeline;
 mod progress;
 mod run;
+mod sweep;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
     match arguments.command {
         Command::Run(run) => run::run(&run),
+        Command::Verify(verify) => verify::verify(&verify),
         Command::Check(check) => check::check(&check),
         Command::Fmt(fmt) => fmt::fmt(&fmt),
         Command::Explain(explain) => explain::explain(&explain),

@@ -1,5 +1,6 @@
 //! What lowering hands to the run: programs and the order to run them in.
 
+use super::expectation::Expectation;
 use crate::graph::Program;
 use crate::source::Span;
 
@@ -14,6 +15,8 @@ pub struct Outline {
     pub plots: Vec<Figure>,
     /// The tables.
     pub tables: Vec<Figure>,
+    /// What must be true of the measured values.
+    pub expectations: Vec<Expectation>,
     /// `cite` lines of the file and of all that it uses.
     pub citations: Vec<String>,
 }
@@ -42,6 +45,8 @@ pub struct Cell {
     pub labels: Vec<(String, String)>,
     /// The seed that the file says (a swept or a top-level `seed`), if it does.
     pub seed: Option<u64>,
+    /// The values of the names that expectations use and nothing measures.
+    pub known: Vec<(String, f64)>,
     /// Computes the first values of the parameters: one output per parameter, in order. Has no parameters itself.
     pub init: Program,
     /// The names of the parameters, `V.W1`; all programs of the cell number parameters in this order.

@@ -10,6 +10,7 @@ fn outcome(name: &str, seed: u64, level: f64) -> Outcome {
     let noise = |step: u64| 1.0 + 0.25 * ((step * 7919 + seed * 104_729) as f64).sin();
     let points = (0..=60).map(|i| (i * 100, level * (-(i as f64) / 12.0).exp() * noise(i) + 0.002 * level)).collect();
     Outcome {
+        known: Vec::new(),
         labels: vec![("L".into(), name.into()), ("seed".into(), seed.to_string())],
         seed,
         quantities: vec![Series { name: "error".into(), points }],
@@ -39,6 +40,7 @@ fn outline() -> Outline {
         sweep: vec![("L".into(), labels(&["first", "second(_, M)"])), ("seed".into(), labels(&["1", "2", "3"]))],
         plots: vec![figure(Some("step"), &["y"])],
         tables: vec![figure(None, &[])],
+        expectations: Vec::new(),
         citations: vec!["arXiv:1412.6980".into()],
     }
 }
@@ -142,6 +144,7 @@ fn a_run_directory_holds_everything_and_is_the_same_twice() {
         sources: &sources,
         modules: sources.files().iter().collect(),
         overrides: vec![("d".into(), "3".into())],
+        profile: None,
         backend: "cpu".into(),
         threads: 2,
         seed: 0,

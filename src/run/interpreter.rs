@@ -122,6 +122,7 @@ impl<'a> Run<'a> {
         let outcome = Outcome {
             labels: cell.labels.clone(),
             seed,
+            known: cell.known.clone(),
             quantities,
             objective: Series::new(Training::OBJECTIVE),
             timing: None,

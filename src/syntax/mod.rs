@@ -11,6 +11,7 @@ mod grammar;
 mod load;
 mod parse;
 mod scan;
+pub mod sweep;
 mod tokens;
 pub mod tree;
 pub mod walk;

@@ -75,7 +75,9 @@ pub(in crate::check) fn resolve_module(
                 resolver.block(&one.body, Place::Measure);
             }
             // Quantities are the measurements' names, axes those of sweeps: typing knows both.
-            ItemKind::Plot(_) | ItemKind::Table(_) => {}
+            ItemKind::Plot(_) | ItemKind::Table(_) | ItemKind::Expect(_) => {}
+            // A profile is resolved where it is put in place.
+            ItemKind::Profile(_) => {}
         }
     }
     resolved
@@ -95,7 +97,9 @@ pub(in crate::check) fn defined(item: &Item) -> Vec<&Name> {
         | ItemKind::Train(_)
         | ItemKind::Measure(_)
         | ItemKind::Plot(_)
-        | ItemKind::Table(_) => Vec::new(),
+        | ItemKind::Table(_)
+        | ItemKind::Expect(_)
+        | ItemKind::Profile(_) => Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod copied;
 mod definition;
 mod derivative;
 mod errors;
+mod expect;
 mod experiment;
 mod expr;
 mod figure;

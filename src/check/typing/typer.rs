@@ -190,7 +190,9 @@ impl<'a> Typer<'a> {
             | ItemKind::Train(_)
             | ItemKind::Measure(_)
             | ItemKind::Plot(_)
-            | ItemKind::Table(_) => Ty::Poison,
+            | ItemKind::Table(_)
+            | ItemKind::Expect(_)
+            | ItemKind::Profile(_) => Ty::Poison,
         };
         self.calls = calls;
         root.bind(&name.key, ty.clone());
