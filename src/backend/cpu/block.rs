@@ -77,8 +77,8 @@ pub(super) fn multiply(work: &Work<'_>, c: &mut [f32]) {
     unsafe { run(work, c) }
 }
 
-/// Columns that are gathered at most.
-const GATHERED: usize = 512;
+/// Numbers that are gathered at most.
+const GATHERED: usize = 4096;
 
 type Run = unsafe fn(&Work<'_>, &mut [f32]);
 
@@ -114,17 +114,23 @@ macro_rules! kernels {
                 const LANES: usize = $vectors * $width;
                 let Work { rows, columns, c_row, .. } = *work;
                 // Lanes that lie far apart share few places of the first-level cache: many columns are gathered first.
-                let gathers = columns > 96 && columns <= GATHERED && rows > 2 * $block;
-                let mut gathered = [const { std::mem::MaybeUninit::<[$vector; $vectors]>::uninit() }; GATHERED];
+                let gathers =
+                    columns > 96 && columns * LANES <= GATHERED && rows > 2 * $block && work.x_row != LANES;
+                let mut gathered = [const { std::mem::MaybeUninit::<f32>::uninit() }; GATHERED];
                 for first in (0..work.lanes).step_by(LANES) {
                     let (mut x_start, mut x_row) = (work.x.as_ptr().wrapping_add(first), work.x_row);
                     if gathers {
-                        for (k, to) in gathered[..columns].iter_mut().enumerate() {
-                            let from = x_start.wrapping_add(k * x_row);
-                            // SAFETY: columns and lanes are inside of what `fits` checked.
-                            to.write(std::array::from_fn(|v| unsafe { load(from.add(v * $width)) }));
+                        let to: *mut f32 = gathered.as_mut_ptr().cast();
+                        for k in 0..columns {
+                            for v in 0..$vectors {
+                                // SAFETY: columns and lanes are inside of what `fits` checked, and they fit the array.
+                                unsafe {
+                                    let from = load(x_start.add(k * x_row + v * $width));
+                                    store(to.add(k * LANES + v * $width), from);
+                                }
+                            }
                         }
-                        (x_start, x_row) = (gathered.as_ptr().cast(), LANES);
+                        (x_start, x_row) = (to, LANES);
                     }
                     for first_row in (0..rows).step_by($block) {
                         let last = (rows - first_row).min($block) - 1;
