@@ -13,7 +13,7 @@ use crate::check::walk::{as_name, peel};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::sweep::{meant, sweep_labels};
 use crate::syntax::tree::{
-    BinaryOp, Claim, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
+    BinaryOp, Claim, Clause, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
 };
 
 /// The formulas of a claim.
@@ -37,6 +37,8 @@ struct Around<'a, 's> {
     quantities: &'s BTreeMap<Symbol, Quantity<'a>>,
     /// Bound by clauses, and by the slope around.
     bound: Vec<&'a Name>,
+    /// Those of them over which something runs, so that no value can be chosen.
+    run_over: Vec<&'a Name>,
     /// Whether the values are those of a step.
     step: bool,
 }
@@ -66,7 +68,11 @@ impl<'a> Typer<'a> {
             return;
         }
         let step = matches!(expect.at, Moment::Step(_));
-        let mut around = Around { sweeps, quantities, bound, step };
+        let averaged = expect.clauses.iter().filter_map(|clause| match clause {
+            Clause::MeanOver(name) => Some(name),
+            Clause::By(_) | Clause::Log(_) => None,
+        });
+        let mut around = Around { sweeps, quantities, bound, run_over: averaged.collect(), step };
         let mut found = Vec::new();
         let formulas = parts(&expect.claim);
         let fine = formulas.iter().all(|formula| self.formula(formula, &mut around, &mut found));
@@ -174,8 +180,10 @@ impl<'a> Typer<'a> {
             return false;
         }
         around.bound.push(name);
+        around.run_over.push(name);
         let fine = self.formula(of, around, found);
         around.bound.pop();
+        around.run_over.pop();
         fine
     }
 
@@ -245,7 +253,7 @@ impl<'a> Typer<'a> {
                 self.no_quantity("a swept name", name, known, "nothing is swept: `sweep seed in 1..5`");
                 return None;
             };
-            if let Some(first) = around.bound.iter().chain(&chosen).find(|first| ***first == *name) {
+            if let Some(first) = around.run_over.iter().chain(&chosen).find(|first| ***first == *name) {
                 let first = first.span;
                 self.bound_twice(name, first);
                 return None;
