@@ -130,6 +130,9 @@ pub(super) struct Target {
     /// The number of worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(super) threads: Option<usize>,
+    /// Say after each training where its time went, and the least that it could have taken
+    #[arg(long)]
+    pub(super) timing: bool,
 }
 
 /// What runs programs.

@@ -5,11 +5,11 @@ use std::sync::Once;
 use super::args::{Backend, Target};
 use super::terminal::say;
 use crate::backend::Executor;
-use crate::backend::cpu::{Cpu, free_memory};
+use crate::backend::cpu::{Cpu, free_memory, peaks};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
-use crate::plan::{self, TooLarge};
+use crate::plan::{self, Peaks, TooLarge};
 use crate::run::{Loaded, Machine};
 use crate::transform::optimise;
 
@@ -20,6 +20,8 @@ pub(super) struct Loader {
     pub(super) threads: usize,
     /// Cells that run side by side.
     pub(super) jobs: usize,
+    /// What the machine can do at most, if the time is to be looked at.
+    peaks: Option<Peaks>,
 }
 
 /// The number of cores that the system grants.
@@ -39,7 +41,9 @@ impl Loader {
             });
         }
         let jobs = jobs.max(1);
-        Self { backend: target.backend, threads: (threads / jobs).max(1), jobs }
+        let threads = (threads / jobs).max(1);
+        let peaks = (target.timing && target.backend == Backend::Cpu).then(|| peaks(threads));
+        Self { backend: target.backend, threads, jobs, peaks }
     }
 }
 
@@ -65,7 +69,13 @@ impl Machine for Loader {
     fn load(&self, program: &Program) -> Result<Loaded, Report> {
         let program = optimise(program.clone());
         let executor: Box<dyn Executor> = match self.backend {
-            Backend::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
+            Backend::Cpu => {
+                let mut cpu = Cpu::new(program.clone(), self.threads).map_err(Report::new)?;
+                if let Some(peaks) = self.peaks {
+                    cpu.watch_time(peaks);
+                }
+                Box::new(cpu)
+            }
             Backend::Reference => {
                 self.refuse(&program)?;
                 Box::new(Reference::new(program.clone()))

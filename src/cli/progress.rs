@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::terminal::say;
+use crate::backend::timing::Timing;
 use crate::run::Observer;
 
 /// How progress is shown.
@@ -168,6 +170,14 @@ impl Observer for Watch<'_> {
             self.tenth = tenth;
             self.show(done, now);
         }
+    }
+
+    fn timed(&mut self, seconds: f64, timing: &Timing) {
+        let each = 1e3 * (seconds - timing.seconds) / timing.runs.max(1) as f64;
+        say(&format!(
+            "{}{timing}\noptimiser     {each:>10.3}",
+            if self.label.is_empty() { String::new() } else { format!("{}: ", self.label) }
+        ));
     }
 
     fn measured(&mut self, _: u64, quantity: &str, value: f64) {

@@ -237,6 +237,9 @@ impl<'a> Run<'a> {
             self.measure_running(training.steps, observer)?;
             observer.stepped(done, objective);
         }
+        if let Some(timing) = loaded.executor.timing() {
+            observer.timed(self.seconds.iter().rev().take(timing.runs as usize).fold(0.0, |sum, x| sum + x), &timing);
+        }
         Ok(())
     }
 
