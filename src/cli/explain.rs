@@ -8,11 +8,15 @@ use super::exit::Exit;
 use super::machine::cores;
 use super::pipeline::{self, Front};
 use super::terminal::{print, show};
+#[cfg(feature = "gpu")]
+use crate::backend::gpu;
 use crate::diagnostic::Report;
 use crate::graph::{Program, text};
 use crate::lower::{Cell, Stage as Part, cell};
 use crate::plan;
 use crate::syntax::dump;
+#[cfg(feature = "gpu")]
+use crate::transform::optimise;
 use crate::typed::{Checked, Predicate};
 
 /// Shows a form of a file.
@@ -27,8 +31,8 @@ pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let text = match arguments.stage {
         Stage::Tree => Ok(dump(&checked.entry().tree)),
         Stage::Typed => Ok(typed(checked, &front)),
-        Stage::Graph | Stage::Plan => match cell(checked, &vec![0; outline.sweep.len()]) {
-            Ok(cell) => programs(&cell, arguments.stage, threads),
+        stage => match cell(checked, &vec![0; outline.sweep.len()]) {
+            Ok(cell) => programs(&cell, stage, threads),
             Err(error) => Err(Report::new(*error)),
         },
     };
@@ -78,10 +82,11 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     }
     let mut all = String::new();
     for (name, program) in named {
-        let form = if stage == Stage::Graph {
-            text::print(program)
-        } else {
-            plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string()
+        let form = match stage {
+            Stage::Plan => plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string(),
+            #[cfg(feature = "gpu")]
+            Stage::Wgsl => gpu::wgsl(&optimise(program.clone())).map_err(Report::new)?,
+            _ => text::print(program),
         };
         let _ = writeln!(all, "# {name}\n\n{form}");
     }

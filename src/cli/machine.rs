@@ -3,9 +3,13 @@
 use std::sync::Once;
 
 use super::args::{Backend, Target};
+#[cfg(feature = "gpu")]
+use super::devices::Devices;
 use super::terminal::say;
 use crate::backend::Executor;
 use crate::backend::cpu::{Cpu, free_memory};
+#[cfg(feature = "gpu")]
+use crate::backend::gpu::{Device, Gpu};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
@@ -18,6 +22,16 @@ pub(super) struct Loader {
     backend: Backend,
     /// The number of worker threads.
     pub(super) threads: usize,
+    #[cfg(feature = "gpu")]
+    devices: Devices,
+}
+
+/// Where a program runs.
+enum Place {
+    Cpu,
+    Reference,
+    #[cfg(feature = "gpu")]
+    Gpu(Device),
 }
 
 /// The number of cores that the system grants.
@@ -27,7 +41,10 @@ pub(super) fn cores() -> usize {
 
 impl Loader {
     /// The machine of the command line, with one thread per core unless it says otherwise.
-    pub(super) fn new(target: &Target) -> Self {
+    ///
+    /// # Errors
+    /// When the device that it names is not there.
+    pub(super) fn new(target: &Target) -> Result<Self, Report> {
         static WARNED: Once = Once::new();
         let cores = cores();
         let threads = target.threads.unwrap_or(cores);
@@ -36,19 +53,51 @@ impl Loader {
                 say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"));
             });
         }
-        Self { backend: target.backend, threads }
+        Ok(Self {
+            backend: target.backend,
+            threads,
+            #[cfg(feature = "gpu")]
+            devices: Devices::new(target.backend, target.device.as_deref())?,
+        })
     }
-}
 
-impl Loader {
+    /// The backends that programs were given to, for the record of the run.
+    pub(super) fn backend(&self) -> String {
+        #[cfg(feature = "gpu")]
+        if let Some(name) = self.devices.in_use() {
+            return format!("gpu: {name}");
+        }
+        self.backend.name().to_owned()
+    }
+
+    /// What was chosen where the command line leaves the choice, and why.
+    #[cfg(feature = "gpu")]
+    pub(super) fn verdict(&self) -> Option<String> {
+        (self.backend == Backend::Auto).then(|| self.devices.verdict()).flatten()
+    }
+
+    #[cfg_attr(not(feature = "gpu"), expect(clippy::unused_self, reason = "without devices there is no choice"))]
+    fn place(&self, program: &Program) -> Place {
+        match self.backend {
+            Backend::Reference => Place::Reference,
+            #[cfg(feature = "gpu")]
+            Backend::Auto | Backend::Gpu => self.devices.choose(program).map_or(Place::Cpu, Place::Gpu),
+            #[cfg(not(feature = "gpu"))]
+            Backend::Auto => Place::Cpu,
+            Backend::Cpu => Place::Cpu,
+        }
+    }
+
     /// Refuses a program that the machine cannot hold, by arithmetic alone.
     ///
     /// # Errors
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
-        match self.backend {
-            Backend::Cpu => plan::check(program, free_memory(), self.threads).map(drop).map_err(Report::new),
-            Backend::Reference => refuse_values(program, free_memory()),
+        match self.place(program) {
+            Place::Cpu => plan::check(program, free_memory(), self.threads).map(drop).map_err(Report::new),
+            Place::Reference => refuse_values(program, free_memory()),
+            #[cfg(feature = "gpu")]
+            Place::Gpu(device) => Gpu::check(program, &device).map_err(Report::new),
         }
     }
 }
@@ -56,9 +105,11 @@ impl Loader {
 impl Machine for Loader {
     fn load(&self, program: &Program) -> Result<Loaded, Report> {
         let program = optimise(program.clone());
-        let executor: Box<dyn Executor> = match self.backend {
-            Backend::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
-            Backend::Reference => {
+        let executor: Box<dyn Executor> = match self.place(&program) {
+            #[cfg(feature = "gpu")]
+            Place::Gpu(device) => Box::new(Gpu::new(program.clone(), &device).map_err(Report::new)?),
+            Place::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
+            Place::Reference => {
                 self.refuse(&program)?;
                 Box::new(Reference::new(program.clone()))
             }

@@ -6,6 +6,9 @@
 mod args;
 mod cells;
 mod check;
+#[cfg(feature = "gpu")]
+mod devices;
+mod doctor;
 mod elaborate;
 mod errors;
 mod exit;
@@ -58,5 +61,6 @@ fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
         Command::Check(check) => check::check(&check),
         Command::Fmt(fmt) => fmt::fmt(&fmt),
         Command::Explain(explain) => explain::explain(&explain),
+        Command::Doctor => doctor::doctor(),
     }
 }

@@ -40,6 +40,9 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     if !arguments.quiet {
         say(&format!("wrote {}", directory.display()));
     }
+    if let Some(lost) = experiment.outcomes.iter().find_map(|outcome| outcome.lost.clone()) {
+        return Ok(stop(Report::new(lost)));
+    }
     let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone());
     Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
 }
@@ -47,10 +50,14 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
 /// Runs every cell until one meets a value that is not finite. Whatever can be refused is refused before the first step.
 fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experiment<'a>, PathBuf), Report> {
     let (checked, outline) = front.experiment.as_ref().expect("the caller has looked for errors");
-    let loader = Loader::new(&arguments.target);
+    let loader = Loader::new(&arguments.target)?;
     let cells = Cells::look_ahead(checked, outline, &loader)?;
     if cells.nothing_to_do() {
         return Err(Report::new(NothingToDo { file: front.name.clone() }));
+    }
+    #[cfg(feature = "gpu")]
+    if let Some(verdict) = loader.verdict().filter(|_| !arguments.quiet) {
+        say(&verdict);
     }
     let mut experiment = Experiment {
         file: front.name.clone(),
@@ -59,7 +66,7 @@ fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experime
         sources: &front.sources,
         modules: front.modules(),
         overrides: front.overrides.clone(),
-        backend: arguments.target.backend.name().to_owned(),
+        backend: loader.backend(),
         threads: loader.threads,
         seed: arguments.settings.seed.unwrap_or(0),
         outcomes: Vec::new(),

@@ -42,6 +42,7 @@ pub const CODES: &[Code] = &[
     code("soc::override", "a value given on the command line that does not fit"),
     code("soc::lower", "a mistake that only concrete sizes show"),
     code("soc::resources", "sizes beyond the machine"),
+    code("soc::device", "a device that is not there, cannot be opened or was lost"),
     code("soc::nonfinite", "a value that became infinite or not a number"),
     code("soc::internal", "a mistake in the compiler itself"),
 ];

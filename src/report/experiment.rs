@@ -57,9 +57,20 @@ impl Experiment<'_> {
         stem.map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 
-    /// Whether a value was not finite.
+    /// Whether it stopped before its end.
     pub fn failed(&self) -> bool {
-        self.outcomes.iter().any(|outcome| outcome.failure.is_some())
+        self.status() != "done"
+    }
+
+    /// How it ended, in a word.
+    pub(super) fn status(&self) -> &'static str {
+        if self.outcomes.iter().any(|outcome| outcome.failure.is_some()) {
+            "nonfinite"
+        } else if self.outcomes.iter().any(|outcome| outcome.lost.is_some()) {
+            "lost"
+        } else {
+            "done"
+        }
     }
 }
 

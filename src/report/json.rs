@@ -20,7 +20,7 @@ pub fn results(experiment: &Experiment<'_>) -> Value {
         "threads": experiment.threads,
         "seed": experiment.seed,
         "set": overrides,
-        "status": if experiment.failed() { "nonfinite" } else { "done" },
+        "status": experiment.status(),
         "cells": cells,
     })
 }

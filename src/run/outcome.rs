@@ -3,6 +3,7 @@
 use ndarray::ArrayD;
 
 use super::NonFinite;
+use crate::backend::Lost;
 
 /// A quantity and its history.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +70,8 @@ pub struct Outcome {
     pub parameters: Vec<(String, ArrayD<f64>)>,
     /// Why the run stopped before its end.
     pub failure: Option<NonFinite>,
+    /// The device that was lost before its end.
+    pub lost: Option<Lost>,
 }
 
 impl Outcome {
