@@ -8,10 +8,14 @@ mod operations;
 use common::device;
 use ndarray::{ArrayD, IxDyn};
 use operations::feed;
-use socrun::backend::gpu::Gpu;
+use socrun::backend::gpu::{Device, Error, Gpu, Kernel, NoDevice, OverLimit, Refused};
 use socrun::backend::reference::Reference;
-use socrun::backend::{Executor, Fault};
-use socrun::graph::{Binary, Builder, Op, Output, ParameterInfo, Program, Unary, verify};
+use socrun::backend::{Executor, Fault, Lost};
+use socrun::diagnostic::{Report, render};
+use socrun::graph::{
+    AxisKind, Binary, Builder, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Type, Unary, verify,
+};
+use socrun::source::SourceMap;
 
 /// Every kernel is compiled by the driver first: few programs, but of every sort.
 const RANDOM_PROGRAMS: u64 = 8;
@@ -51,7 +55,7 @@ fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>]
 #[test]
 fn functions_are_accurate_everywhere() {
     let Some(device) = device() else { return };
-    let powers: Vec<f64> = (-120..=126).map(|e| f64::from(2.0_f32.powi(e) * 1.234_567)).collect();
+    let powers: Vec<f64> = (-120..=126).map(|e| f64::from((2.0_f64.powi(e) * 1.234_567) as f32)).collect();
     let small: Vec<f64> = (-2000..=2000).map(|i| f64::from(i as f32 * 0.0431)).collect();
     let near: Vec<f64> = (-400..=400).map(|i| f64::from(1.0 + i as f32 * 1e-4)).collect();
     let signed = |x: &[f64]| -> Vec<f64> { x.iter().flat_map(|x| [*x, -x]).collect() };
@@ -87,4 +91,55 @@ fn functions_are_accurate_everywhere() {
             assert!(off <= relative * want.abs() + absolute, "{f:?} {x:e}: {found:e}, and it is {want:e}");
         }
     }
+}
+
+/// The whole of what a reader sees, without the text that a span points at.
+fn rendered(error: impl miette::Diagnostic + Send + Sync + 'static) -> String {
+    render(&[Report::new(error)], &SourceMap::new())
+}
+
+#[test]
+fn errors_are_worded() {
+    let found = vec!["0: a software device (software, Vulkan)".to_owned()];
+    let device = "a card".to_owned();
+    let span = socrun::source::Span::NONE;
+    let all = [
+        rendered(NoDevice { wanted: Some("another card".to_owned()), found: found.clone() }),
+        rendered(NoDevice { wanted: None, found }),
+        rendered(NoDevice { wanted: None, found: Vec::new() }),
+        rendered(Refused { device: device.clone(), why: "out of memory".to_owned() }),
+        rendered(OverLimit {
+            what: "bytes in one piece",
+            needed: 4_000_000_000,
+            limit: 134_217_728,
+            device: device.clone(),
+            advice: "lower `batch` or `grid`, or run with `--backend cpu`".to_owned(),
+            span,
+        }),
+        rendered(Kernel { device: device.clone(), why: "expected `;`, found `}`".to_owned(), span }),
+        rendered(Lost { device, why: "it was taken out".to_owned() }),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn what_a_device_does_not_allow_is_refused_with_the_limit() {
+    let Some(device) = device() else { return };
+    let limit = device.adapter().limits.binding;
+    let mut b = Builder::new();
+    let sample = b.axis("sample", (limit / 4 + 1) as usize, AxisKind::Sample);
+    let draw = Draw { stream: 1, law: Law::Normal, lifetime: Lifetime::Step, seed: None };
+    let x = b.push_typed(Op::Draw(draw), Some(Type::new([sample], [1])));
+    let total = b.sum(x, &[sample], &[0]);
+    b.program_mut().outputs.push((Output::Named("total".to_owned()), total));
+    match Gpu::check(&b.finish(), &device) {
+        Err(Error::OverLimit(over)) => assert!(over.needed > u128::from(over.limit) && over.limit <= limit, "{over}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error() {
+    assert!(matches!(Device::open(Some("a card that is not there")), Err(Error::NoDevice(_))));
+    assert!(matches!(Device::open(Some("4096")), Err(Error::NoDevice(_))));
 }

@@ -10,6 +10,7 @@ pub mod math;
 pub mod random;
 pub mod reference;
 pub mod selftest;
+pub mod timing;
 
 use miette::Diagnostic;
 use ndarray::ArrayD;
@@ -66,6 +67,11 @@ pub trait Executor: Send {
     /// Why the machine cannot go on, if it cannot. An execution that ends for that reason returns a fault that means
     /// nothing else.
     fn lost(&self) -> Option<Lost> {
+        None
+    }
+
+    /// Where the time of the runs so far went, if the machine was asked to look.
+    fn timing(&self) -> Option<timing::Timing> {
         None
     }
 }

@@ -7,21 +7,25 @@ use super::args::{Backend, Target};
 use super::devices::Devices;
 use super::terminal::say;
 use crate::backend::Executor;
-use crate::backend::cpu::{Cpu, free_memory};
+use crate::backend::cpu::{Cpu, free_memory, peaks};
 #[cfg(feature = "gpu")]
 use crate::backend::gpu::{Device, Gpu};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
-use crate::plan::{self, TooLarge};
+use crate::plan::{self, Peaks, TooLarge};
 use crate::run::{Loaded, Machine};
 use crate::transform::optimise;
 
 /// Loads programs on the backend that the command line names.
 pub(super) struct Loader {
     backend: Backend,
-    /// The number of worker threads.
+    /// The number of worker threads of each job.
     pub(super) threads: usize,
+    /// Cells that run side by side.
+    pub(super) jobs: usize,
+    /// What the machine can do at most, if the time is to be looked at.
+    peaks: Option<Peaks>,
     #[cfg(feature = "gpu")]
     devices: Devices,
 }
@@ -40,11 +44,11 @@ pub(super) fn cores() -> usize {
 }
 
 impl Loader {
-    /// The machine of the command line, with one thread per core unless it says otherwise.
+    /// The machine of the command line, with one thread per core unless it says otherwise; `jobs` cells share it.
     ///
     /// # Errors
     /// When the device that it names is not there.
-    pub(super) fn new(target: &Target) -> Result<Self, Report> {
+    pub(super) fn new(target: &Target, jobs: usize) -> Result<Self, Report> {
         static WARNED: Once = Once::new();
         let cores = cores();
         let threads = target.threads.unwrap_or(cores);
@@ -53,9 +57,15 @@ impl Loader {
                 say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"));
             });
         }
+        let jobs = jobs.max(1);
+        let threads = (threads / jobs).max(1);
+        let on_cpu = matches!(target.backend, Backend::Auto | Backend::Cpu);
+        let peaks = (target.timing && on_cpu).then(|| peaks(threads));
         Ok(Self {
             backend: target.backend,
             threads,
+            jobs,
+            peaks,
             #[cfg(feature = "gpu")]
             devices: Devices::new(target.backend, target.device.as_deref())?,
         })
@@ -76,16 +86,26 @@ impl Loader {
         (self.backend == Backend::Auto).then(|| self.devices.verdict()).flatten()
     }
 
-    #[cfg_attr(not(feature = "gpu"), expect(clippy::unused_self, reason = "without devices there is no choice"))]
+    #[cfg(feature = "gpu")]
     fn place(&self, program: &Program) -> Place {
         match self.backend {
             Backend::Reference => Place::Reference,
-            #[cfg(feature = "gpu")]
-            Backend::Auto | Backend::Gpu => self.devices.choose(program).map_or(Place::Cpu, Place::Gpu),
-            #[cfg(not(feature = "gpu"))]
-            Backend::Auto => Place::Cpu,
             Backend::Cpu => Place::Cpu,
+            Backend::Auto | Backend::Gpu => self.devices.choose(program).map_or(Place::Cpu, Place::Gpu),
         }
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn place(&self, _: &Program) -> Place {
+        match self.backend {
+            Backend::Reference => Place::Reference,
+            Backend::Auto | Backend::Cpu => Place::Cpu,
+        }
+    }
+
+    /// What each job may take.
+    fn free_memory(&self) -> u64 {
+        free_memory() / self.jobs as u64
     }
 
     /// Refuses a program that the machine cannot hold, by arithmetic alone.
@@ -94,8 +114,8 @@ impl Loader {
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
         match self.place(program) {
-            Place::Cpu => plan::check(program, free_memory(), self.threads).map(drop).map_err(Report::new),
-            Place::Reference => refuse_values(program, free_memory()),
+            Place::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
+            Place::Reference => refuse_values(program, self.free_memory()),
             #[cfg(feature = "gpu")]
             Place::Gpu(device) => Gpu::check(program, &device).map_err(Report::new),
         }
@@ -108,7 +128,13 @@ impl Machine for Loader {
         let executor: Box<dyn Executor> = match self.place(&program) {
             #[cfg(feature = "gpu")]
             Place::Gpu(device) => Box::new(Gpu::new(program.clone(), &device).map_err(Report::new)?),
-            Place::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
+            Place::Cpu => {
+                let mut cpu = Cpu::new(program.clone(), self.threads).map_err(Report::new)?;
+                if let Some(peaks) = self.peaks {
+                    cpu.watch_time(peaks);
+                }
+                Box::new(cpu)
+            }
             Place::Reference => {
                 self.refuse(&program)?;
                 Box::new(Reference::new(program.clone()))

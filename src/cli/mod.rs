@@ -4,8 +4,10 @@
 //! door alone, through `pipeline`. May not know: what happens inside a stage.
 
 mod args;
+mod catalogue;
 mod cells;
 mod check;
+mod cite;
 #[cfg(feature = "gpu")]
 mod devices;
 mod doctor;
@@ -14,11 +16,15 @@ mod errors;
 mod exit;
 mod explain;
 mod fmt;
+mod list;
 mod machine;
+mod matrix;
 mod pipeline;
 mod progress;
 mod run;
+mod sweep;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -58,6 +64,9 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
     match arguments.command {
         Command::Run(run) => run::run(&run),
+        Command::Verify(verify) => verify::verify(&verify),
+        Command::Cite(cite) => cite::cite(&cite),
+        Command::List(list) => list::list(&list),
         Command::Check(check) => check::check(&check),
         Command::Fmt(fmt) => fmt::fmt(&fmt),
         Command::Explain(explain) => explain::explain(&explain),

@@ -58,6 +58,8 @@ pub struct Outcome {
     pub labels: Vec<(String, String)>,
     /// The seed of the run.
     pub seed: u64,
+    /// The values of names that expectations use, known before the run.
+    pub known: Vec<(String, f64)>,
     /// Every measured quantity, in the order of the file.
     pub quantities: Vec<Series>,
     /// The objective of the training, at a hundred steps or so; empty without a training.
@@ -75,6 +77,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether the run stopped before its end.
+    pub fn stopped(&self) -> bool {
+        self.failure.is_some() || self.lost.is_some()
+    }
+
     /// The quantity with this name.
     pub fn quantity(&self, name: &str) -> Option<&Series> {
         self.quantities.iter().find(|series| series.name == name)

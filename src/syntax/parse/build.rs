@@ -151,12 +151,15 @@ fn is_keyword(rule: Rule) -> bool {
     matches!(
         rule,
         Rule::kw_against
+            | Rule::kw_at
             | Rule::kw_by
             | Rule::kw_cite
             | Rule::kw_control
             | Rule::kw_cost
             | Rule::kw_else
+            | Rule::kw_end
             | Rule::kw_every
+            | Rule::kw_expect
             | Rule::kw_if
             | Rule::kw_in
             | Rule::kw_layer
@@ -175,11 +178,14 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_plot
             | Rule::kw_problem
             | Rule::kw_process
+            | Rule::kw_profile
             | Rule::kw_requires
             | Rule::kw_return
             | Rule::kw_state
+            | Rule::kw_step
             | Rule::kw_sweep
             | Rule::kw_table
+            | Rule::kw_the
             | Rule::kw_then
             | Rule::kw_time
             | Rule::kw_train
