@@ -44,6 +44,9 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     if !arguments.quiet {
         say(&format!("wrote {}", directory.display()));
     }
+    if let Some(lost) = experiment.outcomes.iter().find_map(|outcome| outcome.lost.clone()) {
+        return Ok(stop(Report::new(lost)));
+    }
     let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone());
     Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
 }
@@ -64,10 +67,14 @@ impl Session<'_> {
     pub(super) fn prepare<'f>(&self, front: &'f Front) -> Result<(Experiment<'f>, Cells<'f>, Loader), Report> {
         let (checked, outline) = front.experiment.as_ref().expect("the caller has looked for errors");
         let count = outline.sweep.iter().map(|(_, labels)| labels.len()).product();
-        let loader = Loader::new(self.target, self.sweep.jobs.min(count));
+        let loader = Loader::new(self.target, self.sweep.jobs.min(count))?;
         let cells = Cells::look_ahead(checked, outline, &loader)?;
         if cells.nothing_to_do() {
             return Err(Report::new(NothingToDo { file: front.name.clone() }));
+        }
+        #[cfg(feature = "gpu")]
+        if let Some(verdict) = loader.verdict().filter(|_| !self.quiet) {
+            say(&verdict);
         }
         let experiment = Experiment {
             file: front.name.clone(),
@@ -77,7 +84,7 @@ impl Session<'_> {
             modules: front.modules(),
             overrides: front.overrides.clone(),
             profile: front.profile.clone(),
-            backend: self.target.backend.name().to_owned(),
+            backend: loader.backend(),
             threads: loader.threads * loader.jobs,
             seed: self.settings.seed.unwrap_or(0),
             outcomes: Vec::new(),
