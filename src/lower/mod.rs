@@ -25,6 +25,7 @@ mod operator;
 mod outline;
 mod problem;
 mod process;
+mod stiff;
 mod time;
 mod value;
 
