@@ -82,11 +82,12 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     let mut all = String::new();
     let mut peaks = None;
     for (name, program) in named {
+        let program = &optimise(program.clone());
         let form = if stage == Stage::Graph {
             text::print(program)
         } else {
             let peaks = *peaks.get_or_insert_with(|| cpu::peaks(threads));
-            let summary = plan::check(&optimise(program.clone()), u64::MAX, threads).map_err(Report::new)?.1;
+            let summary = plan::check_with(program, u64::MAX, threads, cpu::LAYOUT).map_err(Report::new)?.1;
             format!("{summary}\n{}", summary.floor(peaks))
         };
         let _ = writeln!(all, "# {name}\n\n{form}");

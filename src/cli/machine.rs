@@ -5,7 +5,7 @@ use std::sync::Once;
 use super::args::{Backend, Target};
 use super::terminal::say;
 use crate::backend::Executor;
-use crate::backend::cpu::{Cpu, free_memory, peaks};
+use crate::backend::cpu::{Cpu, LAYOUT, free_memory, peaks};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
@@ -59,7 +59,9 @@ impl Loader {
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
         match self.backend {
-            Backend::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
+            Backend::Cpu => {
+                plan::check_with(program, self.free_memory(), self.threads, LAYOUT).map(drop).map_err(Report::new)
+            }
             Backend::Reference => refuse_values(program, self.free_memory()),
         }
     }
