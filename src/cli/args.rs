@@ -45,6 +45,10 @@ pub(super) enum Command {
     Verify(VerifyArguments),
     /// Look for errors without running anything
     Check(CheckArguments),
+    /// Show the problems, losses and layers of the library
+    List(ListArguments),
+    /// Print BibTeX for all that a file uses
+    Cite(CiteArguments),
     /// Put files into the standard layout
     Fmt(FmtArguments),
     /// Show a file as one of the compiler's forms
@@ -160,6 +164,26 @@ pub(super) struct CheckArguments {
     /// Print the diagnostics as JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// A file whose problems, losses and layers are shown as well
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Show which loss runs on which problem, and why not where it does not
+    #[arg(long)]
+    pub(super) matrix: bool,
+    /// Print JSON in place of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CiteArguments {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

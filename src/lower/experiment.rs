@@ -3,6 +3,7 @@
 use super::expectation::Expectation;
 use crate::graph::Program;
 use crate::source::Span;
+use crate::syntax::Citation;
 
 /// The shape of an experiment: everything that does not depend on the swept values.
 #[derive(Clone, Debug)]
@@ -17,8 +18,8 @@ pub struct Outline {
     pub tables: Vec<Figure>,
     /// What must be true of the measured values.
     pub expectations: Vec<Expectation>,
-    /// `cite` lines of the file and of all that it uses.
-    pub citations: Vec<String>,
+    /// What the file and all that it uses cite.
+    pub citations: Vec<Citation>,
 }
 
 /// A figure or a table as the file asks for it. Names are spelled as in the file; sweep names as in [`Outline::sweep`].

@@ -28,6 +28,7 @@ mod process;
 mod time;
 mod value;
 
+pub use crate::syntax::Citation;
 pub use cell::cell;
 pub use errors::LowerError;
 pub use expectation::{Arithmetic, Claim, Expectation, Formula, Order};

@@ -3,6 +3,7 @@
 use super::expectation::expectations;
 use super::experiment::{Figure, Outline};
 use crate::source::Name;
+use crate::syntax::citations;
 use crate::syntax::sweep::sweep_labels;
 use crate::syntax::tree::{Clause, ItemKind};
 use crate::typed::Checked;
@@ -27,17 +28,8 @@ pub fn outline(checked: &Checked) -> Outline {
         plots: Vec::new(),
         tables: Vec::new(),
         expectations: expectations(checked),
-        citations: Vec::new(),
+        citations: citations(checked.modules.iter().map(|module| &module.tree)),
     };
-    for module in &checked.modules {
-        for item in &module.tree.items {
-            if let ItemKind::Cite(cite) = &item.kind
-                && !out.citations.iter().any(|c| **c == *cite.key.value)
-            {
-                out.citations.push(cite.key.value.to_string());
-            }
-        }
-    }
     for item in &entry.tree.items {
         match &item.kind {
             ItemKind::Plot(p) => {

@@ -26,7 +26,11 @@ impl Cells<'_> {
         match formula {
             Formula::Number(value) => Ok(*value),
             Formula::Known(name) => self.known(name, labels),
-            Formula::Quantity(name, chosen) => self.quantity(name, &[labels, chosen.as_slice()].concat()),
+            Formula::Quantity(name, chosen) => {
+                // A chosen value stands before that of `by`, so that one value can be compared with each.
+                let free = labels.iter().filter(|(name, _)| !chosen.iter().any(|(other, _)| other == name));
+                self.quantity(name, &free.chain(chosen).cloned().collect::<Vec<_>>())
+            }
             Formula::Arithmetic(operation, parts) => {
                 let values = parts.iter().map(|part| self.value(part, labels)).collect::<Result<Vec<_>, _>>()?;
                 let (a, b) = (values[0], values.last().copied().unwrap_or_default());

@@ -1,10 +1,10 @@
 //! One page that shows the experiment and its results, complete in itself.
 
-use super::Experiment;
 use super::figure::chart;
 use super::number::duration;
 use super::table::{Table, last_values, table};
 use super::verdict_table;
+use super::{Experiment, bibliography};
 use crate::lower::Figure;
 use crate::run::NonFinite;
 use crate::source::{SourceFile, SourceMap};
@@ -161,7 +161,8 @@ fn timings(experiment: &Experiment<'_>) -> String {
 
 fn citations(experiment: &Experiment<'_>) -> String {
     let citations = &experiment.outline.citations;
-    let items: Vec<String> = citations.iter().map(|c| format!("<li>{}</li>\n", escape(c))).collect();
+    let items: Vec<String> =
+        citations.iter().map(|c| format!("<li>{}</li>\n", escape(&bibliography::line(c)))).collect();
     if items.is_empty() { String::new() } else { section("Sources", &format!("<ul>\n{}</ul>\n", items.concat())) }
 }
 

@@ -4,6 +4,7 @@
 //! Out: tables as text, verdicts on what the file expects, figures as SVG, results as JSON, and a directory with all of it, the parameters, a manifest and
 //! one self-contained page. Equal outcomes give equal bytes. May not know: how anything was computed.
 
+mod bibliography;
 mod difference;
 mod directory;
 mod errors;
@@ -24,6 +25,7 @@ mod table;
 mod tests;
 mod verdict;
 
+pub use bibliography::bibtex;
 pub use directory::{prepare, write, write_file};
 pub use errors::{ChangedSince, UnreadableCell, Unwritable};
 pub use experiment::Experiment;

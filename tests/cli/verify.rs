@@ -18,6 +18,8 @@ const CLAIMS: &str = "
 expect cost < 3 by rate, mean over seed
 expect cost[rate = 1e-2] < cost[rate = 1e-3] at step 16, mean over seed
 expect cost in 2 ± 2 at the end by rate, mean over seed
+expect cost < 1_500*d*rate by rate
+expect cost[seed = 2] < 4 by rate
 profile quick {
   steps 8  measure.batch 4
   sweep rate in [1e-2]
@@ -40,7 +42,7 @@ fn verify_prints_expected_beside_found() {
     let (code, stdout, _) = end(&folder, &["verify", "claims.soc", "-q", "--json"]);
     let all: Value = serde_json::from_str(&stdout).expect("JSON");
     let claims = all[0]["expectations"].as_array().expect("expectations");
-    assert_eq!((code, claims.len(), &all[0]["with"]), (0, 5, &Value::Null));
+    assert_eq!((code, claims.len(), &all[0]["with"]), (0, 9, &Value::Null));
     assert_eq!((&claims[0]["holds"], &claims[0]["labels"]["rate"]), (&true.into(), &"1e-2".into()));
     assert_eq!(claims[2]["expected"], "cost[rate = 1e-2] < cost[rate = 1e-3] at step 16, mean over seed");
     assert!(claims[2]["standard_error"].as_f64().is_some_and(|error| error > 0.0), "{}", claims[2]);
@@ -118,6 +120,8 @@ fn an_interrupted_sweep_goes_on_with_the_missing_cells() {
 
     let (code, stdout, stderr) = run("part", &["--set", "d=3"]);
     assert!(code == 2 && stdout.is_empty(), "{code}: {stderr}");
+    let (code, _, stderr_of_one) = end(&folder, &["small.soc", "--out", "part"]);
+    assert!(code == 2 && stderr_of_one.contains("soc::resume"), "{stderr_of_one}");
     assert!(stderr.contains("- let d = 2") && stderr.contains("+ let d = 3"), "{stderr}");
     assert!(stderr.contains("--set d: nothing before, 3 now") && stderr.contains("--force"), "{stderr}");
     let (code, _, stderr) = run("part", &[]);
@@ -154,4 +158,81 @@ fn kill_after_a_cell(folder: &Path, out: &str) {
     }
     child.kill().expect("killed");
     child.wait().expect("ended");
+}
+
+#[test]
+fn list_shows_the_library_and_a_file() {
+    let folder = folder();
+    let own = "/// Go home. And stay.\nproblem home(k: R) {\n  time t in 0..1\n  state X: R[1]\n  control u: R[1]\n  \
+               noise W: R[1]\n  dX = k*X*u dt + 1 dW\n  X(0) = ones[1]\n  cost = E[ ∫ |u|² dt ]\n}\n";
+    put(&folder, "own.soc", own);
+    let (code, stdout, stderr) = end(&folder, &["list", "own.soc"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for line in [
+        "problems  (use std.problems)",
+        "  home(k: R)\n      Go home.\n",
+        "  relative_entropy(P: Problem, u: P.Control)\n",
+        "      requires quadratic_control, matched_noise, additive_noise\n",
+        "  linear(m: Nat, scale: R = 1)(x: R[n]) -> R[m]\n",
+    ] {
+        assert!(stdout.contains(line), "`{line}` in\n{stdout}");
+    }
+    let (code, stdout, _) = end(&folder, &["list", "--json"]);
+    let all: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, &all[0]["kind"]), (0, &"problem".into()));
+    assert!(all.as_array().is_some_and(|all| all.iter().all(|one| one["doc"].as_str().is_some_and(|d| !d.is_empty()))));
+    assert_eq!(end(&folder, &["list", "missing.soc"]).0, 74);
+    put(&folder, "syntax.soc", "problem = 2\n");
+    assert_eq!(end(&folder, &["list", "syntax.soc"]).0, 1);
+}
+
+#[test]
+fn the_matrix_is_what_the_checker_says() {
+    let folder = folder();
+    let own = "problem home() {\n  time t in 0..1\n  state X: R[1]\n  control u: R[1]\n  noise W: R[1]\n  \
+               dX = u dt + X[1] dW\n  X(0) = ones[1]\n  cost = E[ ∫ ½*|u|² dt ]\n}\n\
+               loss sum_of_squares(P: Problem, u: P.Control, k: R, M: (R) -> R[P.d, P.m], y: () -> R) {\n  \
+               path X of P under u\n  return E[ k*|X(T)|² ] + y()\n}\n";
+    put(&folder, "own.soc", own);
+    let (code, stdout, stderr) = end(&folder, &["list", "own.soc", "--matrix", "--json"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let all: Value = serde_json::from_str(&stdout).expect("JSON");
+    let pairs = all.as_array().expect("pairs");
+    let of = |loss: &str, problem: &str| {
+        let found = pairs.iter().find(|pair| pair["loss"] == loss && pair["problem"] == problem);
+        found.expect("every pair is there")
+    };
+    assert!(pairs.iter().all(|pair| pair["error"] == Value::Null), "{stdout}");
+    assert_eq!(of("sum_of_squares", "home")["runs"], true);
+    assert_eq!(of("relative_entropy", "home")["runs"], true);
+    assert_eq!(of("socm", "quadratic_ou")["runs"], true);
+    let unmet = of("log_variance", "home")["unmet"].as_object().expect("requirements");
+    assert!(unmet.contains_key("matched_noise") && unmet.len() == 1, "{unmet:?}");
+    // What the matrix says of a pair, a file that uses it is told.
+    let used = "use \"own.soc\".{home}\nuse std.losses.log_variance\nproblem P = home()\n\
+                net V(x: R[1], t: R) -> R[1] = mlp([4])(x, t)\nuse std.nets.mlp\n\
+                train { grid 4  batch 8  steps 1\n  minimize log_variance(P, V) over V by adam(1) }\n";
+    put(&folder, "used.soc", used);
+    let (code, _, stderr) = end(&folder, &["used.soc"]);
+    let why = unmet["matched_noise"].as_str().expect("a reason");
+    let flat: String =
+        stderr.split(|c: char| c.is_whitespace() || c == '│').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+    assert!(code == 1 && flat.contains("requires `matched_noise`") && flat.contains(why), "{stderr}");
+    let (code, stdout, _) = end(&folder, &["list", "own.soc", "--matrix"]);
+    assert!(code == 0 && stdout.contains("\nhome\n") && stdout.contains("asked by"), "{stdout}");
+}
+
+#[test]
+fn cite_prints_bibtex_for_all_that_a_file_uses() {
+    let folder = folder();
+    let head = "cite \"a book\"\ncite \"doi:10.1/x\" {\n  author \"Ada Byron and Others\"\n  title \"Notes & more\"\n  year 1843\n}\n";
+    put(&folder, "cites.soc", head.to_owned() + SMALL);
+    let (code, stdout, stderr) = end(&folder, &["cite", "cites.soc"]);
+    assert_eq!(code, 0);
+    assert!(stderr.contains("nothing is known of `a book`"), "{stderr}");
+    insta::assert_snapshot!("bibtex", stdout);
+    assert_eq!(end(&folder, &["cite", "missing.soc"]).0, 74);
+    let (code, _, _) = end(&folder, &["cites.soc", "-q", "--out", "a"]);
+    let report = read(&folder.path().join("a"), "report.html");
+    assert!(code == 0 && report.contains("Ada Byron, Others. Notes &amp; more. 1843. doi:10.1/x"), "{report}");
 }

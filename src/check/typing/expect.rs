@@ -13,7 +13,7 @@ use crate::check::walk::{as_name, peel};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::sweep::{meant, sweep_labels};
 use crate::syntax::tree::{
-    BinaryOp, Claim, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
+    BinaryOp, Claim, Clause, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
 };
 
 /// The formulas of a claim.
@@ -31,12 +31,17 @@ fn is_order(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual)
 }
 
+/// The swept name over which an expectation is averaged where it does not say otherwise.
+const AVERAGED: &str = "seed";
+
 /// What the formulas of one expectation are checked against.
 struct Around<'a, 's> {
     sweeps: &'s [&'a SweepAxis],
     quantities: &'s BTreeMap<Symbol, Quantity<'a>>,
     /// Bound by clauses, and by the slope around.
     bound: Vec<&'a Name>,
+    /// Those of them over which something runs, so that no value can be chosen.
+    run_over: Vec<&'a Name>,
     /// Whether the values are those of a step.
     step: bool,
 }
@@ -66,7 +71,11 @@ impl<'a> Typer<'a> {
             return;
         }
         let step = matches!(expect.at, Moment::Step(_));
-        let mut around = Around { sweeps, quantities, bound, step };
+        let averaged = expect.clauses.iter().filter_map(|clause| match clause {
+            Clause::MeanOver(name) => Some(name),
+            Clause::By(_) | Clause::Log(_) => None,
+        });
+        let mut around = Around { sweeps, quantities, bound, run_over: averaged.collect(), step };
         let mut found = Vec::new();
         let formulas = parts(&expect.claim);
         let fine = formulas.iter().all(|formula| self.formula(formula, &mut around, &mut found));
@@ -174,8 +183,10 @@ impl<'a> Typer<'a> {
             return false;
         }
         around.bound.push(name);
+        around.run_over.push(name);
         let fine = self.formula(of, around, found);
         around.bound.pop();
+        around.run_over.pop();
         fine
     }
 
@@ -211,7 +222,7 @@ impl<'a> Typer<'a> {
         }
         let Some(chosen) = self.chosen(choices, around) else { return false };
         let sweeps = around.sweeps;
-        for sweep in sweeps {
+        for sweep in sweeps.iter().filter(|sweep| sweep.name.key.as_str() != AVERAGED) {
             if !around.bound.iter().chain(&chosen).any(|name| **name == sweep.name) {
                 let error = Unbound {
                     name: sweep.name.text.to_string(),
@@ -245,7 +256,7 @@ impl<'a> Typer<'a> {
                 self.no_quantity("a swept name", name, known, "nothing is swept: `sweep seed in 1..5`");
                 return None;
             };
-            if let Some(first) = around.bound.iter().chain(&chosen).find(|first| ***first == *name) {
+            if let Some(first) = around.run_over.iter().chain(&chosen).find(|first| ***first == *name) {
                 let first = first.span;
                 self.bound_twice(name, first);
                 return None;

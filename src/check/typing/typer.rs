@@ -18,7 +18,7 @@ use crate::diagnostic::Sink;
 use crate::source::{Name, SourceMap, Span, Symbol};
 use crate::syntax::ParsedModule;
 use crate::syntax::tree::{Expr, ExprKind, ItemKind, Let};
-use crate::typed::Structure;
+use crate::typed::{Structure, UnmetRequirement};
 
 /// Calls and layers nest at most this deep.
 const MAX_DEPTH: usize = 192;
@@ -42,6 +42,8 @@ pub(crate) struct Typer<'a> {
     pub(crate) shown: BTreeSet<Symbol>,
     /// Names found to be no sizes: reported once.
     pub(crate) no_sizes: BTreeSet<String>,
+    /// Requirements that are not met, at each use.
+    pub(crate) unmet: Vec<UnmetRequirement>,
     roots: Vec<Rc<Scope<'a>>>,
     /// What a `let` that stands at a bound time is, by its scope, its name and the time.
     timed_known: BTreeMap<(usize, Symbol, String), Ty<'a>>,
@@ -70,6 +72,7 @@ impl<'a> Typer<'a> {
             asked: None,
             shown: BTreeSet::new(),
             no_sizes: BTreeSet::new(),
+            unmet: Vec::new(),
             roots: (0..modules.len()).map(Scope::root).collect(),
             timed_known: BTreeMap::new(),
             reported: BTreeSet::new(),
