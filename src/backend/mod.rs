@@ -56,6 +56,13 @@ pub struct Lost {
     pub why: String,
 }
 
+/// The first number that is not finite.
+pub fn first_non_finite(numbers: &[f64]) -> Option<f64> {
+    // Whole chunks are asked at once: a search that may end at every number is not vectorised.
+    let bad = numbers.chunks(256).find(|chunk| !chunk.iter().fold(true, |all, x| all & x.is_finite()))?;
+    bad.iter().copied().find(|x| !x.is_finite())
+}
+
 /// A machine with a program loaded.
 pub trait Executor: Send {
     /// Runs the program once and returns its outputs in their order, extents as in [`Program::extents`](crate::graph::Program::extents).

@@ -84,14 +84,15 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     let mut all = String::new();
     let mut peaks = None;
     for (name, program) in named {
+        let program = &optimise(program.clone());
         let form = match stage {
             Stage::Plan => {
                 let peaks = *peaks.get_or_insert_with(|| cpu::peaks(threads));
-                let summary = plan::check(&optimise(program.clone()), u64::MAX, threads).map_err(Report::new)?.1;
+                let summary = plan::check_with(program, u64::MAX, threads, cpu::LAYOUT).map_err(Report::new)?.1;
                 format!("{summary}\n{}", summary.floor(peaks))
             }
             #[cfg(feature = "gpu")]
-            Stage::Wgsl => gpu::wgsl(&optimise(program.clone())).map_err(Report::new)?,
+            Stage::Wgsl => gpu::wgsl(program).map_err(Report::new)?,
             _ => text::print(program),
         };
         let _ = writeln!(all, "# {name}\n\n{form}");

@@ -7,7 +7,7 @@ use super::args::{Backend, Target};
 use super::devices::Devices;
 use super::terminal::say;
 use crate::backend::Executor;
-use crate::backend::cpu::{Cpu, free_memory, peaks};
+use crate::backend::cpu::{Cpu, LAYOUT, free_memory, peaks};
 #[cfg(feature = "gpu")]
 use crate::backend::gpu::{Device, Gpu};
 use crate::backend::reference::Reference;
@@ -48,6 +48,7 @@ impl Loader {
     ///
     /// # Errors
     /// When the device that it names is not there.
+    #[cfg_attr(not(feature = "gpu"), expect(clippy::unnecessary_wraps, reason = "only devices may be missing"))]
     pub(super) fn new(target: &Target, jobs: usize) -> Result<Self, Report> {
         static WARNED: Once = Once::new();
         let cores = cores();
@@ -114,7 +115,9 @@ impl Loader {
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
         match self.place(program) {
-            Place::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
+            Place::Cpu => {
+                plan::check_with(program, self.free_memory(), self.threads, LAYOUT).map(drop).map_err(Report::new)
+            }
             Place::Reference => refuse_values(program, self.free_memory()),
             #[cfg(feature = "gpu")]
             Place::Gpu(device) => Gpu::check(program, &device).map_err(Report::new),

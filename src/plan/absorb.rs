@@ -42,6 +42,9 @@ fn find(
     outputs: &BTreeSet<usize>,
 ) -> Option<(BTreeSet<usize>, Vec<usize>)> {
     let Item::Loop(l) = &items[at] else { return None };
+    if l.tail.is_some() {
+        return None;
+    }
     let axis = axis_of(plan, l)?;
     let size = l.size;
     let producers: BTreeMap<ValueId, usize> =
@@ -93,7 +96,7 @@ fn find(
 }
 
 /// Whether a value is what a carry of the scan holds in the end.
-fn from_final(plan: &Plan, v: ValueId, scan: ValueId) -> bool {
+pub(super) fn from_final(plan: &Plan, v: ValueId, scan: ValueId) -> bool {
     match &plan.program.node(v).op {
         Op::Output(s, ScanOutput::Final(_)) => *s == scan,
         Op::Broadcast(_)
@@ -113,26 +116,34 @@ fn take_in(plan: &mut Plan, segment: usize, at: usize, freed: &BTreeSet<usize>, 
     for (i, item) in items.into_iter().enumerate() {
         if moved.contains(&i) { body.push(item) } else { kept.push(item) }
     }
-    let (mut axis, mut size) = (None, 1);
+    let mut axis = None;
     if let Item::Loop(l) = &mut kept[at] {
-        (axis, size) = (axis_of(plan, l), l.size);
+        axis = axis_of(plan, l);
         if let Some(axis) = axis {
-            let strip = Strip { axis, block: 1, count: size, sums: Vec::new(), body, internal: BTreeSet::new() };
+            let strip = Strip { axis, block: 1, count: l.size, sums: Vec::new(), body, internal: BTreeSet::new() };
             l.tail = Some(strip);
         }
     }
+    plan.segments[segment].items = kept;
+    if let Some(axis) = axis {
+        one_step(plan, segment, axis, freed);
+    }
+}
+
+/// Leaves room for one step of some buffers that a loop alone touches.
+pub(super) fn one_step(plan: &mut Plan, segment: usize, axis: AxisId, freed: &BTreeSet<usize>) {
+    let size = plan.program.axis(axis).size;
     for b in freed {
         plan.buffers[*b].rows /= size;
     }
     let one_step = |view: &mut View| {
         if freed.contains(&view.buffer) {
-            view.axes.retain(|(x, _)| Some(*x) != axis);
+            view.axes.retain(|(x, _)| *x != axis);
             view.loops.retain(|(depth, _)| *depth != 0);
         }
     };
     plan.views.iter_mut().flatten().for_each(one_step);
-    kept.iter_mut().for_each(|item| copies(item, &one_step));
-    plan.segments[segment].items = kept;
+    plan.segments[segment].items.iter_mut().for_each(|item| copies(item, &one_step));
 }
 
 fn copies(item: &mut Item, f: &impl Fn(&mut View)) {

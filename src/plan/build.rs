@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::absorb::absorb;
 use super::cost::cost;
 use super::error::{Error, TooMany};
+use super::inline::{inline, is_light};
 use super::lifetime::assign_slots;
 use super::memory::refuse_giants;
 use super::normal::{Normal, normalise};
@@ -25,11 +26,13 @@ pub struct Options {
     pub fuse: bool,
     /// The bytes that a worker's cache holds of what passes between pieces of work.
     pub cache: usize,
+    /// Whether loops of little work take in draws and sums, and tiles become as wide as the cache allows then.
+    pub inline: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, cache: 256 * 1024 }
+        Self { fuse: true, cache: 256 * 1024, inline: false }
     }
 }
 
@@ -84,12 +87,25 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         partials,
         cost,
     };
+    if options.fuse && options.inline && is_light(&plan) {
+        inline(&mut plan);
+        plan.width = widest(&plan, options.cache);
+    }
     if options.fuse {
         absorb(&mut plan, options.cache);
         cut(&mut plan, options.cache);
     }
     assign_slots(&mut plan);
     Ok(plan)
+}
+
+/// The widest tiles that the cache holds and that leave every block some; never narrower than they are.
+fn widest(plan: &Plan, cache: usize) -> usize {
+    let mut probe = plan.clone();
+    assign_slots(&mut probe);
+    let rows: usize = probe.scratch.iter().filter(|s| s.lane).map(|s| s.rows).sum();
+    let fits = |width: &usize| 4 * rows * width <= cache && width * 64 <= plan.batch;
+    [1024, 512, 256, 128].into_iter().find(fits).unwrap_or(plan.width)
 }
 
 /// Places of values, handed out when first asked for.

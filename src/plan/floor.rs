@@ -75,7 +75,7 @@ fn of_item(plan: &Plan, item: &Item) -> u128 {
         Item::Finish(v) | Item::Collect(v) => of_value(plan, *v),
         Item::Loop(l) => {
             let step: u128 = l.body.iter().map(|item| of_item(plan, item)).sum();
-            let tail: u128 = l.tail.iter().flat_map(|t| &t.body).map(|item| of_item(plan, item)).sum();
+            let tail: u128 = l.head.iter().chain(&l.tail).flat_map(|t| &t.body).map(|item| of_item(plan, item)).sum();
             step * l.size as u128 + tail
         }
         Item::Strip(s) => s.body.iter().map(|item| of_item(plan, item)).sum(),

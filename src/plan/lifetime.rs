@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::elementwise::is_elementwise;
 use super::tail::tail;
-use super::{Buffer, Item, Loop, Plan, Slot, Space};
+use super::{Buffer, Item, Loop, Plan, Slot, Space, Strip};
 use crate::graph::{Op, ValueId};
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,17 @@ impl Walk<'_> {
         }
     }
 
+    /// What others read is written strip by strip: it is in use from the start.
+    fn written_outside(&mut self, strip: &Strip) {
+        for v in strip.body.iter().flat_map(written) {
+            if let Some(view) = &self.plan.views[v.index()]
+                && !strip.internal.contains(&view.buffer)
+            {
+                self.touch(view.buffer);
+            }
+        }
+    }
+
     /// A product and what it takes in happen at one time: what either reads is in use until what is stored.
     fn items(&mut self, items: &[Item]) {
         for (i, item) in items.iter().enumerate() {
@@ -139,14 +150,7 @@ impl Walk<'_> {
                 }
             }
             Item::Strip(strip) => {
-                // What others read is written strip by strip: it is in use from the start.
-                for v in strip.body.iter().flat_map(written) {
-                    if let Some(view) = &self.plan.views[v.index()]
-                        && !strip.internal.contains(&view.buffer)
-                    {
-                        self.touch(view.buffer);
-                    }
-                }
+                self.written_outside(strip);
                 let start = self.position;
                 let end = start + count(&strip.body) + 1;
                 self.scopes.push((start, end));
@@ -167,10 +171,15 @@ impl Walk<'_> {
                 for (outer, _) in &s.slices {
                     self.touch_value(*outer);
                 }
+                for strip in l.head.iter().chain(&l.tail) {
+                    self.written_outside(strip);
+                }
                 let start = self.position;
+                let first: &[Item] = l.head.as_ref().map_or(&[], |t| &t.body);
                 let last: &[Item] = l.tail.as_ref().map_or(&[], |t| &t.body);
-                let end = start + count(&l.body) + l.after.len() + count(last) + 1;
+                let end = start + count(first) + count(&l.body) + l.after.len() + count(last) + 1;
                 self.scopes.push((start, end));
+                self.items(first);
                 self.items(&l.body);
                 for c in &l.after {
                     self.position += 1;
@@ -226,7 +235,10 @@ fn count(items: &[Item]) -> usize {
     items
         .iter()
         .map(|item| match item {
-            Item::Loop(l) => 2 + count(&l.body) + l.after.len() + l.tail.as_ref().map_or(0, |t| count(&t.body)),
+            Item::Loop(l) => {
+                let beside: usize = l.head.iter().chain(&l.tail).map(|t| count(&t.body)).sum();
+                2 + count(&l.body) + l.after.len() + beside
+            }
             Item::Strip(s) => 2 + count(&s.body),
             _ => 1,
         })

@@ -26,6 +26,7 @@ mod cost;
 mod elementwise;
 mod error;
 mod floor;
+mod inline;
 mod lifetime;
 mod live;
 mod memory;
@@ -135,6 +136,8 @@ pub struct Loop {
     pub body: Vec<Item>,
     /// After it.
     pub after: Vec<Copy>,
+    /// Draws that the loop alone reads, one step at a time, before the work of the step.
+    pub head: Option<Strip>,
     /// Sums over what the steps computed, one step at a time.
     pub tail: Option<Strip>,
 }

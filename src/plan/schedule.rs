@@ -274,6 +274,7 @@ fn schedule_loop(places: &mut Places<'_>, v: ValueId, options: Options) -> Loop 
         before,
         body,
         after,
+        head: None,
         tail: None,
     }
 }

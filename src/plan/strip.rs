@@ -212,7 +212,10 @@ pub(super) fn produced(item: &Item) -> Vec<ValueId> {
     match item {
         Item::Fused(members) => members.clone(),
         Item::Op(v) | Item::Finish(v) => vec![*v],
-        Item::Loop(l) => vec![l.scan],
+        Item::Loop(l) => {
+            let beside = l.head.iter().chain(&l.tail).flat_map(|t| &t.body).flat_map(produced);
+            std::iter::once(l.scan).chain(beside).collect()
+        }
         Item::Partial(_) | Item::Collect(_) | Item::Strip(_) => Vec::new(),
     }
 }
@@ -241,7 +244,8 @@ pub(super) fn reads(plan: &Plan, item: &Item) -> Vec<ValueId> {
                 plan.program.nodes.iter().filter(|n| regions.contains(&n.region)).flat_map(|n| n.op.operands());
             let mut all: Vec<_> = inside.chain(operands(&l.scan)).collect();
             all.retain(|v| plan.program.node(*v).region == RegionId::ROOT);
-            all.extend(l.tail.iter().flat_map(|t| &t.body).flat_map(|item| reads(plan, item)));
+            let beside = l.head.iter().chain(&l.tail).flat_map(|t| &t.body);
+            all.extend(beside.flat_map(|item| reads(plan, item)));
             all
         }
     }

@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use super::copies::follow;
 use super::memory::Memory;
 use super::{Activity, Loaded, Machine, Malformed, NonFinite, Observer, Optimiser, Outcome, Series, Timing};
-use crate::backend::{Fault, Feed, Lost};
+use crate::backend::{Fault, Feed, Lost, first_non_finite};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
 use crate::lower::{Cell, Measurement, ParameterCopy, Stage, Training};
@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
         for ((kind, id), value) in loaded.program.outputs.iter().zip(&mut values) {
             if let Output::Gradient(number) = kind {
                 let gradient = row_major(std::mem::take(value));
-                if let Some(found) = first_non_finite(&gradient) {
+                if let Some(found) = first_non_finite(slice(&gradient)) {
                     let fault = Fault { value: *id, found };
                     return Err(self.stop(&loaded.program, &fault, activity, training.span));
                 }
@@ -302,10 +302,11 @@ fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
 
 /// The first entry that is not finite in single precision, in which parameters are kept in files and on most machines.
 fn first_beyond_single(value: &ArrayD<f64>) -> Option<f64> {
-    value.iter().map(|x| f64::from(*x as f32)).find(|x| !x.is_finite())
+    let finite = |x: &f64| (*x as f32).is_finite();
+    let bad = slice(value).chunks(256).find(|chunk| !chunk.iter().fold(true, |all, x| all & finite(x)))?;
+    bad.iter().find(|x| !finite(x)).map(|x| f64::from(*x as f32))
 }
 
-/// The first entry that is not finite.
-fn first_non_finite(value: &ArrayD<f64>) -> Option<f64> {
-    value.iter().copied().find(|x| !x.is_finite())
+fn slice(value: &ArrayD<f64>) -> &[f64] {
+    value.as_slice().expect("parameters and gradients are row-major")
 }

@@ -1,5 +1,6 @@
 //! Optimisers: how a gradient moves parameters.
 
+use multiversion::multiversion;
 use ndarray::ArrayD;
 
 use super::norm::{clip_factor, norm};
@@ -41,8 +42,8 @@ impl Optimiser {
     /// # Panics
     /// When a tensor is not row-major.
     pub fn step(&mut self, rate: f64, gradients: &[Option<ArrayD<f64>>], from: &[ArrayD<f64>], to: &mut [ArrayD<f64>]) {
-        let factor =
-            clip_factor(norm(self.parameters.iter().filter_map(|p| slice(gradients[*p].as_ref()?))), self.clip);
+        let gradient_norm = || norm(self.parameters.iter().filter_map(|p| slice(gradients[*p].as_ref()?)));
+        let factor = self.clip.map_or(1.0, |_| clip_factor(gradient_norm(), self.clip));
         if let Rule::Adam { beta1, beta2, .. } = self.rule {
             self.powers = (self.powers.0 * beta1, self.powers.1 * beta2);
         }
@@ -69,7 +70,7 @@ impl Optimiser {
                         first_weight: 1.0 / (1.0 - self.powers.0),
                         second_weight: 1.0 / (1.0 - self.powers.1),
                     };
-                    adam.step(gradient, &mut self.first[i], &mut self.second[i], old, new);
+                    adam_step(&adam, gradient, &mut self.first[i], &mut self.second[i], old, new);
                 }
             }
         }
@@ -98,15 +99,14 @@ struct Adam {
     second_weight: f64,
 }
 
-impl Adam {
-    fn step(&self, g: &[f64], first: &mut [f64], second: &mut [f64], old: &[f64], new: &mut [f64]) {
-        for ((((g, m), v), old), new) in g.iter().zip(first).zip(second).zip(old).zip(new) {
-            let g = self.factor * g;
-            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
-            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-            let direction = *m * self.first_weight / ((*v * self.second_weight).sqrt() + self.epsilon);
-            *new = old - self.rate * (direction + self.decay * old);
-        }
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn adam_step(adam: &Adam, g: &[f64], first: &mut [f64], second: &mut [f64], old: &[f64], new: &mut [f64]) {
+    for ((((g, m), v), old), new) in g.iter().zip(first).zip(second).zip(old).zip(new) {
+        let g = adam.factor * g;
+        *m = adam.beta1 * *m + (1.0 - adam.beta1) * g;
+        *v = adam.beta2 * *v + (1.0 - adam.beta2) * g * g;
+        let direction = *m * adam.first_weight / ((*v * adam.second_weight).sqrt() + adam.epsilon);
+        *new = old - adam.rate * (direction + adam.decay * old);
     }
 }
 

@@ -278,3 +278,77 @@ mod wide {
 
     kernels!("avx512f", __m512, 16, by_64: 4, 6; by_32: 2, 12; by_16: 1, 14;);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 37 + seed * 11) % 29) as f32 / 7.0 - 2.0).collect()
+    }
+
+    /// The product and what becomes of it, entry by entry.
+    fn plain(work: &Work<'_>, w: &[f32], c: &[f32], row: usize, lane: usize) -> f32 {
+        let mut s = 0.0_f32;
+        for k in 0..work.columns {
+            s = w[row * work.columns + k].mul_add(work.x[k * work.x_row + lane], s);
+        }
+        if work.add {
+            s += c[row * work.c_row + lane];
+        }
+        for then in work.then {
+            let x = then.operand().map_or(0.0, |b| b.numbers[row * b.row + if b.lanes { lane } else { 0 }]);
+            s = match then {
+                Then::Add(_) => s + x,
+                Then::Subtract(_) => s - x,
+                Then::SubtractFrom(_) => x - s,
+                Then::Multiply(_) => s * x,
+                Then::Gate(_) => s * if x > 0.0 { 1.0 } else { 0.0 },
+                Then::Affine(k, c) => s * *k as f32 + *c as f32,
+                Then::Relu => s.max(0.0),
+            };
+        }
+        s
+    }
+
+    #[test]
+    fn blocks_are_products_and_what_follows_them() {
+        for (lanes, rows, columns) in [(16, 1, 1), (32, 7, 3), (64, 13, 130), (64, 20, 21), (512, 30, 8), (48, 6, 100)]
+        {
+            let Some(block) = block(lanes) else { continue };
+            let w = numbers(rows * columns, 1);
+            let mut packed = vec![0.0; rows.div_ceil(block) * block * columns];
+            for r in 0..rows {
+                for k in 0..columns {
+                    packed[r / block * block * columns + k * block + r % block] = w[r * columns + k];
+                }
+            }
+            let (x_row, c_row) = (lanes + 16, lanes + 32);
+            let (x, many, few) = (numbers(columns * x_row, 2), numbers(rows * lanes, 3), numbers(rows, 4));
+            let many = Beside { numbers: &many, row: lanes, lanes: true };
+            let few = Beside { numbers: &few, row: 1, lanes: false };
+            let chains: [&[Then<Beside<'_>>]; 4] = [
+                &[],
+                &[Then::Add(few), Then::Relu],
+                &[Then::Subtract(many), Then::Affine(-0.5, 0.25), Then::Gate(many)],
+                &[Then::SubtractFrom(many), Then::Multiply(few), Then::Multiply(many)],
+            ];
+            for then in chains {
+                for (w_form, add) in [(Matrix::Packed(&packed), false), (Matrix::InPlace(&w, [columns, 1]), true)] {
+                    let work = Work { lanes, rows, columns, w: w_form, x: &x, x_row, c_row, add, then };
+                    let before = numbers(rows * c_row, 5);
+                    let mut c = before.clone();
+                    multiply(&work, &mut c);
+                    for row in 0..rows {
+                        for lane in 0..c_row {
+                            let found = c[row * c_row + lane];
+                            let at = row * c_row + lane;
+                            let expected = if lane < lanes { plain(&work, &w, &before, row, lane) } else { before[at] };
+                            assert_eq!(found, expected, "{lanes} lanes, {rows} by {columns}, entry {row} {lane}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -114,7 +114,10 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
                         &ArrayD::default(IxDyn(&[0]))
                     }
                 };
-                to.iter_mut().zip(from).for_each(|(t, f)| *t = *f as f32);
+                match from.as_slice() {
+                    Some(from) => to.iter_mut().zip(from).for_each(|(t, f)| *t = *f as f32),
+                    None => to.iter_mut().zip(from).for_each(|(t, f)| *t = *f as f32),
+                }
             }
             Step::Finish(..) | Step::Collect(_) => unreachable!("meeting points are no part of a tile"),
             Step::Loop(l) => {

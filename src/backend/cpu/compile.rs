@@ -104,8 +104,10 @@ impl Compiler<'_> {
                 depth: l.depth,
                 size: l.size,
                 reverse: l.reverse,
-                before: l.before.iter().map(|c| self.copy(c)).collect(),
-                body: self.items(&l.body),
+                before: (l.before.iter().map(|c| self.copy(c)))
+                    .chain(l.tail.iter().flat_map(|t| &t.sums).map(|v| self.fill(&self.view(*v), self.ty(*v), 0.0)))
+                    .collect(),
+                body: (l.head.iter().flat_map(|h| self.inside(h).items(&h.body))).chain(self.items(&l.body)).collect(),
                 after: l
                     .after
                     .iter()

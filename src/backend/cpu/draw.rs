@@ -9,6 +9,9 @@ use crate::graph::{Draw, Law};
 
 /// Samples at a time.
 const LANES: usize = 16;
+const PAIRS: usize = LANES / 2;
+/// The lower half of a word.
+const LOW: u64 = u32::MAX as u64;
 
 /// A draw into memory.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub(super) struct Drawing {
     pub outer: Vec<(usize, usize)>,
     /// The element dimensions and their strides.
     pub shape: Vec<(usize, usize)>,
+    /// Whether the other axis is that of the loop around, and this is one step of it.
+    pub step: bool,
 }
 
 impl Drawing {
@@ -31,6 +36,7 @@ impl Drawing {
         let key = random::draw_key(&self.draw, seed);
         let step = random::step_word(self.draw.lifetime, step);
         let first = if self.tiled { memory.start } else { 0 };
+        let counter = if self.step { memory.counters[0] } else { 0 };
         let to = memory.write(&self.to);
         let elements: usize = self.shape.iter().map(|(n, _)| n).product();
         let outer: usize = self.outer.iter().map(|(n, _)| n).product();
@@ -44,7 +50,7 @@ impl Drawing {
                 let count = (elements - 4 * block).min(4);
                 for s in (0..self.samples).step_by(LANES) {
                     let lanes = LANES.min(self.samples - s);
-                    philox_lanes((first + s) as u32, [o as u32, block as u32, step], key, &mut words);
+                    philox_lanes((first + s) as u32, [(counter + o) as u32, block as u32, step], key, &mut words);
                     entries(self.draw.law, &words, &mut out, count);
                     for (row, values) in rows.iter().zip(&out).take(count) {
                         let to = &mut to[row + s * self.sample_stride..];
@@ -73,23 +79,31 @@ fn offset(dims: &[(usize, usize)], mut index: usize) -> usize {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 fn philox_lanes(sample: u32, rest: [u32; 3], key: [u32; 2], out: &mut [[u32; LANES]; 4]) {
-    let mut c0: [u32; LANES] = std::array::from_fn(|i| sample.wrapping_add(i as u32));
-    let (mut c1, mut c2, mut c3) = ([rest[0]; LANES], [rest[1]; LANES], [rest[2]; LANES]);
+    // Neighbouring samples share a word of 64 bits, in which products of 32 bits come out without moving lanes about.
+    let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let sample = |i: usize| sample.wrapping_add(i as u32);
+    let mut c0: [u64; PAIRS] = std::array::from_fn(|i| pair(sample(2 * i), sample(2 * i + 1)));
+    let [mut c1, mut c2, mut c3] = rest.map(|x| [pair(x, x); PAIRS]);
     let [mut k0, mut k1] = key;
+    let (m0, m1) = (u64::from(MULTIPLIER_0), u64::from(MULTIPLIER_1));
     for _ in 0..ROUNDS {
-        for i in 0..LANES {
-            let p0 = u64::from(c0[i]) * u64::from(MULTIPLIER_0);
-            let p1 = u64::from(c2[i]) * u64::from(MULTIPLIER_1);
-            let (a, b) = ((p1 >> 32) as u32 ^ c1[i] ^ k0, (p0 >> 32) as u32 ^ c3[i] ^ k1);
-            c0[i] = a;
-            c1[i] = p1 as u32;
-            c2[i] = b;
-            c3[i] = p0 as u32;
+        let (p, q) = (pair(k0, k0), pair(k1, k1));
+        for i in 0..PAIRS {
+            let (even0, odd0) = ((c0[i] & LOW) * m0, (c0[i] >> 32) * m0);
+            let (even1, odd1) = ((c2[i] & LOW) * m1, (c2[i] >> 32) * m1);
+            c0[i] = ((even1 >> 32) | (odd1 & !LOW)) ^ c1[i] ^ p;
+            c2[i] = ((even0 >> 32) | (odd0 & !LOW)) ^ c3[i] ^ q;
+            c1[i] = (even1 & LOW) | (odd1 << 32);
+            c3[i] = (even0 & LOW) | (odd0 << 32);
         }
         k0 = k0.wrapping_add(WEYL_0);
         k1 = k1.wrapping_add(WEYL_1);
     }
-    *out = [c0, c1, c2, c3];
+    for (out, c) in out.iter_mut().zip([c0, c1, c2, c3]) {
+        for (out, c) in out.chunks_exact_mut(2).zip(c) {
+            (out[0], out[1]) = (c as u32, (c >> 32) as u32);
+        }
+    }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]

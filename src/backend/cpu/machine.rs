@@ -388,6 +388,13 @@ fn output(plan: &Plan, once: &[Vec<f32>], blocks: &[Block], v: ValueId) -> Array
             Dim::Lane => row_major[ty.axes.iter().position(|x| Some(*x) == plan.tile).unwrap_or(0)],
         })
         .collect();
+    let view = plan.view(v);
+    let buffer = &plan.buffers[view.buffer];
+    let whole = |(d, n): &(Dim, usize), s: &usize| *n == 1 || view.stride(&plan.buffers, 1, *d) == *s;
+    if buffer.space != Space::Kept && dims(plan, v).iter().zip(&strides).all(|(d, s)| whole(d, s)) {
+        let numbers = once[buffer.slot][view.offset..][..stride].iter().map(|x| f64::from(*x)).collect();
+        return ArrayD::from_shape_vec(IxDyn(&extents), numbers).expect("as many numbers as the extents say");
+    }
     let mut numbers = vec![0.0; stride];
     gather(plan, once, blocks, v, &strides, |at, x| numbers[at] = f64::from(x));
     ArrayD::from_shape_vec(IxDyn(&extents), numbers).expect("as many numbers as the extents say")

@@ -32,9 +32,12 @@ use std::time::Instant;
 use self::machine::Machine;
 pub use self::peaks::peaks;
 use super::timing::Timing;
-use super::{Executor, Fault, Feed};
+use super::{Executor, Fault, Feed, first_non_finite};
 use crate::graph::Program;
 use crate::plan::{self, Options, Peaks, Summary};
+
+/// How programs are laid out here.
+pub const LAYOUT: Options = Options { fuse: true, cache: 256 * 1024, inline: true };
 
 /// A program on the CPU.
 pub struct Cpu {
@@ -60,7 +63,7 @@ impl Cpu {
     /// # Errors
     /// When the program does not fit.
     pub fn with_limit(program: Program, threads: usize, limit: u64) -> Result<Self, plan::Error> {
-        Self::with_options(program, threads, limit, Options::default())
+        Self::with_options(program, threads, limit, LAYOUT)
     }
 
     /// As [`Cpu::with_limit`], with a say in how the program is laid out.
@@ -103,8 +106,8 @@ impl Executor for Cpu {
             *seconds += start.elapsed().as_secs_f64();
         }
         for ((_, v), array) in self.program.outputs.iter().zip(&outputs) {
-            if let Some(found) = array.iter().find(|x| !x.is_finite()) {
-                return Err(self.find_fault(feed, Fault { value: *v, found: *found }));
+            if let Some(found) = array.as_slice().and_then(first_non_finite) {
+                return Err(self.find_fault(feed, Fault { value: *v, found }));
             }
         }
         Ok(outputs)

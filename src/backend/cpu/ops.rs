@@ -48,6 +48,7 @@ impl Compiler<'_> {
                     tiled: false,
                     outer: Vec::new(),
                     shape: ty.shape.iter().enumerate().map(|(i, n)| (*n, self.stride(to, Dim::Shape(i)))).collect(),
+                    step: self.strip.is_some(),
                 };
                 for a in &ty.axes {
                     let size = program.axis(*a).size;
@@ -55,7 +56,7 @@ impl Compiler<'_> {
                         (d.samples, d.sample_stride, d.tiled) = (self.width, self.stride(to, Dim::Lane), true);
                     } else if program.axis(*a).kind == AxisKind::Sample {
                         (d.samples, d.sample_stride) = (size, self.stride(to, Dim::Axis(*a)));
-                    } else {
+                    } else if self.strip.is_none_or(|s| s.axis != *a) {
                         d.outer.push((size, self.stride(to, Dim::Axis(*a))));
                     }
                 }

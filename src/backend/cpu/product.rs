@@ -197,6 +197,8 @@ impl Classes {
 const TINY: usize = 600;
 /// Beyond this many summed entries a product has to be cut for the caches along them, as the library does.
 const DEEPEST: usize = 512;
+/// Rows or columns of a matrix that one worker takes at least.
+const THINNEST: usize = 32;
 /// Multiplications that one worker takes of a product that all share.
 const SHARE: usize = 1_000_000;
 
@@ -416,7 +418,9 @@ impl Product {
         if below >= sc {
             return None;
         }
-        let step = extent.div_ceil(pieces.min(extent));
+        // Slices of a matrix must not be so thin that passing over the other one costs more than the products.
+        let least = if best < 2 { THINNEST } else { 1 };
+        let step = extent.div_ceil(pieces.min(extent)).max(least);
         let shares = (0..extent)
             .step_by(step)
             .map(|first| {
