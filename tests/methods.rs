@@ -76,3 +76,110 @@ fn averaged_controls_run_alike_on_both_machines() {
     let slope = history(&truth, "slope");
     assert!(slope[0].abs() < 1e-12 && slope[5].abs() > 1e-5, "{slope:?}");
 }
+
+/// Two numbers that move in turn, a state, a condition and a loop inside a loop.
+const TURNS: &str = "
+use std.nets.constant
+net a() -> R = constant(4)()
+net b() -> R = constant(0)()
+train {
+  rate := 0.5
+  repeat 3 times {
+    repeat 2 times {
+      minimize ½*|a() - b()|² over a by sgd(rate)
+    }
+    every 2 {
+      minimize ½*|b() - a()|² over b by sgd(0.25)
+    }
+    rate := rate/2
+    until rate < 0.2
+  }
+}
+measure every 1 {
+  batch 1
+  let x = a()
+  let y = b()
+}
+table x, y
+";
+
+#[test]
+fn loops_states_and_turns_happen_in_order() {
+    let (mut x, mut y, mut rate) = (4.0_f64, 0.0_f64, 0.5_f64);
+    let (mut xs, mut ys) = (vec![x], vec![y]);
+    for round in 0..3 {
+        for _ in 0..2 {
+            x -= rate * (x - y);
+            xs.push(x);
+            ys.push(y);
+        }
+        if round % 2 == 0 {
+            y -= 0.25 * (y - x);
+            xs.push(x);
+            ys.push(y);
+        }
+        rate /= 2.0;
+        if rate < 0.2 {
+            break;
+        }
+    }
+    for machine in Both::all() {
+        let outcome = machine.run(TURNS, 1);
+        machine.close(&history(&outcome, "x"), &xs);
+        machine.close(&history(&outcome, "y"), &ys);
+        assert_eq!(outcome.steps, 5);
+    }
+}
+
+/// A method with a buffer of points, a buffer of paths, a snapshot, a root and weights.
+const METHOD: &str = "
+use std.problems.quadratic_ou
+use std.nets.mlp
+
+method rounds(P: Problem, u: P.Control, opt: Optimizer, times: Nat = 2, keep: Nat = 12, rows: Nat = 8)
+  requires P.quadratic_control and P.matched_noise
+{
+  use P.{f, g, λ}
+  buffer A: (X: P.Path, W: P.Brownian, C: R) capacity keep
+  buffer B: (x: P.State, w: R) capacity keep
+  repeat times times {
+    let v = snapshot(u)
+    path (X, W) of P under v, batch 8
+    let C = (∫ (½*|v(X, t)|² + f(X, t)) dt + g(X(T)))/λ + ∫ v(X, t)·dW(t)/√λ
+    push (X, W, C) -> A
+    push (X(T), softmax[sample](-C)) -> B
+    solve β in 0..1: Σ[sample] softmax[sample](-β*C)^2 = 1/6 else 1
+    repeat 2 times {
+      (X, W, C) ~ A, batch rows
+      let gap = ∫ (u(X, t) - v(X, t))·dW(t)/√λ - ½*∫ |u(X, t) - v(X, t)|² dt/λ + β*C
+      minimize Var[ gap ] over u by opt
+    }
+    (x, w) ~ B, batch 5, weight w
+    minimize E[ |u(x, 0)|² ] over u by opt
+  }
+}
+
+problem P = quadratic_ou(2)
+net V(x: R[2], t: R) -> R[2] = mlp([8])(x, t)
+let u(x, t) = -V(x, t)
+train {
+  grid 6
+  run rounds(P, u, adam(1e-2))
+}
+measure every 1 {
+  batch 16
+  path X of P under u
+  let size = E[ |X(T)|² ]
+}
+table size
+";
+
+#[test]
+fn a_method_runs_alike_on_both_machines() {
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(METHOD, 3), cpu.run(METHOD, 3));
+    assert_eq!(truth.steps, 6);
+    let sizes = history(&truth, "size");
+    assert!(sizes.windows(2).all(|pair| pair[0] != pair[1]), "{sizes:?}");
+    cpu.close(&history(&found, "size"), &sizes);
+}

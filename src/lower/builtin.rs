@@ -194,6 +194,12 @@ impl<'a> Lowerer<'a> {
         if let Value::Function(f) = &value
             && let Function::Builtin(name) = &**f
         {
+            if let [one] = items
+                && Self::is_plain_name(one).is_some_and(|key| key.as_str() == "sample")
+                && matches!(*name, "softmax" | "logsumexp" | "max")
+            {
+                return Ok(Value::Function(Rc::new(Function::OverSamples(name))));
+            }
             let sizes = items.iter().map(|i| self.size(i, scope)).collect::<Lowered<Vec<_>>>()?;
             return self.sized(name, sizes, span);
         }
@@ -317,7 +323,9 @@ impl<'a> Lowerer<'a> {
         }
         let shape = self.b.ty(v).shape.clone();
         let number = self.b.program().states.len();
-        self.b.program_mut().states.push(StateInfo { name: format!("ema{number}"), shape });
+        // Programs share cells of one name.
+        let name = if self.scheduled { format!("{}.ema{number}", self.purpose) } else { format!("ema{number}") };
+        self.b.program_mut().states.push(StateInfo { name, axes: Vec::new(), shape });
         let old = self.b.push(Op::State(number));
         let change = self.b.sub(v, old);
         let change = self.b.mul(rate, change);
@@ -347,6 +355,7 @@ impl<'a> Lowerer<'a> {
         let rule = match (name, number) {
             ("ema", Some(decay)) => CopyRule::Mean { decay },
             ("ema", None) => return Err(fault(span, "`ema` of a function takes its decay")),
+            (_, None) if self.scheduled => CopyRule::Taken { place: span.start },
             (_, every) => CopyRule::Held { every: every.map(|n| n as u64) },
         };
         Ok(Value::Function(Rc::new(Function::Copied(f, rule))))

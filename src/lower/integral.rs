@@ -204,6 +204,9 @@ impl<'a> Lowerer<'a> {
         span: Span,
     ) -> Lowered<Value<'a>> {
         let Some((from, to)) = range else {
+            if name.key.as_str() == "sample" {
+                return self.sum_over_samples(body, scope).map(Value::Tensor);
+            }
             return Err(fault(span, format!("Σ[{name}] needs a range here: Σ[{name} = 1..n]")));
         };
         let (from, to) = (self.integer(from, scope)?, self.integer(to, scope)?);
@@ -242,7 +245,8 @@ impl<'a> Lowerer<'a> {
         Ok(self.b.mul(scale, sum))
     }
 
-    fn sample_axis(&self, v: ValueId, span: Span) -> Lowered<AxisId> {
+    /// The axis of samples of a value.
+    pub fn sample_axis(&self, v: ValueId, span: Span) -> Lowered<AxisId> {
         let axes = &self.b.ty(v).axes;
         axes.iter()
             .copied()

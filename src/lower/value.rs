@@ -7,6 +7,7 @@ use super::experiment::{CopyRule, Rule};
 use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
+use super::rows::BufferRef;
 use super::time::{Grid, Moment};
 use crate::graph::{Law, ValueId};
 use crate::source::Symbol;
@@ -47,6 +48,10 @@ pub enum Value<'a> {
     Hole,
     /// An optimiser.
     Optimizer(Rc<Optimizer<'a>>),
+    /// A method with its parameters bound.
+    Method(Rc<BoundMethod<'a>>),
+    /// A buffer of a schedule.
+    Buffer(Rc<BufferRef>),
     /// A law to draw from.
     Law(Rc<Distribution>),
 }
@@ -106,6 +111,14 @@ pub struct Optimizer<'a> {
     pub clip: Option<f64>,
 }
 
+/// A method at its arguments.
+pub struct BoundMethod<'a> {
+    /// The text.
+    pub definition: &'a Definition,
+    /// Its parameters.
+    pub scope: Rc<Scope<'a>>,
+}
+
 /// What can be called.
 pub enum Function<'a> {
     /// A function of the text with the scope it was written in.
@@ -135,6 +148,10 @@ pub enum Function<'a> {
     ProblemDefinition(&'a Definition, usize, usize),
     /// A loss before its arguments: (definition, module).
     Loss(&'a Definition, usize),
+    /// A method before its arguments: (definition, module).
+    Method(&'a Definition, usize),
+    /// `softmax[sample]`
+    OverSamples(&'static str),
     /// A call with holes.
     Partial(Rc<Function<'a>>, Vec<(Option<Symbol>, Value<'a>)>),
     /// A function whose nets keep their parameters fixed.
@@ -172,6 +189,8 @@ impl Value<'_> {
             Self::Problem(_) => "a problem",
             Self::Hole => "a hole",
             Self::Optimizer(_) => "an optimizer",
+            Self::Method(_) => "a method",
+            Self::Buffer(_) => "a buffer",
             Self::Law(_) => "a law",
         }
     }

@@ -57,7 +57,7 @@ pub enum Fault {
 
 /// Words that start an item.
 pub const ITEM_WORDS: &[&str] =
-    &["cite", "use", "let", "problem", "loss", "layer", "net", "sweep", "train", "measure", "plot", "table"];
+    &["cite", "use", "let", "problem", "loss", "method", "layer", "net", "sweep", "train", "measure", "plot", "table"];
 
 /// Faults reported per file before the rest is left alone.
 const MOST_FAULTS: usize = 20;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::{Expr, ExprKind, Param};
+use super::tree::{Block, Expr, ExprKind, Param, StatementKind};
 use crate::source::Symbol;
 
 /// Calls `f` on every direct part of an expression.
@@ -78,4 +78,31 @@ pub fn mentions(e: &Expr, names: &BTreeSet<Symbol>, params: &[&Param]) -> bool {
     let mut found = false;
     for_each_part(e, |part| found |= mentions(part, names, &hidden));
     found
+}
+
+/// Whether a block is a step of several minimisations, which `steps` repeats.
+pub fn several(block: &Block) -> bool {
+    let all = &block.statements;
+    let minimised = all.iter().filter(|statement| matches!(statement.kind, StatementKind::Minimize { .. })).count();
+    let loops = |kind: &StatementKind| matches!(kind, StatementKind::Repeat { .. } | StatementKind::Run(_));
+    minimised > 1 && !all.iter().any(|statement| loops(&statement.kind))
+}
+
+/// Whether a `train` says what happens in order, in place of one step.
+pub fn is_schedule(block: &Block) -> bool {
+    let steps = |kind: &StatementKind| matches!(kind, StatementKind::Minimize { .. });
+    block.statements.iter().filter(|statement| steps(&statement.kind)).count() > 1
+        || block.statements.iter().any(|statement| {
+            matches!(
+                statement.kind,
+                StatementKind::Repeat { .. }
+                    | StatementKind::Every { .. }
+                    | StatementKind::Until(_)
+                    | StatementKind::Run(_)
+                    | StatementKind::Buffer { .. }
+                    | StatementKind::Push { .. }
+                    | StatementKind::Solve { .. }
+                    | StatementKind::Assign { .. }
+            )
+        })
 }

@@ -53,6 +53,9 @@ impl<'a> Typer<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
         let Some((from, to)) = bounds else {
+            if name.key.as_str() == "sample" {
+                return self.sum_over_samples(body, scope);
+            }
             return self.report(at, RangeNeeded { index: name.text.to_string(), at });
         };
         let mut upper = None;

@@ -165,6 +165,12 @@ impl<'a> Typer<'a> {
             Ty::Poison => return Ty::Poison,
             Ty::Function(function) => {
                 if let Function::Builtin(builtin) = &**function
+                    && matches!(builtin.name, "softmax" | "logsumexp" | "max")
+                    && matches!(indices, [one] if matches!(as_name(one), Some(name) if name.key.as_str() == "sample"))
+                {
+                    return Ty::Function(Rc::new(Function::OverSamples(builtin)));
+                }
+                if let Function::Builtin(builtin) = &**function
                     && matches!(builtin.rule, Rule::Identity | Rule::Filled | Rule::Drawn | Rule::Reshape)
                 {
                     let sizes: Option<Vec<Size>> = indices.iter().map(|index| self.size(index, scope)).collect();

@@ -108,6 +108,9 @@ pub(crate) enum Function<'a> {
     },
     Problem(&'a Definition, (usize, usize)),
     Loss(&'a Definition, usize),
+    Method(&'a Definition, usize),
+    /// `softmax[sample]`: over the samples in place of the entries.
+    OverSamples(&'static Builtin),
     Partial(Rc<Function<'a>>, Vec<(Option<Name>, Ty<'a>, Span)>),
     Detached(Rc<Function<'a>>),
     /// At a copy of its parameters: "averaged" or "held".
@@ -133,6 +136,8 @@ impl Function<'_> {
             Self::Applied { layer, .. } => format!("the layer `{}`", layer.name),
             Self::Problem(definition, _) => format!("the problem `{}` without its parameters", definition.name),
             Self::Loss(definition, _) => format!("the loss `{}`", definition.name),
+            Self::Method(definition, _) => format!("the method `{}` without its arguments", definition.name),
+            Self::OverSamples(builtin) => format!("the function `{}[sample]`", builtin.name),
             Self::Partial(inner, _) => format!("{} with holes", inner.describe()),
             Self::Detached(inner) => format!("{}, detached", inner.describe()),
             Self::Copied(inner, how) => format!("{}, {how}", inner.describe()),

@@ -22,8 +22,11 @@ mod function;
 mod layer;
 mod loss;
 mod measure;
+mod method;
 mod minimize;
 mod problem;
+mod sampled;
+mod schedule;
 mod scope;
 mod ty;
 mod typer;
@@ -52,6 +55,7 @@ pub(super) fn type_program(
             match &item.kind {
                 ItemKind::Problem(definition) => typer.check_problem(definition, (module, place)),
                 ItemKind::Loss(definition) => typer.check_loss(definition, module),
+                ItemKind::Method(definition) => typer.check_method(definition, module),
                 _ => {}
             }
         }

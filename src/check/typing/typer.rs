@@ -38,6 +38,10 @@ pub(crate) struct Typer<'a> {
     pub(crate) timed: bool,
     /// Where the shape that is asked for is written.
     pub(crate) asked: Option<Span>,
+    /// The states of the schedule that is being typed: what `:=` may assign.
+    pub(crate) assigned: BTreeSet<Symbol>,
+    /// The number of loops around.
+    pub(crate) loops: usize,
     /// The measured names that a plot or a table shows.
     pub(crate) shown: BTreeSet<Symbol>,
     /// Names found to be no sizes: reported once.
@@ -68,6 +72,8 @@ impl<'a> Typer<'a> {
             choice: BTreeMap::new(),
             timed: false,
             asked: None,
+            assigned: BTreeSet::new(),
+            loops: 0,
             shown: BTreeSet::new(),
             no_sizes: BTreeSet::new(),
             roots: (0..modules.len()).map(Scope::root).collect(),
@@ -179,6 +185,7 @@ impl<'a> Typer<'a> {
             ItemKind::Problem(definition) => Ty::Function(Rc::new(Function::Problem(definition, (module, item)))),
             ItemKind::Bind(bind) => self.bound_problem(bind, &root),
             ItemKind::Loss(definition) => Ty::Function(Rc::new(Function::Loss(definition, module))),
+            ItemKind::Method(definition) => Ty::Function(Rc::new(Function::Method(definition, module))),
             ItemKind::Layer(layer) => Ty::Function(Rc::new(Function::Layer(layer, module))),
             ItemKind::Net(net) => self.net_type(net, &root),
             ItemKind::Sweep(axes) => match axes.iter().find(|axis| axis.name.key == name.key) {
@@ -280,6 +287,8 @@ impl<'a> Typer<'a> {
             | Ty::Problem(_)
             | Ty::Noise(_)
             | Ty::Optimizer
+            | Ty::Method(_)
+            | Ty::Buffer(_)
             | Ty::Law(_)
             | Ty::Hole => {
                 let help = match ty {

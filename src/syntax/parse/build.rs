@@ -151,7 +151,10 @@ fn is_keyword(rule: Rule) -> bool {
     matches!(
         rule,
         Rule::kw_against
+            | Rule::kw_batch
+            | Rule::kw_buffer
             | Rule::kw_by
+            | Rule::kw_capacity
             | Rule::kw_cite
             | Rule::kw_control
             | Rule::kw_cost
@@ -165,6 +168,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_loss
             | Rule::kw_mean
             | Rule::kw_measure
+            | Rule::kw_method
             | Rule::kw_minimize
             | Rule::kw_net
             | Rule::kw_noise
@@ -175,16 +179,23 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_plot
             | Rule::kw_problem
             | Rule::kw_process
+            | Rule::kw_push
+            | Rule::kw_repeat
             | Rule::kw_requires
             | Rule::kw_return
+            | Rule::kw_run
+            | Rule::kw_solve
             | Rule::kw_state
             | Rule::kw_sweep
             | Rule::kw_table
             | Rule::kw_then
             | Rule::kw_time
+            | Rule::kw_times
             | Rule::kw_train
             | Rule::kw_under
+            | Rule::kw_until
             | Rule::kw_use
+            | Rule::kw_weight
             | Rule::kw_with
             | Rule::arrow
     )

@@ -4,6 +4,7 @@ mod axis;
 mod call;
 mod derivative;
 mod kind;
+mod method;
 mod process;
 mod requires;
 mod setting;
@@ -13,6 +14,7 @@ pub(super) use axis::{MixedTimes, NothingVaries, StillVaries};
 pub(super) use call::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, NotCallable, TooManyArguments};
 pub(super) use derivative::{DivergenceOf, GradientOfVector, JacobianOfScalar, NoField, NoVariable};
 pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
+pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
 pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
 pub(super) use setting::{
