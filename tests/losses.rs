@@ -219,3 +219,28 @@ fn a_control_of_the_rollout_is_not_evaluated_again() {
     let outside = contractions_per_path(&forward) - in_scans;
     assert!(outside < 9 + 9, "{outside} contractions per path outside of the rollout: the net is evaluated again");
 }
+
+#[test]
+fn a_running_mean_is_plain_at_first_and_exponential_after() {
+    let text = "net y() -> R = constant(2)()
+use std.nets.constant
+train {
+  batch 4  steps 10
+  z ~ normal(0, 1)
+  minimize E[ 0*z ] + y() + 0*ema(3*y(), rate = 0.125) over y by sgd(1e-3)
+}
+";
+    let cell = cell(text, &[]);
+    let program = optimise(training(&cell).program.clone());
+    let parameters = first_values(&cell, 1);
+    let mut cpu = Cpu::new(program.clone(), 1).unwrap();
+    let next = program.outputs.iter().position(|(o, _)| matches!(o, Output::State(_))).unwrap();
+    let mut mean_at = |step: u64, before: f64| {
+        let states = [ArrayD::from_elem(vec![], before)];
+        *cpu.execute(&Feed { parameters: &parameters, states: &states, step, seed: 1 }).unwrap()[next].first().unwrap()
+    };
+    // The value is 6 throughout; at the first step nothing stood before, and what the cell holds does not count.
+    assert!((mean_at(0, 100.0) - 6.0).abs() < 1e-5);
+    assert!((mean_at(3, 2.0) - (2.0 + 4.0 / 4.0)).abs() < 1e-5);
+    assert!((mean_at(500, 2.0) - (2.0 + 4.0 / 8.0)).abs() < 1e-5);
+}

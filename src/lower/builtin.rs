@@ -299,8 +299,8 @@ impl<'a> Lowerer<'a> {
         self.b.add(law.shift, scaled)
     }
 
-    /// `ema(e, rate = 0.002)`: m ← (1 − rate)·m + rate·e from one run to the next; the first value is e itself. No gradient
-    /// flows through it.
+    /// `ema(e, rate = 0.002)`: m ← m + max(rate, 1/(n + 1))·(e − m) at step n: the plain mean until 1/rate values were seen, so
+    /// that the noise of the first one does not stay for 1/rate steps. No gradient flows through it.
     fn running_mean(&mut self, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
         let mut rate = None;
         let mut value = None;
@@ -327,13 +327,14 @@ impl<'a> Lowerer<'a> {
         let name = if self.scheduled { format!("{}.ema{number}", self.purpose) } else { format!("ema{number}") };
         self.b.program_mut().states.push(StateInfo { name, axes: Vec::new(), shape });
         let old = self.b.push(Op::State(number));
+        let step = self.b.push(Op::Step);
+        let one = self.b.number(1.0);
+        let seen = self.b.add(step, one);
+        let plain = self.b.div(one, seen);
+        let rate = self.b.binary(Binary::Maximum, rate, plain);
         let change = self.b.sub(v, old);
         let change = self.b.mul(rate, change);
-        let moved = self.b.add(old, change);
-        let step = self.b.push(Op::Step);
-        let half = self.b.number(0.5);
-        let first = self.b.binary(Binary::Less, step, half);
-        let new = self.b.push(Op::Select(first, v, moved));
+        let new = self.b.add(old, change);
         self.b.program_mut().outputs.push((Output::State(number), new));
         Ok(Value::Tensor(self.b.detach(new)))
     }
