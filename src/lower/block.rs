@@ -78,8 +78,8 @@ impl<'a> Lowerer<'a> {
                 for name in names {
                     let v = match self.expr(law, scope, None)? {
                         Value::Law(law) => {
-                            let shape = self.b.ty(law.shift).shape.clone();
-                            self.draw(&law, shape)
+                            let shape = self.shape_of(&law);
+                            self.draw(&law, shape)?
                         }
                         // The law of a problem's first state is drawn where it is asked for.
                         Value::Tensor(v) => v,

@@ -9,6 +9,7 @@
 
 mod arithmetic;
 mod block;
+mod bridge;
 mod builtin;
 mod calculus;
 mod call;
@@ -18,6 +19,7 @@ mod errors;
 mod experiment;
 mod expr;
 mod integral;
+mod law;
 mod lowerer;
 mod minimise;
 mod nets;

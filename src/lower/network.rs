@@ -8,6 +8,7 @@ use super::call::Arguments;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::experiment::{CopyRule, ParameterCopy};
+use super::law::Distribution;
 use super::lowerer::{Lowerer, stream_of};
 use super::value::{Function, Value};
 use crate::graph::{Draw, Lifetime, Op, Output, ParameterInfo, Type, ValueId};
@@ -344,10 +345,13 @@ impl<'a> Lowerer<'a> {
         let ty = Type::shaped(shape.to_vec());
         let v = match (&value, drawn) {
             (Value::Law(law), true) => {
-                let draw = Draw { stream: stream_of(full, 0), law: law.law, lifetime: Lifetime::Run, seed: None };
+                let Distribution::Entries { law, shift, scale } = &**law else {
+                    return Err(fault(init.span, "a parameter is drawn entry by entry: `normal(m, s)`, `uniform(a, b)`"));
+                };
+                let draw = Draw { stream: stream_of(full, 0), law: *law, lifetime: Lifetime::Run, seed: None };
                 let standard = self.b.push_typed(Op::Draw(draw), Some(ty.clone()));
-                let scaled = self.b.mul(law.scale, standard);
-                self.b.add(law.shift, scaled)
+                let scaled = self.b.mul(*scale, standard);
+                self.b.add(*shift, scaled)
             }
             (_, true) => return Err(fault(init.span, format!("expected a law to draw from, found {}", value.kind()))),
             (_, false) => self.tensor(&value, init.span)?,

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use super::environment::Scope;
 use super::experiment::{CopyRule, Rule};
+use super::law::Distribution;
 use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
 use super::rows::BufferRef;
 use super::time::{Grid, Moment};
-use crate::graph::{Law, ValueId};
+use crate::graph::ValueId;
 use crate::source::Symbol;
 use crate::syntax::tree::{Definition, Expr, Layer, Param, TypeExpr};
 
@@ -53,7 +54,7 @@ pub enum Value<'a> {
     /// A buffer of a schedule.
     Buffer(Rc<BufferRef>),
     /// A law to draw from.
-    Law(Rc<Distribution>),
+    Law(Rc<Distribution<'a>>),
 }
 
 /// Values of a process on a grid.
@@ -88,17 +89,6 @@ pub struct Noise {
     pub grid: Rc<Grid>,
     /// W(t_{k+1}) − W(t_k): varies over the grid's first axis and over samples.
     pub increments: ValueId,
-}
-
-/// A law and its parameters.
-#[derive(Clone, Debug)]
-pub struct Distribution {
-    /// The law of the standard variable.
-    pub law: Law,
-    /// The draw is shift + scale · standard.
-    pub shift: ValueId,
-    /// See `shift`.
-    pub scale: ValueId,
 }
 
 /// `adam(1e-4, clip = 1)`

@@ -296,6 +296,12 @@ impl Dump {
             ExprKind::Hole => write!(self.out, " _"),
             ExprKind::Group(inner) => self.expr(inner),
             ExprKind::Tuple(entries) => self.form("tuple", |dump| dump.exprs(entries)),
+            ExprKind::Comprehension(entry, indices) => self.form("entries", |dump| {
+                dump.expr(entry)?;
+                indices.iter().try_for_each(|(name, from, to)| {
+                    dump.form(&format!("for {}", name.key), |dump| dump.exprs([from, to]))
+                })
+            }),
             ExprKind::List(entries) => self.form("list", |dump| dump.exprs(entries)),
             ExprKind::Range(from, to) => self.form("range", |dump| dump.exprs([&**from, &**to])),
             ExprKind::Lambda(params, body) => self.form("lambda", |dump| {

@@ -497,6 +497,8 @@ pub enum ExprKind {
     Tuple(Vec<Expr>),
     /// `[a, b]`
     List(Vec<Expr>),
+    /// `[e for i in 1..n for j in 1..m]`
+    Comprehension(Box<Expr>, Vec<(Name, Expr, Expr)>),
     /// `1..5`
     Range(Box<Expr>, Box<Expr>),
     /// `(x, y) => e`

@@ -24,6 +24,13 @@ pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
         | ExprKind::Variance(a)
         | ExprKind::MeanOver(_, a) => f(a),
         ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(f),
+        ExprKind::Comprehension(entry, indices) => {
+            f(entry);
+            for (_, from, to) in indices {
+                f(from);
+                f(to);
+            }
+        }
         ExprKind::Range(a, b) | ExprKind::Binary(_, _, a, b) => {
             f(a);
             f(b);

@@ -41,6 +41,16 @@ impl Resolver<'_> {
                 }
                 self.binder(name, body);
             }
+            ExprKind::Comprehension(entry, indices) => {
+                self.enter();
+                for (name, from, to) in indices {
+                    self.expr(from);
+                    self.expr(to);
+                    self.bind(name);
+                }
+                self.expr(entry);
+                self.leave();
+            }
             ExprKind::Integral(integral) => self.integral(integral),
             ExprKind::With(base, lets) => {
                 self.expr(base);

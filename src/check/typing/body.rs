@@ -56,13 +56,13 @@ impl<'a> Typer<'a> {
                 }
                 for name in names {
                     let drawn = match &ty {
-                        Ty::Law(shape) => {
+                        Ty::Law(shape, axes) => {
                             let entry = Entry {
                                 name: "sample".into(),
                                 span: name.span,
                                 through: format!("the draw `{name}`").into(),
                             };
-                            Ty::Tensor(Tensor::of(shape.clone(), Axes::from([(SAMPLE, entry)])))
+                            Ty::Tensor(Tensor::of(shape.clone(), join(&Axes::from([(SAMPLE, entry)]), axes)))
                         }
                         Ty::Poison => Ty::Poison,
                         other => {
@@ -289,7 +289,7 @@ impl<'a> Typer<'a> {
         let mut axes = Axes::new();
         match (drawn, &ty) {
             (_, Ty::Poison) => {}
-            (true, Ty::Law(law)) => {
+            (true, Ty::Law(law, _)) => {
                 axes.insert(SAMPLE, Entry { name: "sample".into(), span: value.span, through: "this draw".into() });
                 // The law of one component, drawn for each.
                 if !law.is_empty() {
@@ -305,7 +305,7 @@ impl<'a> Typer<'a> {
                     Some("a value is given with `=`".into()),
                 );
             }
-            (false, Ty::Law(_)) => {
+            (false, Ty::Law(..)) => {
                 self.wrong_kind("a value after `=`", &ty, value.span, None, Some("a draw is written with `~`".into()));
             }
             // 0 goes with any shape.

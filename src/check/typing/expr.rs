@@ -28,6 +28,7 @@ impl<'a> Typer<'a> {
             ExprKind::Group(inner) => self.expr(inner, scope, expected),
             ExprKind::Tuple(items) => Ty::Tuple(Rc::new(self.all(items, scope))),
             ExprKind::List(items) => Ty::List(Rc::new(self.all(items, scope))),
+            ExprKind::Comprehension(entry, indices) => self.comprehension(entry, indices, scope),
             ExprKind::Range(from, to) => self.range(from, to, scope),
             ExprKind::Lambda(params, body) => Ty::Function(Rc::new(Function::Closure(super::function::Closure {
                 name: None,

@@ -100,6 +100,8 @@ pub(crate) enum Function<'a> {
     ControlMap(Rc<ProblemTy<'a>>),
     /// `P.weight`
     Weight(Rc<ProblemTy<'a>>),
+    /// `P.marginal`, or `P.bridge`.
+    GaussianLaw(Rc<ProblemTy<'a>>, bool),
     Layer(&'a Layer, usize),
     /// A layer with its parameters.
     Applied {
@@ -131,6 +133,9 @@ impl Function<'_> {
             Self::Declared { name, role, .. } => format!("the {role} `{name}`"),
             Self::Builtin(builtin) | Self::Sized(builtin, _) => format!("the function `{}`", builtin.name),
             Self::ControlMap(problem) => format!("the member `σ` of `{}`", problem.name),
+            Self::GaussianLaw(problem, between) => {
+                format!("the member `{}` of `{}`", if *between { "bridge" } else { "marginal" }, problem.name)
+            }
             Self::Weight(problem) => format!("the member `weight` of `{}`", problem.name),
             Self::Layer(layer, _) => format!("the layer `{}`", layer.name),
             Self::Applied { layer, .. } => format!("the layer `{}`", layer.name),

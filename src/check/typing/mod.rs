@@ -19,6 +19,7 @@ mod expr;
 mod figure;
 mod fit;
 mod function;
+mod law;
 mod layer;
 mod loss;
 mod measure;

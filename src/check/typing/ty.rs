@@ -197,8 +197,8 @@ pub(crate) enum Ty<'a> {
     /// A method with its arguments, by its name.
     Method(Arc<str>),
     Buffer(Rc<BufferTy>),
-    /// A law; what is drawn from it has this shape.
-    Law(Vec<Size>),
+    /// A law: the shape of what is drawn, and what its parameters vary over.
+    Law(Vec<Size>, Axes),
     Hole,
 }
 
@@ -246,7 +246,7 @@ impl Ty<'_> {
             Self::Optimizer => "an optimizer".into(),
             Self::Method(name) => format!("the method `{name}` with its arguments"),
             Self::Buffer(buffer) => format!("the buffer `{}`", buffer.name),
-            Self::Law(_) => "a law".into(),
+            Self::Law(..) => "a law".into(),
             Self::Hole => "a hole `_`".into(),
         }
     }
@@ -274,7 +274,7 @@ impl Ty<'_> {
             (Self::Noise(a), Self::Noise(b)) => Rc::ptr_eq(a, b),
             (Self::Buffer(a), Self::Buffer(b)) => Rc::ptr_eq(a, b),
             (Self::Method(a), Self::Method(b)) => a == b,
-            (Self::Law(a), Self::Law(b)) => a == b,
+            (Self::Law(a, x), Self::Law(b, y)) => a == b && x.keys().eq(y.keys()),
             _ => false,
         }
     }

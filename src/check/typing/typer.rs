@@ -289,7 +289,7 @@ impl<'a> Typer<'a> {
             | Ty::Optimizer
             | Ty::Method(_)
             | Ty::Buffer(_)
-            | Ty::Law(_)
+            | Ty::Law(..)
             | Ty::Hole => {
                 let help = match ty {
                     Ty::Function(_) => Some("a field takes its arguments: `u(X, t)`".to_string()),

@@ -160,6 +160,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_cost
             | Rule::kw_else
             | Rule::kw_every
+            | Rule::kw_for
             | Rule::kw_if
             | Rule::kw_in
             | Rule::kw_layer
