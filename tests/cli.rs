@@ -11,6 +11,9 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "cli/verify.rs"]
+mod verify;
+
 const SMALL: &str = "//! A small experiment.
 use std.problems.quadratic_ou
 use std.losses.relative_entropy

@@ -7,6 +7,7 @@ pub mod cpu;
 pub mod math;
 pub mod random;
 pub mod reference;
+pub mod timing;
 
 use ndarray::ArrayD;
 
@@ -41,4 +42,9 @@ pub trait Executor: Send {
     /// # Errors
     /// When an output is not finite; the fault names the first value of the program that was not.
     fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault>;
+
+    /// Where the time of the runs so far went, if the machine was asked to look.
+    fn timing(&self) -> Option<timing::Timing> {
+        None
+    }
 }

@@ -6,18 +6,21 @@
 mod builtin;
 mod names;
 mod overrides;
+mod profile;
 mod size;
 mod structure;
 mod typing;
 mod walk;
 
-use std::collections::BTreeMap;
+pub use profile::{apply_profile, profiles};
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Sink;
 use crate::source::SourceMap;
 use crate::syntax::ParsedModule;
 use crate::syntax::tree::ItemKind;
-use crate::typed::{Checked, Module};
+use crate::typed::{Checked, Module, UnmetRequirement};
 
 /// The stack of the thread that checks. Layers and functions recurse as deep as their text says, up to a limit that is
 /// counted in calls: the stack has to hold that.
@@ -35,10 +38,25 @@ pub fn check(
     sink: &mut Sink,
     map: &mut SourceMap,
 ) -> Option<Checked> {
+    on_a_large_stack(|| check_here(modules, overrides, sink, map).1)
+}
+
+/// The requirements that are not met where the entry's losses meet its problems. All that is wrong goes to `sink`, these too.
+///
+/// # Panics
+/// Where the system refuses a thread.
+pub fn unmet_requirements(
+    modules: Vec<ParsedModule>,
+    sink: &mut Sink,
+    map: &mut SourceMap,
+) -> BTreeSet<UnmetRequirement> {
+    on_a_large_stack(|| check_here(modules, &[], sink, map).0.into_iter().collect())
+}
+
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|threads| {
         let builder = std::thread::Builder::new().name("check".into()).stack_size(STACK);
-        let checking = builder.spawn_scoped(threads, || check_here(modules, overrides, sink, map));
-        let result = checking.expect("a thread can be started").join();
+        let result = builder.spawn_scoped(threads, work).expect("a thread can be started").join();
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -48,12 +66,13 @@ fn check_here(
     overrides: &[(String, String)],
     sink: &mut Sink,
     map: &mut SourceMap,
-) -> Option<Checked> {
+) -> (Vec<UnmetRequirement>, Option<Checked>) {
     if let Some(entry) = modules.last_mut() {
+        profile::check_profiles(&entry.tree, sink);
         overrides::apply_overrides(&mut entry.tree, overrides, sink, map);
     }
     if sink.has_errors() || modules.is_empty() {
-        return None;
+        return (Vec::new(), None);
     }
     let offers = names::Offers::default();
     let mut resolved: Vec<names::Resolved> = Vec::new();
@@ -72,13 +91,13 @@ fn check_here(
         }
     }
     // A name without a meaning is an error of its own; typing takes it for anything.
-    typing::type_program(&modules, &resolved, &structures, map, sink);
+    let unmet = typing::type_program(&modules, &resolved, &structures, map, sink);
     if sink.has_errors() {
-        return None;
+        return (unmet, None);
     }
     let modules = modules.into_iter().zip(resolved);
     let modules = modules
         .map(|(module, resolved)| Module { path: module.path, tree: module.tree, names: resolved.names })
         .collect();
-    Some(Checked { modules, structures })
+    (unmet, Some(Checked { modules, structures }))
 }

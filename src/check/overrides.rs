@@ -49,7 +49,7 @@ struct OneValue {
 }
 
 /// What a name of the command line stands for in the entry.
-enum Place {
+pub(super) enum Place {
     /// A `let`.
     Let(usize),
     /// A swept name: item and axis.
@@ -60,31 +60,53 @@ enum Place {
     Every(Vec<usize>),
 }
 
+/// Why a name cannot be set.
+pub(super) enum Refused {
+    /// It names nothing; what to do.
+    Unknown(String),
+    /// It is a function of the file.
+    Function(Span),
+}
+
 /// Puts every given value in its place. A name is a top-level `let` or a swept name of the entry; or a setting, which is
 /// that of `train`, and with `measure.` before it that of every `measure`.
 pub(super) fn apply_overrides(entry: &mut File, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) {
     for (key, text) in overrides {
-        let Some(place) = find_place(entry, key, sink) else { continue };
+        let place = match find_place(entry, key) {
+            Ok(place) => place,
+            Err(Refused::Unknown(help)) => {
+                sink.push(NothingToSet { name: key.clone(), help });
+                continue;
+            }
+            Err(Refused::Function(at)) => {
+                sink.push(FunctionSet { name: key.clone(), at });
+                continue;
+            }
+        };
         let ranged = matches!(place, Place::Sweep(..));
         let Some(value) = parse_value(key, text, ranged, sink, map) else { continue };
-        put(entry, key, &place, value, sink);
+        if let Some(error) = other_kind(entry, key, &place, &value) {
+            sink.push(error);
+            continue;
+        }
+        place_value(entry, &place, value);
     }
 }
 
-fn find_place(entry: &File, key: &str, sink: &mut Sink) -> Option<Place> {
+/// What a name of the command line or of a profile stands for.
+pub(super) fn find_place(entry: &File, key: &str) -> Result<Place, Refused> {
     let folded = fold(key);
     for (index, item) in entry.items.iter().enumerate() {
         match &item.kind {
             ItemKind::Let(one) if one.name.key == folded => {
                 if one.params.is_some() {
-                    sink.push(FunctionSet { name: key.to_string(), at: one.name.span });
-                    return None;
+                    return Err(Refused::Function(one.name.span));
                 }
-                return Some(Place::Let(index));
+                return Ok(Place::Let(index));
             }
             ItemKind::Sweep(axes) => {
                 if let Some(axis) = axes.iter().position(|axis| axis.name.key == folded) {
-                    return Some(Place::Sweep(index, axis));
+                    return Ok(Place::Sweep(index, axis));
                 }
             }
             _ => {}
@@ -106,12 +128,11 @@ fn find_place(entry: &File, key: &str, sink: &mut Sink) -> Option<Place> {
     };
     let setting = ["steps", "batch", "grid"].into_iter().find(|known| *known == word);
     match setting {
-        Some(setting) if !blocks.is_empty() => return Some(Place::Setting(blocks, setting)),
-        _ if word == "every" && !of(true).is_empty() => return Some(Place::Every(of(true))),
+        Some(setting) if !blocks.is_empty() => return Ok(Place::Setting(blocks, setting)),
+        _ if word == "every" && !of(true).is_empty() => return Ok(Place::Every(of(true))),
         _ => {}
     }
-    sink.push(NothingToSet { name: key.to_string(), help: help_for(entry, key) });
-    None
+    Err(Refused::Unknown(help_for(entry, key)))
 }
 
 fn help_for(entry: &File, key: &str) -> String {
@@ -167,22 +188,20 @@ fn parse_value(key: &str, text: &str, ranged: bool, sink: &mut Sink, map: &mut S
     }
 }
 
-fn put(entry: &mut File, key: &str, place: &Place, value: Expr, sink: &mut Sink) {
+/// The error about a value of another kind than the one in the file.
+fn other_kind(entry: &File, key: &str, place: &Place, value: &Expr) -> Option<OtherKind> {
+    let Place::Let(index) = place else { return None };
+    let ItemKind::Let(one) = &entry.items[*index].kind else { return None };
+    let (expected, found) = (kind_of(&one.value)?, kind_of(value)?);
+    let error = OtherKind { name: key.to_string(), expected, found, at: one.value.span, given: value.span };
+    (expected != found).then_some(error)
+}
+
+/// Puts a value in its place.
+pub(super) fn place_value(entry: &mut File, place: &Place, value: Expr) {
     match place {
         Place::Let(index) => {
             if let ItemKind::Let(one) = &mut entry.items[*index].kind {
-                if let (Some(expected), Some(found)) = (kind_of(&one.value), kind_of(&value))
-                    && expected != found
-                {
-                    sink.push(OtherKind {
-                        name: key.to_string(),
-                        expected,
-                        found,
-                        at: one.value.span,
-                        given: value.span,
-                    });
-                    return;
-                }
                 one.value = value;
             }
         }

@@ -147,7 +147,12 @@ fn collect_free(expr: &Expr, bound: &mut Vec<Symbol>, found: &mut BTreeSet<Symbo
 pub(super) fn binds(expr: &Expr) -> bool {
     matches!(
         expr.kind,
-        ExprKind::Lambda(..) | ExprKind::Comprehension(..) | ExprKind::MeanOver(..) | ExprKind::Sum(..) | ExprKind::Integral(_) | ExprKind::With(..)
+        ExprKind::Lambda(..)
+            | ExprKind::Comprehension(..)
+            | ExprKind::MeanOver(..)
+            | ExprKind::Sum(..)
+            | ExprKind::Integral(_)
+            | ExprKind::With(..)
     ) || children(expr).into_iter().any(binds)
 }
 

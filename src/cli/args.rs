@@ -34,15 +34,21 @@ impl Arguments {
 const EXIT_CODES: &str = "`socrun FILE` is `socrun run FILE`.
 
 Exit codes: 0 done, 1 errors in the file, 2 errors on the command line, 3 a value was not finite,
-4 refused because the machine is too small, 74 a file could not be read or written.";
+4 refused because the machine is too small, 5 an expectation does not hold, 74 a file could not be read or written.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run an experiment: train, measure, and write tables, figures and a report
     Run(RunArguments),
+    /// Run experiments and say which of their expectations hold
+    Verify(VerifyArguments),
     /// Look for errors without running anything
     Check(CheckArguments),
+    /// Show the problems, losses and layers of the library
+    List(ListArguments),
+    /// Print BibTeX for all that a file uses
+    Cite(CiteArguments),
     /// Put files into the standard layout
     Fmt(FmtArguments),
     /// Show a file as one of the compiler's forms
@@ -58,15 +64,46 @@ pub(super) struct RunArguments {
     pub(super) settings: Settings,
     #[command(flatten)]
     pub(super) target: Target,
+    #[command(flatten)]
+    pub(super) sweep: Sweep,
     /// The directory to write [default: runs/<name of the file>-<hash>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Start a sweep anew that was interrupted in that directory
+    #[arg(long)]
+    pub(super) force: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(super) json: bool,
     /// Say nothing on stderr but errors
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    /// The experiments
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+    #[command(flatten)]
+    pub(super) target: Target,
+    #[command(flatten)]
+    pub(super) sweep: Sweep,
+    /// Print one JSON array instead of tables
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Say nothing on stderr but errors
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    /// Cells of a sweep that run side by side; they share the worker threads, and results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(super) jobs: usize,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +114,9 @@ pub(super) struct Settings {
     /// Short for `--set steps=N`
     #[arg(long, value_name = "N")]
     pub(super) steps: Option<u64>,
+    /// Take the values of a profile of the file
+    #[arg(long = "with", value_name = "PROFILE")]
+    pub(super) profile: Option<String>,
     /// The seed of all draws; stands for a seed that the file gives or sweeps over
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -90,6 +130,9 @@ pub(super) struct Target {
     /// The number of worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(super) threads: Option<usize>,
+    /// Say after each training where its time went, and the least that it could have taken
+    #[arg(long)]
+    pub(super) timing: bool,
 }
 
 /// What runs programs.
@@ -121,6 +164,26 @@ pub(super) struct CheckArguments {
     /// Print the diagnostics as JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// A file whose problems, losses and layers are shown as well
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Show which loss runs on which problem, and why not where it does not
+    #[arg(long)]
+    pub(super) matrix: bool,
+    /// Print JSON in place of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CiteArguments {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

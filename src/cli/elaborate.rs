@@ -1,13 +1,16 @@
 //! The text of a file with the values of the command line in place.
 
 use crate::source::{SourceFile, SourceMap, Span};
-use crate::syntax::tree::{Block, Expr, ExprKind, File, ItemKind, StatementKind};
+use crate::syntax::tree::{Block, Expr, ExprKind, File, Item, ItemKind, StatementKind};
 
 /// The text of `file`, whose tree was `before`, with what `after` took from elsewhere written where it belongs.
 pub(super) fn elaborate(file: &SourceFile, before: &File, after: &File, sources: &SourceMap) -> String {
     let mut text = file.text().to_string();
-    let mut edits = Elaboration { sources, home: file.span(), edits: Vec::new() };
-    for (old, new) in before.items.iter().zip(&after.items) {
+    let mut edits = Elaboration { sources, edits: Vec::new() };
+    // A profile changes which expectations there are; every other item is where it was.
+    let same = |old: &Item| after.items.iter().find(|new| new.span == old.span);
+    let pairs: Vec<(&Item, &Item)> = before.items.iter().filter_map(|old| Some((old, same(old)?))).collect();
+    for (old, new) in pairs {
         match (&old.kind, &new.kind) {
             (ItemKind::Let(old), ItemKind::Let(new)) => edits.value(&old.value, &new.value),
             (ItemKind::Sweep(old), ItemKind::Sweep(new)) => {
@@ -33,7 +36,6 @@ pub(super) fn elaborate(file: &SourceFile, before: &File, after: &File, sources:
 
 struct Elaboration<'a> {
     sources: &'a SourceMap,
-    home: Span,
     edits: Vec<(Span, String)>,
 }
 
@@ -47,9 +49,6 @@ impl Elaboration<'_> {
     fn block(&mut self, old: &Block, new: &Block) {
         for statement in &new.statements {
             let StatementKind::Setting { name, value } = &statement.kind else { continue };
-            if self.home.start <= value.span.start && value.span.end <= self.home.end {
-                continue;
-            }
             let there = old.statements.iter().find_map(|statement| match &statement.kind {
                 StatementKind::Setting { name: known, value } if known == name => Some(value),
                 _ => None,

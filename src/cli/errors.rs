@@ -3,6 +3,14 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+/// A verification of a file that expects nothing.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected `expect` statements in {place}, found none")]
+#[diagnostic(code(soc::expect), help("say what must hold: `expect error < 1e-2 at the end`"))]
+pub(super) struct NothingExpected {
+    pub(super) place: String,
+}
+
 /// A run with no step and nothing to measure.
 #[derive(Debug, Error, Diagnostic)]
 #[error("expected an experiment, found neither `train` nor `measure` in `{file}`")]

@@ -17,6 +17,8 @@ pub(super) enum Exit {
     NonFinite,
     /// 4: the machine is too small.
     Resources,
+    /// 5: an expectation does not hold.
+    Unmet,
     /// 74: a file could not be read or written.
     Files,
 }
@@ -37,7 +39,7 @@ impl Exit {
             Self::Resources
         } else if any("soc::nonfinite") {
             Self::NonFinite
-        } else if errors.iter().all(|code| code == "soc::override") {
+        } else if errors.iter().all(|code| code == "soc::override" || code == "soc::resume") {
             Self::Usage
         } else {
             Self::Errors
@@ -58,6 +60,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::NonFinite => 3,
             Exit::Resources => 4,
+            Exit::Unmet => 5,
             Exit::Files => 74,
         })
     }
@@ -76,6 +79,7 @@ mod tests {
     fn the_command_line_is_at_fault_only_if_the_text_is_not() {
         assert_eq!(because_of(&[]), Exit::Done);
         assert_eq!(because_of(&["soc::override"]), Exit::Usage);
+        assert_eq!(because_of(&["soc::resume"]), Exit::Usage);
         assert_eq!(because_of(&["soc::override", "soc::name"]), Exit::Errors);
         assert_eq!(because_of(&["soc::resources"]), Exit::Resources);
         assert_eq!(because_of(&["soc::nonfinite"]), Exit::NonFinite);

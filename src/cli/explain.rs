@@ -8,17 +8,20 @@ use super::exit::Exit;
 use super::machine::cores;
 use super::pipeline::{self, Front};
 use super::terminal::{print, show};
+use crate::backend::cpu;
 use crate::diagnostic::Report;
 use crate::graph::{Program, text};
 use crate::lower::{Cell, Stage as Part, cell};
 use crate::plan;
 use crate::syntax::dump;
+use crate::transform::optimise;
 use crate::typed::{Checked, Predicate};
 
 /// Shows a form of a file.
 pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let settings = &arguments.settings;
-    let front = pipeline::front(&arguments.file, pipeline::overrides(settings), settings.seed);
+    let front =
+        pipeline::front(&arguments.file, pipeline::overrides(settings), settings.profile.as_deref(), settings.seed);
     show(&front.reports, &front.sources);
     let Some((checked, outline)) = &front.experiment else {
         return Ok(front.exit());
@@ -81,11 +84,14 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
         named.push((format!("running measurement of {}", m.quantities.join(", ")), &m.program));
     }
     let mut all = String::new();
+    let mut peaks = None;
     for (name, program) in named {
         let form = if stage == Stage::Graph {
             text::print(program)
         } else {
-            plan::check(program, u64::MAX, threads).map_err(Report::new)?.1.to_string()
+            let peaks = *peaks.get_or_insert_with(|| cpu::peaks(threads));
+            let summary = plan::check(&optimise(program.clone()), u64::MAX, threads).map_err(Report::new)?.1;
+            format!("{summary}\n{}", summary.floor(peaks))
         };
         let _ = writeln!(all, "# {name}\n\n{form}");
     }

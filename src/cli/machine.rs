@@ -5,19 +5,23 @@ use std::sync::Once;
 use super::args::{Backend, Target};
 use super::terminal::say;
 use crate::backend::Executor;
-use crate::backend::cpu::{Cpu, free_memory};
+use crate::backend::cpu::{Cpu, free_memory, peaks};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
-use crate::plan::{self, TooLarge};
+use crate::plan::{self, Peaks, TooLarge};
 use crate::run::{Loaded, Machine};
 use crate::transform::optimise;
 
 /// Loads programs on the backend that the command line names.
 pub(super) struct Loader {
     backend: Backend,
-    /// The number of worker threads.
+    /// The number of worker threads of each job.
     pub(super) threads: usize,
+    /// Cells that run side by side.
+    pub(super) jobs: usize,
+    /// What the machine can do at most, if the time is to be looked at.
+    peaks: Option<Peaks>,
 }
 
 /// The number of cores that the system grants.
@@ -26,8 +30,8 @@ pub(super) fn cores() -> usize {
 }
 
 impl Loader {
-    /// The machine of the command line, with one thread per core unless it says otherwise.
-    pub(super) fn new(target: &Target) -> Self {
+    /// The machine of the command line, with one thread per core unless it says otherwise; `jobs` cells share it.
+    pub(super) fn new(target: &Target, jobs: usize) -> Self {
         static WARNED: Once = Once::new();
         let cores = cores();
         let threads = target.threads.unwrap_or(cores);
@@ -36,19 +40,27 @@ impl Loader {
                 say(&format!("socrun: {threads} threads on {cores} cores; more threads than cores are slower"));
             });
         }
-        Self { backend: target.backend, threads }
+        let jobs = jobs.max(1);
+        let threads = (threads / jobs).max(1);
+        let peaks = (target.timing && target.backend == Backend::Cpu).then(|| peaks(threads));
+        Self { backend: target.backend, threads, jobs, peaks }
     }
 }
 
 impl Loader {
+    /// What each job may take.
+    fn free_memory(&self) -> u64 {
+        free_memory() / self.jobs as u64
+    }
+
     /// Refuses a program that the machine cannot hold, by arithmetic alone.
     ///
     /// # Errors
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
         match self.backend {
-            Backend::Cpu => plan::check(program, free_memory(), self.threads).map(drop).map_err(Report::new),
-            Backend::Reference => refuse_values(program, free_memory()),
+            Backend::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
+            Backend::Reference => refuse_values(program, self.free_memory()),
         }
     }
 }
@@ -57,7 +69,13 @@ impl Machine for Loader {
     fn load(&self, program: &Program) -> Result<Loaded, Report> {
         let program = optimise(program.clone());
         let executor: Box<dyn Executor> = match self.backend {
-            Backend::Cpu => Box::new(Cpu::new(program.clone(), self.threads).map_err(Report::new)?),
+            Backend::Cpu => {
+                let mut cpu = Cpu::new(program.clone(), self.threads).map_err(Report::new)?;
+                if let Some(peaks) = self.peaks {
+                    cpu.watch_time(peaks);
+                }
+                Box::new(cpu)
+            }
             Backend::Reference => {
                 self.refuse(&program)?;
                 Box::new(Reference::new(program.clone()))

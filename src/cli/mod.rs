@@ -4,18 +4,24 @@
 //! door alone, through `pipeline`. May not know: what happens inside a stage.
 
 mod args;
+mod catalogue;
 mod cells;
 mod check;
+mod cite;
 mod elaborate;
 mod errors;
 mod exit;
 mod explain;
 mod fmt;
+mod list;
 mod machine;
+mod matrix;
 mod pipeline;
 mod progress;
 mod run;
+mod sweep;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -55,6 +61,9 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
     match arguments.command {
         Command::Run(run) => run::run(&run),
+        Command::Verify(verify) => verify::verify(&verify),
+        Command::Cite(cite) => cite::cite(&cite),
+        Command::List(list) => list::list(&list),
         Command::Check(check) => check::check(&check),
         Command::Fmt(fmt) => fmt::fmt(&fmt),
         Command::Explain(explain) => explain::explain(&explain),

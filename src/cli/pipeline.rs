@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::Settings;
 use super::elaborate::elaborate;
 use super::exit::Exit;
-use crate::check::check;
+use crate::check::{apply_profile, check, profiles};
 use crate::diagnostic::{Report, Sink};
 use crate::lower::{Outline, outline};
 use crate::source::{SourceFile, SourceMap, Symbol};
@@ -25,6 +25,8 @@ pub(super) struct Front {
     pub(super) text: String,
     /// What the command line set.
     pub(super) overrides: Vec<(String, String)>,
+    /// The profile whose values are in place.
+    pub(super) profile: Option<String>,
     /// The experiment, if there were no errors.
     pub(super) experiment: Option<(Checked, Outline)>,
 }
@@ -49,17 +51,25 @@ pub(super) fn overrides(settings: &Settings) -> Vec<(String, String)> {
 }
 
 /// Reads, parses and checks a file and all that it imports. A `seed` given on the command line takes the place of one
-/// that the file names or sweeps over.
-pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Option<u64>) -> Front {
+/// that the file names or sweeps over, and a `profile` that of the file's own values.
+pub(super) fn front(
+    path: &Path,
+    mut overrides: Vec<(String, String)>,
+    profile: Option<&str>,
+    seed: Option<u64>,
+) -> Front {
     let mut sources = SourceMap::new();
     let mut sink = Sink::new();
-    let modules = load_all(&mut sources, Entry::File(path), &mut sink);
+    let mut modules = load_all(&mut sources, Entry::File(path), &mut sink);
+    let entry = modules.last().map(|module| module.tree.clone());
+    if let (Some(name), Some(entry), false) = (profile, modules.last_mut(), sink.has_errors()) {
+        apply_profile(&mut entry.tree, name, &mut sink);
+    }
     if let (Some(seed), Some(entry)) = (seed, modules.last())
         && has_seed(&entry.tree)
     {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
-    let entry = modules.last().map(|module| module.tree.clone());
     let checked = if sink.has_errors() { None } else { check(modules, &overrides, &mut sink, &mut sources) };
     let experiment = checked.filter(|_| !sink.has_errors()).map(|checked| {
         let outline = outline(&checked);
@@ -73,7 +83,21 @@ pub(super) fn front(path: &Path, mut overrides: Vec<(String, String)>, seed: Opt
         }
         _ => String::new(),
     };
-    Front { text, name: path.display().to_string(), sources, reports: sink.into_reports(), overrides, experiment }
+    Front {
+        text,
+        name: path.display().to_string(),
+        sources,
+        reports: sink.into_reports(),
+        overrides,
+        profile: profile.map(str::to_owned),
+        experiment,
+    }
+}
+
+/// The names of the profiles of a checked file.
+pub(super) fn profiles_of(front: &Front) -> Vec<String> {
+    let entry = front.experiment.iter().map(|(checked, _)| &checked.entry().tree);
+    entry.flat_map(profiles).map(|name| name.text.to_string()).collect()
 }
 
 /// Whether the file says which seeds it runs with.

@@ -1,24 +1,26 @@
 //! `socrun run`
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::args::RunArguments;
+use super::args::{RunArguments, Settings, Sweep, Target};
 use super::cells::Cells;
 use super::errors::NothingToDo;
 use super::exit::Exit;
 use super::machine::Loader;
 use super::pipeline::{self, Front};
 use super::progress::Progress;
+use super::sweep::run_cells;
 use super::terminal::{print, say, show};
 use crate::diagnostic::Report;
-use crate::report::{self, Experiment, Table};
-use crate::run::run_cell;
+use crate::report::{self, Experiment, Journal, Table};
+use crate::run::Outcome;
 
 /// Runs an experiment.
 pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
-    let overrides = pipeline::overrides(&arguments.settings);
-    let front = pipeline::front(&arguments.file, overrides, arguments.settings.seed);
+    let settings = &arguments.settings;
+    let overrides = pipeline::overrides(settings);
+    let front = pipeline::front(&arguments.file, overrides, settings.profile.as_deref(), settings.seed);
     show(&front.reports, &front.sources);
     if front.experiment.is_none() {
         return Ok(front.exit());
@@ -28,7 +30,8 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         show(&reports, &front.sources);
         Exit::because_of(&reports)
     };
-    let (experiment, directory) = match carry_out(arguments, &front) {
+    let session = Session { settings, target: &arguments.target, sweep: &arguments.sweep, quiet: arguments.quiet };
+    let (experiment, directory) = match to_directory(&session, &front, arguments.out.as_deref(), arguments.force) {
         Ok(done) => done,
         Err(report) => return Ok(stop(report)),
     };
@@ -44,55 +47,103 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
 }
 
-/// Runs every cell until one meets a value that is not finite. Whatever can be refused is refused before the first step.
-fn carry_out<'a>(arguments: &RunArguments, front: &'a Front) -> Result<(Experiment<'a>, PathBuf), Report> {
-    let (checked, outline) = front.experiment.as_ref().expect("the caller has looked for errors");
-    let loader = Loader::new(&arguments.target);
-    let cells = Cells::look_ahead(checked, outline, &loader)?;
-    if cells.nothing_to_do() {
-        return Err(Report::new(NothingToDo { file: front.name.clone() }));
-    }
-    let mut experiment = Experiment {
-        file: front.name.clone(),
-        text: front.text.clone(),
-        outline,
-        sources: &front.sources,
-        modules: front.modules(),
-        overrides: front.overrides.clone(),
-        backend: arguments.target.backend.name().to_owned(),
-        threads: loader.threads,
-        seed: arguments.settings.seed.unwrap_or(0),
-        outcomes: Vec::new(),
-    };
-    let directory = arguments
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8])));
-    report::prepare(&directory).map_err(Report::new)?;
-    let mut progress = Progress::new(cells.count(), arguments.quiet);
-    for number in 0..cells.count() {
-        let cell = cells.get(number)?;
-        progress.enter(&cell.labels);
-        let outcome = run_cell(&cell, &loader, cell.seed.unwrap_or(experiment.seed), &mut progress);
-        progress.leave();
-        experiment.outcomes.push(outcome?);
-        if experiment.failed() {
-            break;
+/// What the command line says about running, besides the file.
+pub(super) struct Session<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) target: &'a Target,
+    pub(super) sweep: &'a Sweep,
+    pub(super) quiet: bool,
+}
+
+impl Session<'_> {
+    /// A checked experiment and its cells, before anything runs. Whatever can be refused is refused here.
+    ///
+    /// # Errors
+    /// A file without anything to do, and what lowering or laying out finds.
+    pub(super) fn prepare<'f>(&self, front: &'f Front) -> Result<(Experiment<'f>, Cells<'f>, Loader), Report> {
+        let (checked, outline) = front.experiment.as_ref().expect("the caller has looked for errors");
+        let count = outline.sweep.iter().map(|(_, labels)| labels.len()).product();
+        let loader = Loader::new(self.target, self.sweep.jobs.min(count));
+        let cells = Cells::look_ahead(checked, outline, &loader)?;
+        if cells.nothing_to_do() {
+            return Err(Report::new(NothingToDo { file: front.name.clone() }));
         }
+        let experiment = Experiment {
+            file: front.name.clone(),
+            text: front.text.clone(),
+            outline,
+            sources: &front.sources,
+            modules: front.modules(),
+            overrides: front.overrides.clone(),
+            profile: front.profile.clone(),
+            backend: self.target.backend.name().to_owned(),
+            threads: loader.threads * loader.jobs,
+            seed: self.settings.seed.unwrap_or(0),
+            outcomes: Vec::new(),
+        };
+        Ok((experiment, cells, loader))
+    }
+
+    /// Runs the cells that have no outcome yet.
+    ///
+    /// # Errors
+    /// What a cell that cannot be run finds, or `keep`.
+    pub(super) fn carry_out(
+        &self,
+        experiment: &mut Experiment<'_>,
+        (cells, loader): (&Cells<'_>, &Loader),
+        mut outcomes: Vec<Option<Outcome>>,
+        keep: &(dyn Fn(usize, &Outcome) -> Result<(), Report> + Sync),
+    ) -> Result<(), Report> {
+        let waiting = outcomes.iter().filter(|outcome| outcome.is_none()).count();
+        let progress = Progress::new(cells.count(), waiting, self.quiet);
+        run_cells(cells, &mut outcomes, loader, experiment.seed, &progress, keep)?;
+        experiment.outcomes = outcomes.into_iter().flatten().collect();
+        Ok(())
+    }
+}
+
+/// Runs an experiment into its directory. A sweep keeps the cells that are finished, and goes on with the missing ones
+/// where it was interrupted.
+fn to_directory<'f>(
+    session: &Session<'_>,
+    front: &'f Front,
+    out: Option<&Path>,
+    force: bool,
+) -> Result<(Experiment<'f>, PathBuf), Report> {
+    let (mut experiment, cells, loader) = session.prepare(front)?;
+    let named = || PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8]));
+    let directory = out.map_or_else(named, Path::to_owned);
+    report::prepare(&directory).map_err(Report::new)?;
+    let count = cells.count();
+    if count == 1 {
+        session.carry_out(&mut experiment, (&cells, &loader), vec![None], &|_, _| Ok(()))?;
+        return Ok((experiment, directory));
+    }
+    let (journal, outcomes) = Journal::open(&directory, &experiment, count, force)?;
+    let finished = outcomes.iter().flatten().count();
+    if finished > 0 && !session.quiet {
+        say(&format!("{finished} of {count} cells were finished before"));
+    }
+    session
+        .carry_out(&mut experiment, (&cells, &loader), outcomes, &|number, outcome| journal.keep(number, outcome))?;
+    if experiment.outcomes.len() == count && !experiment.failed() {
+        journal.close().map_err(Report::new)?;
     }
     Ok((experiment, directory))
 }
 
-/// What stdout shows: the tables of the file or, where it has none, the last values.
+/// What stdout shows: the tables of the file or, where it has none, the last values; and what it expects.
 fn results(arguments: &RunArguments, experiment: &Experiment<'_>) -> String {
     if arguments.json {
         return format!("{}\n", report::results(experiment));
     }
     let outline = experiment.outline;
-    let tables: Vec<Table> = if outline.tables.is_empty() {
+    let mut tables: Vec<Table> = if outline.tables.is_empty() {
         vec![report::last_values(outline, &experiment.outcomes)]
     } else {
         outline.tables.iter().map(|figure| report::table(figure, outline, &experiment.outcomes)).collect()
     };
+    tables.extend(report::verdict_table(&experiment.verdicts()));
     tables.iter().map(Table::text).collect::<Vec<_>>().join("\n")
 }

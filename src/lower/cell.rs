@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::block::needs_time;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
+use super::expectation::known_names;
 use super::experiment::{Cell, Measurement, Stage, Training};
 use super::lowerer::Lowerer;
 use super::network::Registry;
@@ -61,6 +62,7 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
         }
     }
     let seed = seed(checked, &choice, &registry)?;
+    let known = known(checked, &choice, &registry)?;
     let registry = registry.borrow();
     let (parameters, copies) = (registry.names(), registry.copies());
     // A copy may be met after the programs that do without it: all are fed alike.
@@ -68,7 +70,7 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     for program in of_stages.chain(running_measures.iter_mut().map(|m| &mut m.program)) {
         program.parameters = registry.infos();
     }
-    Ok(Cell { labels, seed, init, parameters, copies, stages, running_measures })
+    Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
 }
 
 fn first_values(
@@ -98,6 +100,25 @@ fn seed(checked: &Checked, choice: &BTreeMap<Symbol, usize>, registry: &Rc<RefCe
     let name = Name { key, text: "seed".into(), span: Span::NONE };
     let value = l.lookup(&name, &scope)?;
     l.known_value(&value, Span::NONE).map(|x| Some(x as u64))
+}
+
+/// What the expectations' names are that nothing measures.
+fn known(
+    checked: &Checked,
+    choice: &BTreeMap<Symbol, usize>,
+    registry: &Rc<RefCell<Registry>>,
+) -> Lowered<Vec<(String, f64)>> {
+    let mut l = Lowerer::new(checked, choice, registry.clone(), "known", 1);
+    let scope = l.entry();
+    let mut values = Vec::new();
+    for (key, name) in known_names(checked) {
+        let value = l.lookup(&name, &scope)?;
+        // A slope may run over a name without a number of its own.
+        if let Ok(value) = l.known_value(&value, name.span) {
+            values.push((key, value));
+        }
+    }
+    Ok(values)
 }
 
 /// `grid 50  batch 128  steps 60_000`

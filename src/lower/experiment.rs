@@ -1,8 +1,10 @@
 //! What lowering hands to the run: programs and the order to run them in.
 
+use super::expectation::Expectation;
 use super::schedule::Schedule;
 use crate::graph::Program;
 use crate::source::Span;
+use crate::syntax::Citation;
 
 /// The shape of an experiment: everything that does not depend on the swept values.
 #[derive(Clone, Debug)]
@@ -15,8 +17,10 @@ pub struct Outline {
     pub plots: Vec<Figure>,
     /// The tables.
     pub tables: Vec<Figure>,
-    /// `cite` lines of the file and of all that it uses.
-    pub citations: Vec<String>,
+    /// What must be true of the measured values.
+    pub expectations: Vec<Expectation>,
+    /// What the file and all that it uses cite.
+    pub citations: Vec<Citation>,
 }
 
 /// A figure or a table as the file asks for it. Names are spelled as in the file; sweep names as in [`Outline::sweep`].
@@ -43,6 +47,8 @@ pub struct Cell {
     pub labels: Vec<(String, String)>,
     /// The seed that the file says (a swept or a top-level `seed`), if it does.
     pub seed: Option<u64>,
+    /// The values of the names that expectations use and nothing measures.
+    pub known: Vec<(String, f64)>,
     /// Computes the first values of the parameters: one output per parameter, in order. Has no parameters itself.
     pub init: Program,
     /// The names of the parameters, `V.W1`; all programs of the cell number parameters in this order.

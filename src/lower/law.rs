@@ -93,7 +93,8 @@ impl<'a> Lowerer<'a> {
                 _ => None,
             })
             .collect();
-        let parts = parts.filter(|parts| !parts.is_empty()).ok_or_else(|| fault(span, "`mixture` takes a list of laws"))?;
+        let parts =
+            parts.filter(|parts| !parts.is_empty()).ok_or_else(|| fault(span, "`mixture` takes a list of laws"))?;
         let n = parts.len();
         let weights = match weights {
             None => self.b.filled(1.0 / n as f64, Type::shaped([n])),

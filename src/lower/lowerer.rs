@@ -204,7 +204,9 @@ impl<'a> Lowerer<'a> {
             | ItemKind::Train(_)
             | ItemKind::Measure(_)
             | ItemKind::Plot(_)
-            | ItemKind::Table(_) => Err(fault(name.span, format!("`{name}` has no value"))),
+            | ItemKind::Table(_)
+            | ItemKind::Expect(_)
+            | ItemKind::Profile(_) => Err(fault(name.span, format!("`{name}` has no value"))),
         })?;
         if module == self.checked.modules.len() - 1
             || self.checked.modules[module].names.get(&name.key) == Some(&(module, item))

@@ -16,6 +16,7 @@ mod call;
 mod cell;
 mod environment;
 mod errors;
+mod expectation;
 mod experiment;
 mod expr;
 mod integral;
@@ -36,8 +37,10 @@ mod stretch;
 mod time;
 mod value;
 
+pub use crate::syntax::Citation;
 pub use cell::cell;
 pub use errors::LowerError;
+pub use expectation::{Arithmetic, Claim, Expectation, Formula, Order};
 pub use experiment::{Cell, CopyRule, Figure, Group, Measurement, Outline, ParameterCopy, Rule, Stage, Training};
 pub use outline::outline;
 pub use schedule::{Action, Buffer, Root, RowDraw, RowPush, Schedule, Stretch};

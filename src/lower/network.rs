@@ -346,7 +346,10 @@ impl<'a> Lowerer<'a> {
         let v = match (&value, drawn) {
             (Value::Law(law), true) => {
                 let Distribution::Entries { law, shift, scale } = &**law else {
-                    return Err(fault(init.span, "a parameter is drawn entry by entry: `normal(m, s)`, `uniform(a, b)`"));
+                    return Err(fault(
+                        init.span,
+                        "a parameter is drawn entry by entry: `normal(m, s)`, `uniform(a, b)`",
+                    ));
                 };
                 let draw = Draw { stream: stream_of(full, 0), law: *law, lifetime: Lifetime::Run, seed: None };
                 let standard = self.b.push_typed(Op::Draw(draw), Some(ty.clone()));

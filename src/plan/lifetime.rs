@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::elementwise::is_elementwise;
+use super::tail::tail;
 use super::{Buffer, Item, Loop, Plan, Slot, Space};
 use crate::graph::{Op, ValueId};
 
@@ -28,7 +29,7 @@ pub(super) fn assign_slots(plan: &mut Plan) {
     let mut walk = Walk { plan, lives: vec![None; plan.buffers.len()], position: 1, segment: 0, scopes: Vec::new() };
     for (k, segment) in plan.segments.iter().enumerate() {
         walk.segment = k;
-        segment.items.iter().for_each(|item| walk.item(item));
+        walk.items(&segment.items);
     }
     let end = walk.position + 1;
     walk.position = end;
@@ -106,8 +107,17 @@ impl Walk<'_> {
         }
     }
 
+    /// A product and what it takes in happen at one time: what either reads is in use until what is stored.
+    fn items(&mut self, items: &[Item]) {
+        for (i, item) in items.iter().enumerate() {
+            if i == 0 || tail(self.plan, &items[i - 1], item).is_none() {
+                self.position += 1;
+            }
+            self.item(item);
+        }
+    }
+
     fn item(&mut self, item: &Item) {
-        self.position += 1;
         match item {
             Item::Fused(members) => {
                 for v in members {
@@ -140,9 +150,7 @@ impl Walk<'_> {
                 let start = self.position;
                 let end = start + count(&strip.body) + 1;
                 self.scopes.push((start, end));
-                for item in &strip.body {
-                    self.item(item);
-                }
+                self.items(&strip.body);
                 self.scopes.pop();
                 self.position = end;
             }
@@ -160,20 +168,16 @@ impl Walk<'_> {
                     self.touch_value(*outer);
                 }
                 let start = self.position;
-                let tail: &[Item] = l.tail.as_ref().map_or(&[], |t| &t.body);
-                let end = start + count(&l.body) + l.after.len() + count(tail) + 1;
+                let last: &[Item] = l.tail.as_ref().map_or(&[], |t| &t.body);
+                let end = start + count(&l.body) + l.after.len() + count(last) + 1;
                 self.scopes.push((start, end));
-                for item in &l.body {
-                    self.item(item);
-                }
+                self.items(&l.body);
                 for c in &l.after {
                     self.position += 1;
                     self.touch(c.from.buffer);
                     self.touch(c.to.buffer);
                 }
-                for item in tail {
-                    self.item(item);
-                }
+                self.items(last);
                 self.scopes.pop();
                 self.position = end;
             }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::build::{Options, build};
+use super::floor::traffic;
 use super::normal::Normal;
-use super::{Cost, Error, Plan, Space, TooLarge};
+use super::{Cost, Error, Floor, Peaks, Plan, Space, TooLarge};
 use crate::graph::{AxisId, Op, Program, ValueId};
 
 /// No single value may be larger, whatever the limit: beyond this, strides lose their meaning.
@@ -21,6 +22,8 @@ pub struct Summary {
     pub worker_bytes: u128,
     /// Operations of one run.
     pub cost: Cost,
+    /// Bytes that pass between phases in one run.
+    pub traffic: u128,
     /// Samples, lanes of a tile, tiles, blocks of tiles.
     pub batch: [usize; 4],
     /// The number of phases that run over tiles.
@@ -128,10 +131,18 @@ impl Plan {
             kept_bytes,
             worker_bytes,
             cost: self.cost,
+            traffic: traffic(self),
             batch: [self.batch, self.width, self.tiles(), self.blocks()],
             phases: self.segments.iter().filter(|s| s.when == super::When::Tiles).count(),
             items: self.segments.iter().map(|s| s.items.len()).sum(),
         }
+    }
+}
+
+impl Summary {
+    /// The least time of one run on a machine with these peaks.
+    pub fn floor(&self, peaks: Peaks) -> Floor {
+        Floor { products: self.cost.products, traffic: self.traffic, peaks }
     }
 }
 

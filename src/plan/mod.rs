@@ -25,6 +25,7 @@ mod build;
 mod cost;
 mod elementwise;
 mod error;
+mod floor;
 mod lifetime;
 mod live;
 mod memory;
@@ -32,15 +33,18 @@ mod normal;
 mod phase;
 mod schedule;
 mod strip;
+mod tail;
 mod view;
 
 pub use build::{Options, build};
 pub use cost::Cost;
 pub use elementwise::is_elementwise;
 pub use error::{Error, TooLarge, TooMany};
+pub use floor::{Floor, Peaks};
 pub use memory::{Summary, check, check_with};
 pub use normal::Normal;
 pub use strip::Strip;
+pub use tail::{LONGEST, Tail, Then, tail};
 pub use view::{Dim, View};
 
 use crate::graph::{AxisId, Program, RegionId, ValueId};

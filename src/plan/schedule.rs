@@ -1,6 +1,6 @@
 //! Puts work in order and joins element-wise values into groups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::build::{Options, Places};
 use super::elementwise::is_elementwise;
@@ -74,6 +74,7 @@ fn schedule(places: &mut Places<'_>, tasks: &[Task], options: Options) -> Vec<It
     let mut items: Vec<Item> = Vec::new();
     // For values of this list: twice the item that computes it, and one more if only later items can read it.
     let mut place: HashMap<ValueId, usize> = HashMap::new();
+    let mut later: HashSet<ValueId> = HashSet::new();
     for task in tasks {
         let v = task.value();
         let node = program.node(v);
@@ -109,23 +110,30 @@ fn schedule(places: &mut Places<'_>, tasks: &[Task], options: Options) -> Vec<It
             }
             places.view(v);
             place.insert(v, 2 * items.len() - 1);
+        } else if options.fuse && waits(places, v) {
+            later.insert(v);
         } else if is_elementwise(&node.op) {
+            let mut cluster = Vec::new();
+            with_waiting(program, &later, v, &mut cluster);
+            for x in cluster.iter().flat_map(|m| program.node(*m).op.operands()) {
+                after = after.max(place.get(&x).copied());
+            }
             let from = after.map_or(0, |p| p.div_ceil(2));
             let joined = (from..items.len().min(from + REACH)).find(|i| {
                 options.fuse
-                    && matches!(&items[*i], Item::Fused(m) if m.len() < MOST_MEMBERS && program.node(m[0]).ty == node.ty
+                    && matches!(&items[*i], Item::Fused(m) if m.len() + cluster.len() <= MOST_MEMBERS && program.node(m[0]).ty == node.ty
                         && (after == Some(2 * *i) || m.iter().any(|x| shares(program, *x, v))))
             });
             let at = if let Some(at) = joined {
                 if let Item::Fused(members) = &mut items[at] {
-                    members.push(v);
+                    members.extend(&cluster);
                 }
                 at
             } else {
-                items.push(Item::Fused(vec![v]));
+                items.push(Item::Fused(cluster.clone()));
                 items.len() - 1
             };
-            place.insert(v, 2 * at);
+            place.extend(cluster.iter().map(|m| (*m, 2 * at)));
         } else if places.alias(v).is_some() {
             places.view(v);
             if let Some(at) = after {
@@ -144,6 +152,40 @@ fn schedule(places: &mut Places<'_>, tasks: &[Task], options: Options) -> Vec<It
         }
     }
     items
+}
+
+/// Whether an element-wise value of one operand waits for its only reader, of the same kind: together they are one pass,
+/// and apart the value would have to be kept.
+fn waits(places: &Places<'_>, v: ValueId) -> bool {
+    let program = places.program;
+    let node = program.node(v);
+    let operands = node.op.operands();
+    let single = match &node.op {
+        Op::Unary(..) => program.node(operands[0]).ty == node.ty,
+        Op::Binary(..) => operands.iter().any(|x| constant(program, *x).is_some()),
+        _ => false,
+    };
+    let [reader] = places.users[v.index()][..] else { return false };
+    let phases = &places.phases;
+    let when = |v: ValueId| (phases.phase[v.index()], phases.role[v.index()], phases.constant[v.index()]);
+    let together = node.region != RegionId::ROOT || when(v) == when(reader);
+    let reader = program.node(reader);
+    single
+        && together
+        && is_elementwise(&reader.op)
+        && reader.ty == node.ty
+        && reader.region == node.region
+        && program.outputs.iter().all(|(_, x)| *x != v)
+}
+
+/// A value behind the waiting ones that it reads.
+fn with_waiting(program: &crate::graph::Program, later: &HashSet<ValueId>, v: ValueId, into: &mut Vec<ValueId>) {
+    for x in program.node(v).op.operands() {
+        if later.contains(&x) {
+            with_waiting(program, later, x, into);
+        }
+    }
+    into.push(v);
 }
 
 /// Whether two values read a common operand.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tail::tail;
 use super::{Item, Plan, Space, When};
 use crate::graph::{AxisId, Op, Reduction, RegionId, ValueId};
 
@@ -134,7 +135,12 @@ fn close(
             })
             .collect();
         let row_bytes = 4 * plan.width;
-        let bytes: usize = internal.iter().map(|b| plan.buffers[*b].rows * row_bytes).sum();
+        // A product that others take in stays in registers.
+        let passed: BTreeSet<usize> = body
+            .windows(2)
+            .filter_map(|pair| Some(plan.view(tail(plan, &pair[0], &pair[1])?.product).buffer))
+            .collect();
+        let bytes: usize = internal.difference(&passed).map(|b| plan.buffers[*b].rows * row_bytes).sum();
         let block = (1..=size).filter(|n| size.is_multiple_of(*n) && bytes / size * n <= cache).max().unwrap_or(1);
         if body.len() > 1 && bytes > 2 * cache && block < size {
             for b in &internal {

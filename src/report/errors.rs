@@ -1,4 +1,4 @@
-//! What can go wrong while files are written.
+//! What can go wrong with the files of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,36 @@ pub struct Unwritable {
     /// The file or directory.
     pub path: PathBuf,
     /// What the system said.
+    pub why: String,
+}
+
+/// A sweep that was interrupted and is not the one that is asked for.
+#[derive(Debug, Error, Diagnostic)]
+#[error(
+    "expected the experiment that was interrupted in `{}`, with {finished} finished cells, found another one:\n{difference}",
+    directory.display()
+)]
+#[diagnostic(
+    code(soc::resume),
+    help("write elsewhere, `--out DIR`; or start anew with `--force`, which forgets the finished cells")
+)]
+pub struct ChangedSince {
+    /// The directory of the run.
+    pub directory: PathBuf,
+    /// The cells that would be lost.
+    pub finished: usize,
+    /// The lines that differ.
+    pub difference: String,
+}
+
+/// A record of an interrupted sweep that cannot be read back.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected the record of a finished cell in `{}`, found what cannot be read: {why}", path.display())]
+#[diagnostic(code(soc::resume), help("start anew with `--force`, which forgets the finished cells"))]
+pub struct UnreadableCell {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
     pub why: String,
 }
 

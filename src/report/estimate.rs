@@ -29,8 +29,10 @@ impl Estimate {
     /// `0.01234 ± 0.00056`
     pub(super) fn text(&self) -> String {
         match self.error {
-            Some(error) => format!("{} ± {}", significant(self.mean, 4), significant(error, 2)),
-            None => significant(self.mean, 4),
+            Some(error) if error != 0.0 || self.mean == 0.0 => {
+                format!("{} ± {}", significant(self.mean, 4), significant(error, 2))
+            }
+            _ => significant(self.mean, 4),
         }
     }
 }

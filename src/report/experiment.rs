@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::{Verdict, verdicts};
 use crate::lower::Outline;
 use crate::run::Outcome;
 use crate::source::{SourceFile, SourceMap};
@@ -21,6 +22,8 @@ pub struct Experiment<'a> {
     pub modules: Vec<&'a SourceFile>,
     /// What the command line set, as (name, value).
     pub overrides: Vec<(String, String)>,
+    /// The profile whose values are in place.
+    pub profile: Option<String>,
     /// The backend's name.
     pub backend: String,
     /// The number of worker threads.
@@ -32,7 +35,7 @@ pub struct Experiment<'a> {
 }
 
 impl Experiment<'_> {
-    /// The SHA-256, in hexadecimal, of all that results depend on: texts, overrides, seed and backend.
+    /// The SHA-256, in hexadecimal, of all that results depend on: texts, overrides, profile, seed and backend.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();
         let mut part = |text: &str| {
@@ -46,6 +49,10 @@ impl Experiment<'_> {
             part(name);
             part(value);
         }
+        if let Some(profile) = &self.profile {
+            part("with");
+            part(profile);
+        }
         part(&self.seed.to_string());
         part(&self.backend);
         hexadecimal(&hash.finalize())
@@ -55,6 +62,11 @@ impl Experiment<'_> {
     pub fn stem(&self) -> String {
         let stem = std::path::Path::new(&self.file).file_stem();
         stem.map_or_else(|| "experiment".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// What became of the file's expectations.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        verdicts(self.outline, self.sources, &self.outcomes)
     }
 
     /// Whether a value was not finite.

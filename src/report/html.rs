@@ -1,9 +1,10 @@
 //! One page that shows the experiment and its results, complete in itself.
 
-use super::Experiment;
 use super::figure::chart;
 use super::number::duration;
 use super::table::{Table, last_values, table};
+use super::verdict_table;
+use super::{Experiment, bibliography};
 use crate::lower::Figure;
 use crate::run::NonFinite;
 use crate::source::{SourceFile, SourceMap};
@@ -38,6 +39,7 @@ pub(super) fn page(experiment: &Experiment<'_>) -> String {
     let sections = [
         failures(experiment),
         tables(experiment),
+        expectations(experiment),
         figures(experiment),
         section("The experiment", &texts(experiment)),
         timings(experiment),
@@ -111,6 +113,11 @@ fn tables(experiment: &Experiment<'_>) -> String {
     section(if outline.tables.is_empty() { "Last values" } else { "Results" }, &body)
 }
 
+fn expectations(experiment: &Experiment<'_>) -> String {
+    let shown = verdict_table(&experiment.verdicts()).map(|table| table.html()).unwrap_or_default();
+    section("Expected and found", &shown)
+}
+
 fn figures(experiment: &Experiment<'_>) -> String {
     let draw = |figure: &Figure| {
         let svg = chart(figure, experiment.outline, &experiment.outcomes).render();
@@ -154,7 +161,8 @@ fn timings(experiment: &Experiment<'_>) -> String {
 
 fn citations(experiment: &Experiment<'_>) -> String {
     let citations = &experiment.outline.citations;
-    let items: Vec<String> = citations.iter().map(|c| format!("<li>{}</li>\n", escape(c))).collect();
+    let items: Vec<String> =
+        citations.iter().map(|c| format!("<li>{}</li>\n", escape(&bibliography::line(c)))).collect();
     if items.is_empty() { String::new() } else { section("Sources", &format!("<ul>\n{}</ul>\n", items.concat())) }
 }
 
@@ -162,6 +170,7 @@ fn facts(experiment: &Experiment<'_>) -> String {
     let overrides = experiment.overrides.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>();
     let facts = [
         ("file", experiment.file.clone()),
+        ("profile", experiment.profile.clone().unwrap_or_default()),
         ("set", overrides.join(", ")),
         ("seed", experiment.seed.to_string()),
         ("backend", format!("{}, {} threads", experiment.backend, experiment.threads)),

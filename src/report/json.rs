@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Experiment;
+use super::{Answer, Experiment, Verdict};
 use crate::run::{NonFinite, Outcome, Series};
 use crate::source::SourceMap;
 
 /// One object: what was run, and per cell the labels, every quantity with its last value and its history
-/// `[[step, value], …]`, the objective likewise, and the seconds per training step.
+/// `[[step, value], …]`, the objective likewise, and the seconds per training step; and what became of every expectation.
 pub fn results(experiment: &Experiment<'_>) -> Value {
     let cells: Vec<Value> = experiment.outcomes.iter().map(|outcome| cell(outcome, experiment.sources)).collect();
     let overrides: Map<String, Value> =
@@ -19,9 +19,35 @@ pub fn results(experiment: &Experiment<'_>) -> Value {
         "backend": experiment.backend,
         "threads": experiment.threads,
         "seed": experiment.seed,
+        "with": experiment.profile,
         "set": overrides,
         "status": if experiment.failed() { "nonfinite" } else { "done" },
         "cells": cells,
+        "expectations": expectations(experiment),
+    })
+}
+
+/// One object per expectation.
+pub fn expectations(experiment: &Experiment<'_>) -> Value {
+    experiment.verdicts().iter().map(expectation).collect()
+}
+
+/// `holds` is null where what was measured does not say.
+fn expectation(verdict: &Verdict) -> Value {
+    let labels: Map<String, Value> = verdict.labels.iter().map(|(name, label)| (name.clone(), json!(label))).collect();
+    json!({
+        "expected": verdict.expected,
+        "labels": labels,
+        "found": verdict.found,
+        "value": verdict.value.map(|(mean, _)| mean),
+        "standard_error": verdict.value.and_then(|(_, error)| error),
+        "holds": match verdict.answer {
+            Answer::Holds => Some(true),
+            Answer::Fails => Some(false),
+            Answer::Open => None,
+        },
+        "note": verdict.note.trim_start_matches(',').trim(),
+        "line": verdict.line,
     })
 }
 

@@ -1,8 +1,11 @@
 //! Reports of made-up outcomes.
 #![allow(clippy::disallowed_methods, reason = "tests look at what was written")]
 
-use super::{Chart, Curve, Experiment, Point, Scale, Spread, chart, last_values, prepare, results, table, write};
-use crate::lower::{Figure, Outline};
+use super::{
+    Answer, Chart, Curve, Experiment, Point, Scale, Spread, Verdict, chart, last_values, prepare, results, table,
+    verdicts, write,
+};
+use crate::lower::{Arithmetic, Citation, Claim, Expectation, Figure, Formula, Order, Outline};
 use crate::run::{Outcome, Series, Timing};
 use crate::source::{SourceMap, Span};
 
@@ -10,6 +13,7 @@ fn outcome(name: &str, seed: u64, level: f64) -> Outcome {
     let noise = |step: u64| 1.0 + 0.25 * ((step * 7919 + seed * 104_729) as f64).sin();
     let points = (0..=60).map(|i| (i * 100, level * (-(i as f64) / 12.0).exp() * noise(i) + 0.002 * level)).collect();
     Outcome {
+        known: Vec::new(),
         labels: vec![("L".into(), name.into()), ("seed".into(), seed.to_string())],
         seed,
         quantities: vec![Series { name: "error".into(), points }],
@@ -39,7 +43,8 @@ fn outline() -> Outline {
         sweep: vec![("L".into(), labels(&["first", "second(_, M)"])), ("seed".into(), labels(&["1", "2", "3"]))],
         plots: vec![figure(Some("step"), &["y"])],
         tables: vec![figure(None, &[])],
-        citations: vec!["arXiv:1412.6980".into()],
+        expectations: Vec::new(),
+        citations: vec![Citation { key: "arXiv:1412.6980".into(), fields: Vec::new() }],
     }
 }
 
@@ -65,6 +70,83 @@ fn a_swept_name_that_nothing_binds_tells_rows_apart() {
     let free = Figure { mean_over: vec![], ..outline.tables[0].clone() };
     assert_eq!(table(&free, &outline, &outcomes()).rows.len(), 6);
     assert_eq!(last_values(&outline, &outcomes()).head, ["L", "seed", "error"]);
+}
+
+fn expectation(claim: Claim, at: Option<f64>, by: &[&str]) -> Expectation {
+    Expectation {
+        claim,
+        at: at.map(Formula::Number),
+        by: by.iter().map(|name| (*name).to_owned()).collect(),
+        mean_over: vec!["seed".into()],
+        span: Span::NONE,
+        claim_span: Span::NONE,
+    }
+}
+
+fn of(quantity: &str, chosen: &[(&str, &str)]) -> Formula {
+    let chosen = chosen.iter().map(|(name, label)| ((*name).to_owned(), (*label).to_owned()));
+    Formula::Quantity(quantity.into(), chosen.collect())
+}
+
+/// The verdicts on one expectation of the made-up experiment.
+fn weighed(expectation: Expectation, outline: &Outline, outcomes: &[Outcome]) -> Vec<Verdict> {
+    let outline = Outline { expectations: vec![expectation], ..outline.clone() };
+    verdicts(&outline, &SourceMap::new(), outcomes)
+}
+
+#[test]
+fn an_order_is_that_of_means_and_its_margin_that_of_differences() {
+    let (first, second) = (of("error", &[("L", "first")]), of("error", &[("L", "second(_, M)")]));
+    let claim = |order| Claim::Order(second.clone(), order, first.clone());
+    let less = &weighed(expectation(claim(Order::Less), None, &[]), &outline(), &outcomes())[0];
+    let greater = &weighed(expectation(claim(Order::Greater), Some(300.0), &[]), &outline(), &outcomes())[0];
+    assert_eq!((less.answer, greater.answer), (Answer::Holds, Answer::Fails));
+    let last = |index: usize| outcomes()[index].quantities[0].points[60].1;
+    let differences: Vec<f64> = (0..3).map(|seed| last(seed) - last(3 + seed)).collect();
+    let mean = differences.iter().sum::<f64>() / 3.0;
+    let error = (differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
+    assert_eq!(less.note, format!(" by {} s.e.", super::number::significant(mean / error, 2)));
+    let each =
+        weighed(expectation(Claim::Order(of("error", &[]), Order::Less, first), None, &["L"]), &outline(), &outcomes());
+    // The first is not less than itself.
+    assert_eq!(each.iter().map(|verdict| verdict.answer).collect::<Vec<_>>(), [Answer::Fails, Answer::Holds]);
+}
+
+#[test]
+fn what_the_measurements_do_not_say_stays_open() {
+    let error = || of("error", &[]);
+    let claim = |value: Formula| Claim::Order(value, Order::Less, Formula::Number(1e9));
+    let why = |expectation, outcomes: &[Outcome]| {
+        let verdict = weighed(expectation, &outline(), outcomes).swap_remove(0);
+        assert_eq!((verdict.answer, verdict.value), (Answer::Open, None), "{}", verdict.note);
+        verdict.note
+    };
+    let all = outcomes();
+    assert_eq!(why(expectation(claim(error()), Some(150.0), &["L"]), &all), ", `error` was not measured at step 150");
+    assert_eq!(why(expectation(claim(error()), Some(7000.0), &["L"]), &all), ", step 7000 was not reached");
+    assert_eq!(why(expectation(claim(error()), None, &["L"]), &all[1..]), ", a cell is missing");
+    let log = Formula::Arithmetic(Arithmetic::Log, vec![Formula::Arithmetic(Arithmetic::Negate, vec![error()])]);
+    assert_eq!(why(expectation(claim(log), None, &["L"]), &all), ", its value is not finite");
+    let mut one_seed = outline();
+    one_seed.sweep[1].1.truncate(1);
+    let spread = expectation(claim(Formula::StandardError(Box::new(error()))), None, &["L"]);
+    assert_eq!(weighed(spread, &one_seed, &all)[0].note, ", one value has no standard error");
+}
+
+#[test]
+fn a_slope_is_that_of_the_logarithms() {
+    let labels = ["10", "1_000", "100"].map(str::to_owned).to_vec();
+    let outline = Outline { sweep: vec![("n".into(), labels.clone()), ("seed".into(), vec!["1".into()])], ..outline() };
+    let cell = |label: &String| {
+        let n: f64 = label.replace('_', "").parse().expect("a number");
+        let series = Series { name: "error".into(), points: vec![(0, 3.0 * n.powf(-0.5))] };
+        let labels = vec![("n".into(), label.clone()), ("seed".into(), "1".into())];
+        Outcome { labels, quantities: vec![series], ..outcome("", 1, 1.0) }
+    };
+    let cells: Vec<Outcome> = labels.iter().map(cell).collect();
+    let slope = Formula::Slope(Box::new(of("error", &[])), "n".into());
+    let claim = Claim::Near(slope, Formula::Number(-0.5), Formula::Number(1e-12));
+    assert_eq!(weighed(expectation(claim, None, &[]), &outline, &cells)[0].answer, Answer::Holds);
 }
 
 #[test]
@@ -142,6 +224,7 @@ fn a_run_directory_holds_everything_and_is_the_same_twice() {
         sources: &sources,
         modules: sources.files().iter().collect(),
         overrides: vec![("d".into(), "3".into())],
+        profile: None,
         backend: "cpu".into(),
         threads: 2,
         seed: 0,

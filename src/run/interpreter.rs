@@ -125,6 +125,7 @@ impl<'a> Run<'a> {
         let outcome = Outcome {
             labels: cell.labels.clone(),
             seed,
+            known: cell.known.clone(),
             quantities,
             objective: Series::new(Training::OBJECTIVE),
             timing: None,
@@ -257,6 +258,9 @@ impl<'a> Run<'a> {
             }
             self.measure_running(training.steps, observer)?;
             observer.stepped(done, objective);
+        }
+        if let Some(timing) = loaded.executor.timing() {
+            observer.timed(self.seconds.iter().rev().take(timing.runs as usize).fold(0.0, |sum, x| sum + x), &timing);
         }
         Ok(())
     }

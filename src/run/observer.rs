@@ -1,5 +1,7 @@
 //! Who watches a run.
 
+use crate::backend::timing::Timing;
+
 /// Is told what a run does while it does it. Nothing that an observer does changes a result.
 pub trait Observer {
     /// The training starts; `steps` will be made.
@@ -10,6 +12,11 @@ pub trait Observer {
     /// `done` steps are made; the last one had this objective.
     fn stepped(&mut self, done: u64, objective: f64) {
         let _ = (done, objective);
+    }
+
+    /// A training came to its end in this many seconds, on a machine that was asked where the time went.
+    fn timed(&mut self, seconds: f64, timing: &Timing) {
+        let _ = (seconds, timing);
     }
 
     /// A quantity was measured after `step` steps.

@@ -57,6 +57,8 @@ pub struct Outcome {
     pub labels: Vec<(String, String)>,
     /// The seed of the run.
     pub seed: u64,
+    /// The values of names that expectations use, known before the run.
+    pub known: Vec<(String, f64)>,
     /// Every measured quantity, in the order of the file.
     pub quantities: Vec<Series>,
     /// The objective of the training, at a hundred steps or so; empty without a training.

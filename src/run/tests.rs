@@ -102,6 +102,7 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
     let training = Training { program: train.finish(), steps, groups: vec![group], batch: 1, span };
     let last = Stage::Measure(Measurement { every: None, ..measurement.clone() });
     Cell {
+        known: Vec::new(),
         labels: vec![("L".into(), "bowl".into())],
         seed: None,
         init: init.finish(),

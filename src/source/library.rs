@@ -25,6 +25,13 @@ pub fn library_module(words: &[&str]) -> Vec<LibraryFile> {
     files
 }
 
+/// The text in which the library says what is known of its sources; it defines nothing.
+pub fn references() -> Option<LibraryFile> {
+    LIBRARY.get_file(REFERENCES).and_then(as_text)
+}
+
+const REFERENCES: &str = "references.soc";
+
 /// The dotted paths of all modules, in order.
 pub fn library_modules() -> Vec<String> {
     let mut modules = Vec::new();
@@ -35,7 +42,7 @@ pub fn library_modules() -> Vec<String> {
 }
 
 fn collect(folder: &'static Dir<'static>, modules: &mut Vec<String>) {
-    for file in folder.files().filter_map(as_text) {
+    for file in folder.files().filter_map(as_text).filter(|file| file.path != REFERENCES) {
         let path = file.path.trim_end_matches(".soc");
         let module = match path.rsplit_once('/') {
             Some((folder, _)) => folder,

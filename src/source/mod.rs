@@ -13,7 +13,7 @@ mod span;
 mod symbol;
 
 pub use fold::{fold, name, to_ascii, to_unicode};
-pub use library::{LibraryFile, library_module, library_modules};
+pub use library::{LibraryFile, library_module, library_modules, references};
 pub use map::{Location, SourceFile, SourceMap};
 pub use root::{Root, Target};
 pub use span::Span;

@@ -4,8 +4,9 @@
 use std::fmt::{self, Write};
 
 use super::tree::{
-    Argument, Block, Clause, Declaration, Definition, Differential, Expr, ExprKind, File, Integral, Item, ItemKind,
-    Let, Param, PostfixOp, Statement, StatementKind, Term, TypeExpr, TypeKind, UnaryOp, Use, UsePath,
+    Argument, Block, ChangeKind, Claim, Clause, Declaration, Definition, Differential, Expect, Expr, ExprKind, File,
+    Integral, Item, ItemKind, Let, Moment, Param, PostfixOp, Profile, Statement, StatementKind, SweepAxis, Term,
+    TypeExpr, TypeKind, UnaryOp, Use, UsePath,
 };
 use crate::source::Name;
 
@@ -39,7 +40,11 @@ impl Dump {
         self.doc("///", &item.doc)?;
         self.line()?;
         match &item.kind {
-            ItemKind::Cite(text) => write!(self.out, "(cite {:?})", text.value),
+            ItemKind::Cite(cite) => {
+                write!(self.out, "(cite {:?}", cite.key.value)?;
+                cite.fields.iter().try_for_each(|(name, text)| write!(self.out, " ({} {:?})", name.key, text.value))?;
+                write!(self.out, ")")
+            }
             ItemKind::Use(clause) => self.use_clause(clause),
             ItemKind::Let(binding) => self.binding(binding),
             ItemKind::Problem(definition) => self.definition("problem", definition),
@@ -57,10 +62,7 @@ impl Dump {
                 dump.type_expr(&net.output)?;
                 dump.expr(&net.value)
             }),
-            ItemKind::Sweep(axes) => self.form("sweep", |dump| {
-                axes.iter()
-                    .try_for_each(|axis| dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values)))
-            }),
+            ItemKind::Sweep(axes) => self.sweep(axes),
             ItemKind::Train(body) => self.form("train", |dump| dump.block(body)),
             ItemKind::Measure(measure) => self.form("measure", |dump| {
                 if let Some(every) = &measure.every {
@@ -77,7 +79,45 @@ impl Dump {
                 dump.names(&table.quantities)?;
                 table.clauses.iter().try_for_each(|clause| dump.clause(clause))
             }),
+            ItemKind::Expect(expect) => self.expect(expect),
+            ItemKind::Profile(profile) => self.profile(profile),
         }
+    }
+
+    fn sweep(&mut self, axes: &[SweepAxis]) -> fmt::Result {
+        self.form("sweep", |dump| {
+            axes.iter()
+                .try_for_each(|axis| dump.form(&format!("axis {}", axis.name.key), |dump| dump.expr(&axis.values)))
+        })
+    }
+
+    fn expect(&mut self, expect: &Expect) -> fmt::Result {
+        self.form("expect", |dump| {
+            let (word, parts) = match &expect.claim {
+                Claim::Holds(value) => ("holds", vec![value]),
+                Claim::Near(value, middle, radius) => ("near", vec![value, middle, radius]),
+                Claim::Between(value, from, to) => ("between", vec![value, from, to]),
+            };
+            dump.form(word, |dump| parts.into_iter().try_for_each(|part| dump.expr(part)))?;
+            if let Moment::Step(step) = &expect.at {
+                dump.form("at-step", |dump| dump.expr(step))?;
+            }
+            expect.clauses.iter().try_for_each(|clause| dump.clause(clause))
+        })
+    }
+
+    fn profile(&mut self, profile: &Profile) -> fmt::Result {
+        self.form(&format!("profile {}", profile.name.key), |dump| {
+            profile.changes.iter().try_for_each(|change| match &change.kind {
+                ChangeKind::Set(path, value) => {
+                    let words: Vec<&str> = path.iter().map(|word| word.key.as_str()).collect();
+                    dump.form(&format!("set {}", words.join(".")), |dump| dump.expr(value))
+                }
+                ChangeKind::Let(binding) => dump.binding(binding),
+                ChangeKind::Sweep(axes) => dump.sweep(axes),
+                ChangeKind::Expect(expect) => dump.expect(expect),
+            })
+        })
     }
 
     fn form(&mut self, head: &str, inner: impl FnOnce(&mut Self) -> fmt::Result) -> fmt::Result {

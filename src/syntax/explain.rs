@@ -468,6 +468,8 @@ fn form_of(word: &str) -> Option<(&'static [&'static str], &'static str)> {
         "measure" => (&["{"], "measure every 100 { … }"),
         "plot" => (&["against"], "plot error against step by L"),
         "table" => (&[], "table error by L, mean over seed"),
+        "expect" => (&[], "expect error < 1e-2 at step 1_000, mean over seed"),
+        "profile" => (&["{"], "profile quick { steps 500 }"),
         "time" => (&["in", ".."], "time t in 0..T"),
         "state" => (&[":"], "state X: R[d]"),
         "control" => (&[":"], "control u: R[d]"),

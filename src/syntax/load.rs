@@ -307,7 +307,9 @@ fn defined_names(items: &[Item]) -> Vec<&Name> {
             | ItemKind::Train(_)
             | ItemKind::Measure(_)
             | ItemKind::Plot(_)
-            | ItemKind::Table(_) => None,
+            | ItemKind::Table(_)
+            | ItemKind::Expect(_)
+            | ItemKind::Profile(_) => None,
         })
         .collect()
 }

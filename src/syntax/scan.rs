@@ -56,8 +56,10 @@ pub enum Fault {
 }
 
 /// Words that start an item.
-pub const ITEM_WORDS: &[&str] =
-    &["cite", "use", "let", "problem", "loss", "method", "layer", "net", "sweep", "train", "measure", "plot", "table"];
+pub const ITEM_WORDS: &[&str] = &[
+    "cite", "use", "let", "problem", "loss", "method", "layer", "net", "sweep", "train", "measure", "plot", "table",
+    "expect", "profile",
+];
 
 /// Faults reported per file before the rest is left alone.
 const MOST_FAULTS: usize = 20;

@@ -86,6 +86,7 @@ fn is_operator_word(word: &str) -> bool {
             | "of"
             | "use"
             | "in"
+            | "expect"
     )
 }
 

@@ -28,7 +28,7 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub enum ItemKind {
     /// `cite "arXiv:2312.02027"`
-    Cite(Text),
+    Cite(Cite),
     /// `use std.losses.{first, second}`
     Use(Use),
     /// `let d = 20`, `let u(x, t) = …`
@@ -55,6 +55,19 @@ pub enum ItemKind {
     Plot(Plot),
     /// `table error by L, mean over seed`
     Table(Table),
+    /// `expect error < 1e-2 at step 5_000`
+    Expect(Expect),
+    /// `profile quick { steps 500 }`
+    Profile(Profile),
+}
+
+/// `cite "arXiv:2312.02027"`, with or without facts about the source.
+#[derive(Clone, Debug)]
+pub struct Cite {
+    /// What identifies the source.
+    pub key: Text,
+    /// `title "…"`, `year 2023`: each a text, a number as it is written.
+    pub fields: Vec<(Name, Text)>,
 }
 
 /// A string literal.
@@ -203,7 +216,71 @@ pub struct Table {
     pub clauses: Vec<Clause>,
 }
 
-/// What a `plot` or a `table` says after its quantities.
+/// What must be true of measured quantities.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// What is claimed.
+    pub claim: Claim,
+    /// When.
+    pub at: Moment,
+    /// How swept names are bound.
+    pub clauses: Vec<Clause>,
+    /// All of it.
+    pub span: Span,
+}
+
+/// The claim of an [`Expect`].
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// `error < 1e-2`: an expression that compares.
+    Holds(Expr),
+    /// `error in 0.75 ± 0.01`: the value, the middle, how far from it.
+    Near(Expr, Expr, Expr),
+    /// `error in 0.7..0.8`: the value, the least, the greatest.
+    Between(Expr, Expr, Expr),
+}
+
+/// When a claim is looked at.
+#[derive(Clone, Debug)]
+pub enum Moment {
+    /// `at the end`, or nothing: the values measured last.
+    End,
+    /// `at step 5_000`
+    Step(Expr),
+}
+
+/// Named values in place of those of the file.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The name.
+    pub name: Name,
+    /// In order.
+    pub changes: Vec<Change>,
+}
+
+/// A part of a [`Profile`].
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What it says.
+    pub kind: ChangeKind,
+    /// All of it.
+    pub span: Span,
+}
+
+/// The kinds of [`Change`].
+#[derive(Clone, Debug)]
+pub enum ChangeKind {
+    /// `steps 500`, `measure.batch 64`
+    Set(Vec<Name>, Expr),
+    /// `let d = 5`
+    Let(Let),
+    /// `sweep seed in 1..2`
+    Sweep(Vec<SweepAxis>),
+    /// `expect error < 1`
+    Expect(Expect),
+}
+
+/// What a `plot`, a `table` or an `expect` says about swept names and axes.
 #[derive(Clone, Debug)]
 pub enum Clause {
     /// `by L`: one curve or row per value.

@@ -5,7 +5,7 @@
 
 mod structure;
 
-pub use structure::{Fact, Predicate, StateEquation, Structure};
+pub use structure::{Fact, Predicate, StateEquation, Structure, UnmetRequirement};
 
 use std::collections::BTreeMap;
 

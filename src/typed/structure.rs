@@ -79,6 +79,17 @@ impl Predicate {
     ];
 }
 
+/// A requirement that a problem does not meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnmetRequirement {
+    /// The name of the predicate.
+    pub clause: &'static str,
+    /// What the predicate says.
+    pub meaning: &'static str,
+    /// Why it does not hold, in words about the problem.
+    pub why: String,
+}
+
 /// A predicate decided.
 #[derive(Clone, Debug)]
 pub struct Fact {

@@ -1,7 +1,11 @@
 //! The steps of a compiled plan and the loop that runs them.
 
 use std::sync::Mutex;
+use std::time::Instant;
 
+use ndarray::{ArrayD, IxDyn};
+
+use super::clock::Clock;
 use super::dense::Dense;
 use super::draw::Drawing;
 use super::fused::{Fused, Registers};
@@ -82,11 +86,14 @@ pub(super) struct Context<'a> {
     pub feed: &'a Feed<'a>,
     /// What was found not to be finite first, and where the run stood.
     pub fault: &'a Mutex<Option<((usize, usize), Fault)>>,
+    /// Counts the time of this segment's steps.
+    pub clock: Option<(&'a Clock, usize)>,
 }
 
 /// Runs steps that need nothing of other tiles.
 pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Registers, context: &Context<'_>) {
     for step in steps {
+        let start = context.clock.map(|_| Instant::now());
         match step {
             Step::Fused(s) => s.run(memory, registers),
             Step::Product(s) => s.run(memory),
@@ -104,7 +111,7 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
                     Host::State(i) => &context.feed.states[*i],
                     Host::Step => {
                         to[0] = context.feed.step as f32;
-                        continue;
+                        &ArrayD::default(IxDyn(&[0]))
                     }
                 };
                 to.iter_mut().zip(from).for_each(|(t, f)| *t = *f as f32);
@@ -119,6 +126,9 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
                 }
             }
             Step::Watch(w) => w.run(memory, context),
+        }
+        if let (Some((clock, segment)), Some(start)) = (context.clock, start) {
+            clock.step(segment, step, start);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::moves::{Fill, From, Move};
 use super::packed::Pack;
 use super::strided::coalesce;
 use crate::graph::{AxisId, Op, Type, ValueId};
-use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When};
+use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When, tail};
 
 /// Compiles segments of one plan for tiles of one width.
 pub(super) struct Compiler<'a> {
@@ -50,7 +50,17 @@ pub(super) fn compile(plan: &Plan, width: usize, watch: bool) -> Vec<Code> {
 impl Compiler<'_> {
     fn items(&self, items: &[Item]) -> Vec<Step> {
         let mut steps = Vec::new();
-        for item in items {
+        let mut taken = false;
+        for (i, item) in items.iter().enumerate() {
+            if std::mem::take(&mut taken) {
+                continue;
+            }
+            let next = items.get(i + 1).filter(|_| !self.watch && self.when == When::Tiles);
+            if let Some(step) = next.and_then(|next| self.product_with(&tail(self.plan, item, next)?)) {
+                steps.push(step);
+                taken = true;
+                continue;
+            }
             self.item(item, &mut steps);
             if self.watch {
                 self.watch(item, &mut steps);

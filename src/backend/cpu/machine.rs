@@ -1,10 +1,12 @@
 //! Runs compiled segments: what is computed once, then all tiles, phase by phase.
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 
+use super::clock::Clock;
 use super::code::{Code, Context, Step, run};
 use super::compile::compile;
 use super::fused::Registers;
@@ -12,6 +14,7 @@ use super::memory::{MAX_DEPTH, Memory, Part};
 use super::packed::Pack;
 use super::reduce::{join, start};
 use super::strided::walk;
+use crate::backend::timing::Phase;
 use crate::backend::{Fault, Feed};
 use crate::graph::{Op, ValueId};
 use crate::plan::{Dim, Plan, Slot, Space, View, When};
@@ -47,6 +50,7 @@ pub(super) struct Machine {
     pool: rayon::ThreadPool,
     /// The seed under which the set-up ran.
     ready: Option<u64>,
+    clock: Option<Clock>,
 }
 
 impl Machine {
@@ -93,18 +97,30 @@ impl Machine {
             registers: Registers::default(),
             pool,
             ready: None,
+            clock: None,
         }
+    }
+
+    /// Counts the time of phases and steps from now on.
+    pub fn watch_time(&mut self) {
+        self.clock = Some(Clock::new(self.full.iter().map(|code| code.when)));
+    }
+
+    /// What was counted.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.clock.as_ref().map(Clock::phases).unwrap_or_default()
     }
 
     /// One run: the outputs, and what was found not to be finite if every value is watched.
     pub fn run(&mut self, feed: &Feed<'_>) -> (Vec<ArrayD<f64>>, Option<Fault>) {
         let fault = Mutex::new(None);
-        let context = Context { feed, fault: &fault };
         let fresh = self.ready != Some(feed.seed);
         self.ready = Some(feed.seed);
-        let Self { plan, full, rest, full_packs, rest_packs, once, blocks, workers, registers, pool, .. } = self;
+        let Self { plan, full, rest, full_packs, rest_packs, once, blocks, workers, registers, pool, clock, .. } = self;
         pool.install(|| {
             for (k, code) in full.iter().enumerate() {
+                let start = Instant::now();
+                let context = Context { feed, fault: &fault, clock: clock.as_ref().map(|c| (c, k)) };
                 match code.when {
                     When::Setup if !fresh => {}
                     When::Setup | When::Once => {
@@ -143,6 +159,9 @@ impl Machine {
                             }
                         });
                     }
+                }
+                if let Some(clock) = clock {
+                    clock.segment(k, start);
                 }
             }
         });
@@ -208,6 +227,7 @@ fn run_once(
 ) {
     let mut watched = (segment, 0);
     for step in steps {
+        let start = Instant::now();
         match step {
             Step::Finish(k, to, order) => finish(plan, *k, &mut once[to.slot][to.offset..], order, blocks),
             Step::Collect(v) => {
@@ -239,10 +259,15 @@ fn run_once(
                         lend(&mut workers[worker].lock().expect("a worker has one share at a time").registers);
                     }),
                     Step::Product(s) => s.run_shared(&mut memory),
-                    step => run(std::slice::from_ref(step), &mut memory, registers, context),
+                    step => {
+                        run(std::slice::from_ref(step), &mut memory, registers, &Context { clock: None, ..*context });
+                    }
                 }
                 watched = memory.watched;
             }
+        }
+        if let Some((clock, segment)) = context.clock {
+            clock.step(segment, step, start);
         }
     }
 }

@@ -6,6 +6,8 @@
 //! A tile runs its whole phase on one worker, scans included, in memory that was set aside before: nothing is allocated
 //! and nobody waits inside. `code` is the list of steps; each kind of step has a file.
 
+mod block;
+mod clock;
 mod code;
 mod compile;
 mod dense;
@@ -18,16 +20,21 @@ mod memory;
 mod moves;
 mod ops;
 mod packed;
+mod peaks;
 mod product;
 mod reduce;
 mod strided;
 
 use ndarray::ArrayD;
 
+use std::time::Instant;
+
 use self::machine::Machine;
+pub use self::peaks::peaks;
+use super::timing::Timing;
 use super::{Executor, Fault, Feed};
 use crate::graph::Program;
-use crate::plan::{self, Options, Summary};
+use crate::plan::{self, Options, Peaks, Summary};
 
 /// A program on the CPU.
 pub struct Cpu {
@@ -35,6 +42,8 @@ pub struct Cpu {
     machine: Machine,
     threads: usize,
     summary: Summary,
+    /// Runs and their seconds, and the machine's peaks.
+    timed: Option<(u64, f64, Peaks)>,
 }
 
 impl Cpu {
@@ -62,7 +71,13 @@ impl Cpu {
         let threads = threads.max(1);
         let (plan, summary) = plan::check_with(&program, limit, threads, options)?;
         let machine = Machine::new(plan, threads, false);
-        Ok(Self { program, machine, threads, summary })
+        Ok(Self { program, machine, threads, summary, timed: None })
+    }
+
+    /// Looks at the clock from now on, for [`Executor::timing`]; `peaks` are those of this many threads.
+    pub fn watch_time(&mut self, peaks: Peaks) {
+        self.timed = Some((0, 0.0, peaks));
+        self.machine.watch_time();
     }
 
     /// What the program takes.
@@ -81,13 +96,25 @@ impl Cpu {
 
 impl Executor for Cpu {
     fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
+        let start = Instant::now();
         let (outputs, _) = self.machine.run(feed);
+        if let Some((runs, seconds, _)) = &mut self.timed {
+            *runs += 1;
+            *seconds += start.elapsed().as_secs_f64();
+        }
         for ((_, v), array) in self.program.outputs.iter().zip(&outputs) {
             if let Some(found) = array.iter().find(|x| !x.is_finite()) {
                 return Err(self.find_fault(feed, Fault { value: *v, found: *found }));
             }
         }
         Ok(outputs)
+    }
+
+    fn timing(&self) -> Option<Timing> {
+        let (runs, seconds, peaks) = self.timed?;
+        let phases = self.machine.phases();
+        let floor = self.summary.floor(peaks);
+        Some(Timing { runs, threads: self.threads, phases, seconds, cost: self.summary.cost, floor })
     }
 }
 

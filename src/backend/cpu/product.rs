@@ -3,10 +3,12 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::block::{Beside, Matrix, Work, block, multiply};
 use super::gemm::{Strides, gemm};
 use super::memory::{Memory, Part, Ptr};
-use super::packed::{Matrix, Pack, block, multiply, multiply_in_place};
+use super::packed::Pack;
 use super::strided::{coalesce, walk};
+use crate::plan::{LONGEST, Then};
 
 /// A class of dimensions: sizes, and strides of the operands that have it.
 #[derive(Clone, Debug, Default)]
@@ -44,13 +46,15 @@ impl Class {
         self.take(best)
     }
 
-    /// All dimensions as one, in the order of an operand that steps through them evenly: their number and its stride, and
-    /// in that order the sizes and the strides of the other operand.
-    #[expect(clippy::type_complexity, reason = "two pairs")]
-    fn even(&self, operand: usize) -> Option<((usize, usize), (Vec<usize>, Vec<usize>))> {
-        let other = 1 - operand;
+    /// The dimensions in the order in which an operand steps through them.
+    fn order(&self, operand: usize) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.sizes.len()).filter(|i| self.sizes[*i] != 1).collect();
         order.sort_by_key(|i| std::cmp::Reverse(self.strides[operand][*i]));
+        order
+    }
+
+    /// The stride of an operand that steps through the dimensions evenly in this order.
+    fn even(&self, operand: usize, order: &[usize]) -> Option<usize> {
         let stride = order.last().map_or(0, |i| self.strides[operand][*i]);
         let mut expected = stride;
         for i in order.iter().rev() {
@@ -59,9 +63,12 @@ impl Class {
             }
             expected *= self.sizes[*i];
         }
-        let sizes = order.iter().map(|i| self.sizes[*i]).collect();
-        let strides = order.iter().map(|i| self.strides[other][*i]).collect();
-        Some(((self.len(), stride), (sizes, strides)))
+        Some(stride)
+    }
+
+    /// Sizes and an operand's strides in this order.
+    fn along(&self, operand: usize, order: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        (order.iter().map(|i| self.sizes[*i]).collect(), order.iter().map(|i| self.strides[operand][*i]).collect())
     }
 
     fn take_largest(&mut self) -> (usize, Vec<usize>) {
@@ -91,12 +98,32 @@ pub(super) enum Target {
 enum Kernel {
     /// Matrix products in a loop: sizes m, n, k, and how each is computed.
     Gemm { m: usize, n: usize, k: usize, a: Strides, b: Strides, c: Strides, by: By },
-    /// A packed matrix times lanes: its number, lanes, rows, columns, and the row strides of the factor and the result.
-    Packed { pack: usize, lanes: usize, rows: usize, columns: usize, x: usize, c: usize },
+    /// A packed matrix times lanes: its number, lanes, rows, columns, the row strides of the factor and the result, and
+    /// what is done to the product.
+    Packed { pack: usize, lanes: usize, rows: usize, columns: usize, x: usize, c: usize, then: Vec<Then<Operand>> },
     /// Sums of products of neighbours: how many.
     Dot { n: usize },
     /// Lane by lane: the number of lanes, and what `a`, `b` step by.
     Lanes { width: usize, a: usize, b: usize },
+}
+
+/// An operand beside a product.
+#[derive(Clone, Debug)]
+pub(super) struct Operand {
+    pub at: Ptr,
+    /// Whether it varies over lanes, else it has one number per row.
+    pub lanes: bool,
+    /// From row to row.
+    row: usize,
+    /// Strides along the loops around the kernel.
+    outer: Vec<usize>,
+}
+
+impl Operand {
+    /// An operand whose strides follow from those of the product's classes.
+    pub fn new(at: Ptr, lanes: bool) -> Self {
+        Self { at, lanes, row: 0, outer: Vec::new() }
+    }
 }
 
 /// What computes a product of matrices.
@@ -123,7 +150,8 @@ pub(super) struct Product {
     kernel: Kernel,
 }
 
-/// The dimensions of a contraction by class.
+/// The dimensions of a contraction by class. Rows and columns may have strides of operands beside the product as well,
+/// behind the others.
 #[derive(Clone, Debug)]
 pub(super) struct Classes {
     /// In both operands and the result; strides of a, b, c.
@@ -167,6 +195,8 @@ impl Classes {
 
 /// Below this many multiplications a matrix product is a plain loop.
 const TINY: usize = 600;
+/// Beyond this many summed entries a product has to be cut for the caches along them, as the library does.
+const DEEPEST: usize = 512;
 /// Multiplications that one worker takes of a product that all share.
 const SHARE: usize = 1_000_000;
 
@@ -174,11 +204,11 @@ impl Product {
     /// Chooses a kernel. `lanes` says that the last batch dimension steps through lanes.
     pub fn new(a: Ptr, b: Ptr, c: Target, mut classes: Classes, lanes: bool, packs: &mut Vec<Pack>) -> Self {
         if !lanes {
-            if let Some(packed) = Self::packed(&a, &b, &c, &classes, packs) {
+            if let Some(packed) = Self::packed(&a, &b, &c, &classes, &[], packs) {
                 return packed;
             }
             // The shared matrix may stand on either side.
-            if let Some(packed) = Self::packed(&b, &a, &c, &classes.swapped(), packs) {
+            if let Some(packed) = Self::packed(&b, &a, &c, &classes.swapped(), &[], packs) {
                 return packed;
             }
         }
@@ -205,7 +235,7 @@ impl Product {
                 a: Strides { row: sm[0], column: sk[0] },
                 b: Strides { row: sk[1], column: sn[0] },
                 c: Strides { row: sm[1], column: sn[1] },
-                by: if (sm[0] == 1 || sk[0] == 1) && sn == [1, 1] && block(n).is_some() {
+                by: if (sm[0] == 1 || sk[0] == 1) && sn == [1, 1] && k <= DEEPEST && block(n).is_some() {
                     By::Lanes
                 } else if m * n * k < TINY {
                     By::Loops
@@ -232,8 +262,35 @@ impl Product {
         Self { a, b, c, outer, summed, kernel }
     }
 
+    /// A product with what becomes of its entries, if it is one of a matrix that all tiles share. Rows and columns have
+    /// strides of the operands.
+    pub fn with_tail(
+        a: &Ptr,
+        b: &Ptr,
+        c: &Target,
+        classes: &Classes,
+        then: &[Then<Operand>],
+        packs: &mut Vec<Pack>,
+    ) -> Option<Self> {
+        let Target::Memory(to, false) = c else { return None };
+        // What is written while others are read lies in a slot of its own.
+        let apart = |p: &Ptr| !(p.own && p.slot == to.slot);
+        if !apart(a) || !apart(b) || !then.iter().filter_map(Then::operand).all(|o| apart(&o.at)) {
+            return None;
+        }
+        Self::packed(a, b, c, classes, then, packs).or_else(|| Self::packed(b, a, c, &classes.swapped(), then, packs))
+    }
+
     /// A product of a matrix that all tiles share with lanes, if it is one.
-    fn packed(a: &Ptr, b: &Ptr, c: &Target, classes: &Classes, packs: &mut Vec<Pack>) -> Option<Self> {
+    fn packed(
+        a: &Ptr,
+        b: &Ptr,
+        c: &Target,
+        classes: &Classes,
+        then: &[Then<Operand>],
+        packs: &mut Vec<Pack>,
+    ) -> Option<Self> {
+        let operands = then.iter().filter_map(Then::operand).count();
         if a.own || !a.loops.is_empty() || !b.own || !classes.batch.sizes.is_empty() || !matches!(c, Target::Memory(..))
         {
             return None;
@@ -243,9 +300,19 @@ impl Product {
         let (lanes, _) = columns.take(Some(lane));
         let block = block(lanes)?;
         // Rows of the matrix as the result steps through them, columns as the other factor does.
-        let (rows, (row_sizes, row_strides)) = classes.rows.even(1)?;
-        let (summed, (column_sizes, column_strides)) = classes.summed.even(1)?;
-        if rows.0 == 0 || summed.0 == 0 {
+        let order = classes.rows.order(1);
+        let c_row = classes.rows.even(1, &order)?;
+        let rows = classes.rows.len();
+        let (row_sizes, row_strides) = classes.rows.along(0, &order);
+        let mut beside = Vec::new();
+        for i in 0..operands {
+            beside.push(classes.rows.even(2 + i, &order)?);
+        }
+        let order = classes.summed.order(1);
+        let x_row = classes.summed.even(1, &order)?;
+        let summed = classes.summed.len();
+        let (column_sizes, column_strides) = classes.summed.along(0, &order);
+        if rows == 0 || summed == 0 {
             return None;
         }
         let pack = Pack {
@@ -259,12 +326,25 @@ impl Product {
             packs.push(pack);
             packs.len() - 1
         });
-        let mut outer = Class::new(3);
+        let mut outer = Class::new(3 + operands);
         for i in 0..columns.sizes.len() {
-            outer.push(columns.sizes[i], &[0, columns.strides[0][i], columns.strides[1][i]]);
+            let strides: Vec<_> = std::iter::once(0).chain(columns.strides.iter().map(|s| s[i])).collect();
+            outer.push(columns.sizes[i], &strides);
         }
         outer.coalesce();
-        let kernel = Kernel::Packed { pack: number, lanes, rows: rows.0, columns: summed.0, x: summed.1, c: rows.1 };
+        let mut next = 0;
+        let then = then
+            .iter()
+            .map(|t| {
+                t.map(|o| {
+                    next += 1;
+                    let (row, outer) = (beside[next - 1], outer.strides[2 + next].clone());
+                    Operand { at: o.at.clone(), lanes: o.lanes, row, outer }
+                })
+            })
+            .collect();
+        outer.strides.truncate(3);
+        let kernel = Kernel::Packed { pack: number, lanes, rows, columns: summed, x: x_row, c: c_row, then };
         Some(Self { a: a.clone(), b: b.clone(), c: c.clone(), outer, summed: Class::new(2), kernel })
     }
 
@@ -274,13 +354,13 @@ impl Product {
             Target::Memory(p, add) => {
                 let at = memory.at(p);
                 let mut slot = memory.take(p);
-                self.into(&mut slot[at..], *add, self.left(memory), memory.read(&self.b));
+                self.into(&mut slot[at..], *add, self.left(memory), memory.read(&self.b), memory);
                 memory.put(p, slot);
             }
             Target::Part(k, whole) => {
                 let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Vec::new()));
                 if let Part::Single(c) = &mut part {
-                    self.into(c, !(memory.first && *whole), self.left(memory), memory.read(&self.b));
+                    self.into(c, !(memory.first && *whole), self.left(memory), memory.read(&self.b), memory);
                 }
                 memory.partials[*k] = part;
             }
@@ -310,7 +390,7 @@ impl Product {
                 work.push((share, later));
             }
         }
-        work.into_par_iter().for_each(|((share, _, [ia, ib]), c)| share.into(c, *add, &a[*ia..], &b[*ib..]));
+        work.into_par_iter().for_each(|((share, _, [ia, ib]), c)| share.products(c, *add, &a[*ia..], &b[*ib..]));
         memory.put(p, slot);
     }
 
@@ -363,7 +443,44 @@ impl Product {
         }
     }
 
-    fn into(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32]) {
+    fn into(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32], memory: &Memory<'_>) {
+        if let Kernel::Packed { .. } = self.kernel {
+            self.blocks(c, add, a, b, memory);
+        } else {
+            self.products(c, add, a, b);
+        }
+    }
+
+    /// Blocks in a loop, each with its part of what stands beside the product.
+    fn blocks(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32], memory: &Memory<'_>) {
+        let Kernel::Packed { lanes, rows, columns, x, c: c_row, ref then, .. } = self.kernel else { return };
+        let o = &self.outer;
+        let offset = |strides: &[usize], mut index: usize| {
+            let mut at = 0;
+            for (n, s) in o.sizes.iter().zip(strides).rev() {
+                at += index % n * s;
+                index /= n;
+            }
+            at
+        };
+        let w = Matrix::Packed(a);
+        for i in 0..o.len() {
+            let mut all = [Then::Relu; LONGEST];
+            for (to, t) in all.iter_mut().zip(then) {
+                *to = t.map(|o| Beside {
+                    numbers: &memory.read(&o.at)[offset(&o.outer, i)..],
+                    row: o.row,
+                    lanes: o.lanes,
+                });
+            }
+            let (x_start, c_start) = (offset(&o.strides[1], i), offset(&o.strides[2], i));
+            let work =
+                Work { lanes, rows, columns, w, x: &b[x_start..], x_row: x, c_row, add, then: &all[..then.len()] };
+            multiply(&work, &mut c[c_start..]);
+        }
+    }
+
+    fn products(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32]) {
         let (o, s) = (&self.outer, &self.summed);
         let empty = s.len() == 0;
         walk(&o.sizes, [&o.strides[0], &o.strides[1], &o.strides[2]], [0; 3], &mut |[ia, ib, ic]| {
@@ -385,8 +502,9 @@ impl Product {
                 let k = if empty { 0 } else { *k };
                 match by {
                     By::Lanes if k > 0 => {
-                        let w = Matrix { numbers: a, rows: *m, columns: k, strides: [sa.row, sa.column] };
-                        multiply_in_place(*n, w, b, sb.row, c, sc.row, add);
+                        let w = Matrix::InPlace(a, [sa.row, sa.column]);
+                        let (lanes, rows, x_row, c_row) = (*n, *m, sb.row, sc.row);
+                        multiply(&Work { lanes, rows, columns: k, w, x: b, x_row, c_row, add, then: &[] }, c);
                     }
                     By::Library if k > 0 => gemm(*m, *n, k, c, *sc, add, a, *sa, b, *sb),
                     _ => tiny_gemm([*m, *n, k], c, *sc, add, a, *sa, b, *sb),
@@ -396,9 +514,7 @@ impl Product {
                 let sum = if empty { 0.0 } else { dot(&a[..*n], &b[..*n]) };
                 c[0] = if add { c[0] + sum } else { sum };
             }
-            Kernel::Packed { lanes, rows, columns, x, c: stride, .. } => {
-                multiply(*lanes, *rows, if empty { 0 } else { *columns }, a, b, *x, c, *stride, add);
-            }
+            Kernel::Packed { .. } => unreachable!("blocks have a loop of their own"),
             Kernel::Lanes { width, a: sa, b: sb } => {
                 let c = &mut c[..*width];
                 if empty {

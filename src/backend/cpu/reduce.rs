@@ -71,6 +71,13 @@ impl Reduce {
     fn entry(&self, from: &[f32]) -> f64 {
         let (sizes, strides) = &self.reduced;
         match self.how {
+            Reduction::Sum if matches!((&sizes[..], &strides[..]), ([_, 64], [_, 1])) => {
+                // Few enough for f32 between two changes to f64.
+                (0..sizes[0])
+                    .step_by(1024)
+                    .map(|i| add_rows(&from[i * strides[0]..], 1024.min(sizes[0] - i), strides[0]))
+                    .fold(0.0, |a, b| a + b)
+            }
             Reduction::Sum if strides.last() == Some(&1) => {
                 let last = sizes.len() - 1;
                 let mut sums = Sums::default();
@@ -191,6 +198,18 @@ impl Sums {
         self.carry();
         self.total
     }
+}
+
+/// The sum of rows of 64 neighbours.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn add_rows(from: &[f32], rows: usize, stride: usize) -> f64 {
+    let mut sums = [0.0_f32; 64];
+    for row in 0..rows {
+        for (s, x) in sums.iter_mut().zip(&from[row * stride..][..64]) {
+            *s += *x;
+        }
+    }
+    sums.iter().fold(0.0, |sum, x| sum + f64::from(*x))
 }
 
 /// Adds neighbours to sixteen sums; what is left over is returned.

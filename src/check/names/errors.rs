@@ -37,6 +37,16 @@ pub(super) struct UnknownType {
 }
 
 #[derive(Debug, Error, Diagnostic)]
+#[error("expected a fact about a source, found `{name}`")]
+#[diagnostic(code(soc::name), help("{help}"))]
+pub(super) struct UnknownField {
+    pub(super) name: String,
+    #[label("no such fact")]
+    pub(super) at: Span,
+    pub(super) help: String,
+}
+
+#[derive(Debug, Error, Diagnostic)]
 #[error("{what} may not stand in {place}")]
 #[diagnostic(code(soc::name), help("{help}"))]
 pub(super) struct WrongPlace {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::body::Place;
-use super::errors::GivenTwice;
+use super::errors::{GivenTwice, UnknownField};
 use super::{Offers, Resolver};
-use crate::diagnostic::Sink;
+use crate::diagnostic::{Sink, nearest};
 use crate::source::{Name, Span, Symbol};
-use crate::syntax::tree::{File, Item, ItemKind, Use, UsePath};
+use crate::syntax::CITE_FIELDS;
+use crate::syntax::tree::{Cite, File, Item, ItemKind, Use, UsePath};
 
 /// The names of one file.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +60,8 @@ pub(in crate::check) fn resolve_module(
     let mut resolver = Resolver { sink, top: &top, offers, frames: Vec::new() };
     for item in &tree.items {
         match &item.kind {
-            ItemKind::Cite(_) | ItemKind::Use(_) => {}
+            ItemKind::Cite(one) => check_fields(one, resolver.sink),
+            ItemKind::Use(_) => {}
             ItemKind::Let(one) => resolver.let_value(one),
             ItemKind::Problem(one) => resolver.definition(one, Place::Problem),
             ItemKind::Bind(one) => resolver.expr(&one.value),
@@ -76,10 +78,30 @@ pub(in crate::check) fn resolve_module(
                 resolver.block(&one.body, Place::Measure);
             }
             // Quantities are the measurements' names, axes those of sweeps: typing knows both.
-            ItemKind::Plot(_) | ItemKind::Table(_) => {}
+            ItemKind::Plot(_) | ItemKind::Table(_) | ItemKind::Expect(_) => {}
+            // A profile is resolved where it is put in place.
+            ItemKind::Profile(_) => {}
         }
     }
     resolved
+}
+
+/// The facts about a source have known names, each once.
+fn check_fields(cite: &Cite, sink: &mut Sink) {
+    let mut seen: Vec<&Name> = Vec::new();
+    for (name, _) in &cite.fields {
+        if let Some(first) = seen.iter().find(|first| ***first == *name) {
+            sink.push(GivenTwice { name: name.text.to_string(), second: name.span, first: first.span });
+        }
+        seen.push(name);
+        if !CITE_FIELDS.contains(&&*name.text) {
+            let help = match nearest(&name.text, CITE_FIELDS.iter().copied()) {
+                Some(near) => format!("did `{near}` stand here?"),
+                None => format!("a source has {}", CITE_FIELDS.join(", ")),
+            };
+            sink.push(UnknownField { name: name.text.to_string(), at: name.span, help });
+        }
+    }
 }
 
 /// The names that an item defines.
@@ -96,7 +118,9 @@ pub(in crate::check) fn defined(item: &Item) -> Vec<&Name> {
         | ItemKind::Train(_)
         | ItemKind::Measure(_)
         | ItemKind::Plot(_)
-        | ItemKind::Table(_) => Vec::new(),
+        | ItemKind::Table(_)
+        | ItemKind::Expect(_)
+        | ItemKind::Profile(_) => Vec::new(),
     }
 }
 

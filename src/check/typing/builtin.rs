@@ -88,7 +88,8 @@ impl<'a> Typer<'a> {
                     return Ty::Law(shape.shape.clone(), axes);
                 }
                 // A square matrix as the scale of a normal vector.
-                if builtin.name == "normal" && a.shape.len() == 1 && b.shape == [a.shape[0].clone(), a.shape[0].clone()] {
+                if builtin.name == "normal" && a.shape.len() == 1 && b.shape == [a.shape[0].clone(), a.shape[0].clone()]
+                {
                     return Ty::Law(a.shape.clone(), axes);
                 }
                 self.sum((a, spans[0]), (b, spans[1]), "law")

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::errors::{BadSetting, EmptySweep, MissingSetting, MissingStatement, StatementTwice, UnknownSetting};
+use super::expect::parts;
 use super::figure::Quantity;
 use super::method::moves;
 use super::scope::Scope;
 use super::ty::Ty;
 use super::typer::Typer;
-use crate::check::walk::peel;
+use crate::check::walk::{free_names, peel};
 use crate::diagnostic::nearest;
 use crate::source::{Span, Symbol};
-use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, StatementKind, SweepAxis};
+use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, Plot, StatementKind, SweepAxis, Table};
 use crate::syntax::walk::{is_schedule, several};
 
 /// The settings of `train`.
@@ -61,10 +62,15 @@ impl<'a> Typer<'a> {
             .flatten()
             .collect();
         for item in &entry.tree.items {
-            if let ItemKind::Plot(crate::syntax::tree::Plot { quantities, .. })
-            | ItemKind::Table(crate::syntax::tree::Table { quantities, .. }) = &item.kind
-            {
-                self.shown.extend(quantities.iter().map(|name| name.key.clone()));
+            match &item.kind {
+                ItemKind::Plot(Plot { quantities, .. }) | ItemKind::Table(Table { quantities, .. }) => {
+                    self.shown.extend(quantities.iter().map(|name| name.key.clone()));
+                }
+                ItemKind::Expect(expect) => {
+                    let formulas = parts(&expect.claim);
+                    self.shown.extend(formulas.into_iter().flat_map(free_names));
+                }
+                _ => {}
             }
         }
         let quantities = self.check_entry();
@@ -79,6 +85,7 @@ impl<'a> Typer<'a> {
         }
         self.renew_entry();
         self.check_figures(&sweeps, &quantities);
+        self.check_expectations(&sweeps, &quantities);
     }
 
     /// The entry with the chosen value of every sweep; the measured quantities.
@@ -145,7 +152,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn sweep_length(axis: &SweepAxis) -> usize {
+    pub(crate) fn sweep_length(axis: &SweepAxis) -> usize {
         match &peel(&axis.values).kind {
             ExprKind::List(items) => items.len(),
             ExprKind::Range(from, to) => match (literal(from), literal(to)) {

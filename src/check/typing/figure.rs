@@ -8,7 +8,7 @@ use super::ty::Ty;
 use super::typer::Typer;
 use crate::diagnostic::nearest;
 use crate::source::{Name, Span, Symbol};
-use crate::syntax::tree::{Clause, ItemKind, SweepAxis};
+use crate::syntax::tree::{Clause, Expr, ItemKind, SweepAxis};
 
 /// A `let` of a measurement.
 pub(crate) struct Quantity<'a> {
@@ -16,8 +16,8 @@ pub(crate) struct Quantity<'a> {
     pub(crate) ty: Ty<'a>,
     /// A process stands in it at no time.
     pub(crate) timed: bool,
-    /// Measured during the training.
-    pub(crate) every: bool,
+    /// Measured during the training: the number of steps between two measurements.
+    pub(crate) every: Option<&'a Expr>,
     /// The word `measure`.
     pub(crate) measure: Span,
 }
@@ -46,7 +46,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn no_quantity(&mut self, expected: &'static str, name: &Name, known: Vec<&str>, none: &str) {
+    pub(crate) fn no_quantity(&mut self, expected: &'static str, name: &Name, known: Vec<&str>, none: &str) {
         let help = match nearest(&name.text, known.iter().copied()) {
             Some(near) => format!("did `{near}` stand here?"),
             None if known.is_empty() => none.to_string(),
@@ -60,35 +60,13 @@ impl<'a> Typer<'a> {
     fn quantities(&mut self, shown: &'a [Name], known: &BTreeMap<Symbol, Quantity<'a>>, against: Option<&Name>) {
         for name in shown {
             let Some(quantity) = known.get(&name.key) else {
-                let names = known.values().map(|quantity| &*quantity.name.text).collect();
-                self.no_quantity(
-                    "a `let` of a `measure` block",
-                    name,
-                    names,
-                    "nothing is measured: `measure { let error = … }`",
-                );
+                self.not_measured(name, known, Vec::new());
                 continue;
             };
-            match &quantity.ty {
-                Ty::Poison | Ty::Number(_) | Ty::Size(_) => {}
-                Ty::Tensor(tensor) if tensor.is_scalar() => {
-                    self.measured_axes(quantity.name, &tensor.axes.clone(), Some(name.span));
-                }
-                other => {
-                    let error = WrongKind {
-                        expected: "a measured number".into(),
-                        found: other.describe(),
-                        at: name.span,
-                        because: Some(quantity.name.span),
-                        call: None,
-                        help: Some("a figure shows numbers: take a norm or a component".into()),
-                    };
-                    self.report(name.span, error);
-                }
-            }
+            self.one_measured_number(quantity, name);
             if let Some(against) = against
                 && against.key.as_str() == "step"
-                && !quantity.every
+                && quantity.every.is_none()
                 && !quantity.timed
             {
                 let error = WrongKind {
@@ -104,15 +82,63 @@ impl<'a> Typer<'a> {
         }
     }
 
+    /// The error for a name that no `measure` block gives a value; `others` may stand there as well.
+    pub(crate) fn not_measured(&mut self, name: &Name, known: &BTreeMap<Symbol, Quantity<'a>>, others: Vec<&str>) {
+        let names = known.values().map(|quantity| &*quantity.name.text).chain(others).collect();
+        let none = "nothing is measured: `measure { let error = … }`";
+        self.no_quantity("a `let` of a `measure` block", name, names, none);
+    }
+
+    /// A shown quantity is a number that varies over nothing.
+    pub(crate) fn one_measured_number(&mut self, quantity: &Quantity<'a>, name: &Name) {
+        match &quantity.ty {
+            Ty::Poison | Ty::Number(_) | Ty::Size(_) => {}
+            Ty::Tensor(tensor) if tensor.is_scalar() => {
+                self.measured_axes(quantity.name, &tensor.axes.clone(), Some(name.span));
+            }
+            other => {
+                let error = WrongKind {
+                    expected: "a measured number".into(),
+                    found: other.describe(),
+                    at: name.span,
+                    because: Some(quantity.name.span),
+                    call: None,
+                    help: Some("a figure shows numbers: take a norm or a component".into()),
+                };
+                self.report(name.span, error);
+            }
+        }
+    }
+
     fn clauses_of(
         &mut self,
         clauses: &'a [Clause],
-        against: Option<&Name>,
+        against: Option<&'a Name>,
         sweeps: &[&'a SweepAxis],
         at: Span,
         what: &'static str,
     ) {
-        let mut bound: Vec<&Name> = Vec::new();
+        let axes: &[&str] = if against.is_some() { &["x", "y"] } else { &[] };
+        let bound = self.bound_names(clauses, against, sweeps, axes, "a table has no axes");
+        for sweep in sweeps {
+            let is_bound = bound.iter().copied().chain(against).any(|name| *name == sweep.name);
+            if !is_bound {
+                let error = Forgotten { name: sweep.name.text.to_string(), what, at, sweep: sweep.name.span };
+                self.report(Span::new(at.start, at.end), error);
+            }
+        }
+    }
+
+    /// The swept names that clauses bind, each once; `axes` are those that `log` may name.
+    pub(crate) fn bound_names(
+        &mut self,
+        clauses: &'a [Clause],
+        against: Option<&'a Name>,
+        sweeps: &[&'a SweepAxis],
+        axes: &[&'static str],
+        without_axes: &'static str,
+    ) -> Vec<&'a Name> {
+        let mut bound: Vec<&'a Name> = Vec::new();
         for clause in clauses {
             match clause {
                 Clause::By(name) | Clause::MeanOver(name) => {
@@ -129,19 +155,12 @@ impl<'a> Typer<'a> {
                     bound.push(name);
                 }
                 Clause::Log(name) => {
-                    let axes: &[&str] = if against.is_some() { &["x", "y"] } else { &[] };
                     if !axes.contains(&&*name.text) {
-                        self.no_quantity("`x` or `y`, an axis of a plot", name, axes.to_vec(), "a table has no axes");
+                        self.no_quantity("`x` or `y`, an axis of a plot", name, axes.to_vec(), without_axes);
                     }
                 }
             }
         }
-        for sweep in sweeps {
-            let is_bound = bound.iter().copied().chain(against).any(|name| *name == sweep.name);
-            if !is_bound {
-                let error = Forgotten { name: sweep.name.text.to_string(), what, at, sweep: sweep.name.span };
-                self.report(Span::new(at.start, at.end), error);
-            }
-        }
+        bound
     }
 }

@@ -13,7 +13,7 @@ use crate::check::walk::{as_name, peel};
 use crate::diagnostic::nearest;
 use crate::source::{Name, Span};
 use crate::syntax::tree::{Definition, ExprKind, StatementKind, TypeExpr, TypeKind};
-use crate::typed::Predicate;
+use crate::typed::{Predicate, UnmetRequirement};
 
 impl<'a> Typer<'a> {
     /// Checks a loss with its problem left open but for what it requires.
@@ -165,6 +165,7 @@ impl<'a> Typer<'a> {
                 continue;
             }
             if let Held::No { span, why } = problem.holds(predicate) {
+                self.unmet.push(UnmetRequirement { clause: word, meaning, why: why.clone() });
                 let error = Unmet {
                     loss: definition.name.text.to_string(),
                     clause: word.to_string(),

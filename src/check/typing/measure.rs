@@ -82,7 +82,7 @@ impl<'a> Typer<'a> {
             if !timed && !mentioned.contains(&one.name.key) && !self.shown.contains(&one.name.key) {
                 self.measured_axes(&one.name, &axes, None);
             }
-            let every = measure.every.is_some();
+            let every = measure.every.as_ref();
             quantities.insert(one.name.key.clone(), Quantity { name: &one.name, ty, timed, every, measure: at });
         }
         for name in scope.own_names() {

@@ -14,6 +14,7 @@ mod copied;
 mod definition;
 mod derivative;
 mod errors;
+mod expect;
 mod experiment;
 mod expr;
 mod figure;
@@ -40,16 +41,17 @@ use crate::diagnostic::Sink;
 use crate::source::SourceMap;
 use crate::syntax::ParsedModule;
 use crate::syntax::tree::ItemKind;
-use crate::typed::Structure;
+use crate::typed::{Structure, UnmetRequirement};
 
-/// Types a whole program; what is wrong goes to `sink`.
+/// Types a whole program; what is wrong goes to `sink`. Returns the requirements of losses that the entry's problems do not
+/// meet.
 pub(super) fn type_program(
     modules: &[ParsedModule],
     resolved: &[Resolved],
     structures: &BTreeMap<(usize, usize), Structure>,
     map: &SourceMap,
     sink: &mut Sink,
-) {
+) -> Vec<UnmetRequirement> {
     let mut typer = Typer::new(modules, resolved, structures, map, sink);
     for (module, parsed) in modules.iter().enumerate() {
         for (place, item) in parsed.tree.items.iter().enumerate() {
@@ -65,4 +67,5 @@ pub(super) fn type_program(
         }
     }
     typer.check_experiment();
+    typer.unmet
 }

@@ -18,7 +18,7 @@ use crate::diagnostic::Sink;
 use crate::source::{Name, SourceMap, Span, Symbol};
 use crate::syntax::ParsedModule;
 use crate::syntax::tree::{Expr, ExprKind, ItemKind, Let};
-use crate::typed::Structure;
+use crate::typed::{Structure, UnmetRequirement};
 
 /// Calls and layers nest at most this deep.
 const MAX_DEPTH: usize = 192;
@@ -46,6 +46,8 @@ pub(crate) struct Typer<'a> {
     pub(crate) shown: BTreeSet<Symbol>,
     /// Names found to be no sizes: reported once.
     pub(crate) no_sizes: BTreeSet<String>,
+    /// Requirements that are not met, at each use.
+    pub(crate) unmet: Vec<UnmetRequirement>,
     roots: Vec<Rc<Scope<'a>>>,
     /// What a `let` that stands at a bound time is, by its scope, its name and the time.
     timed_known: BTreeMap<(usize, Symbol, String), Ty<'a>>,
@@ -76,6 +78,7 @@ impl<'a> Typer<'a> {
             loops: 0,
             shown: BTreeSet::new(),
             no_sizes: BTreeSet::new(),
+            unmet: Vec::new(),
             roots: (0..modules.len()).map(Scope::root).collect(),
             timed_known: BTreeMap::new(),
             reported: BTreeSet::new(),
@@ -197,7 +200,9 @@ impl<'a> Typer<'a> {
             | ItemKind::Train(_)
             | ItemKind::Measure(_)
             | ItemKind::Plot(_)
-            | ItemKind::Table(_) => Ty::Poison,
+            | ItemKind::Table(_)
+            | ItemKind::Expect(_)
+            | ItemKind::Profile(_) => Ty::Poison,
         };
         self.calls = calls;
         root.bind(&name.key, ty.clone());

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::syntax::tree::{
-    Block, Differential, Expr, ExprKind, File, Item, ItemKind, Let, Param, Statement, StatementKind, Term, TypeExpr,
-    TypeKind, UnaryOp,
+    Block, ChangeKind, Claim, Differential, Expect, Expr, ExprKind, File, Item, ItemKind, Let, Moment, Param,
+    Statement, StatementKind, Term, TypeExpr, TypeKind, UnaryOp,
 };
 use crate::syntax::walk::for_each_part;
 
@@ -50,6 +50,11 @@ impl Collector {
             }
             ItemKind::Train(block) => self.block(block),
             ItemKind::Measure(measure) => self.block(&measure.body),
+            ItemKind::Profile(profile) => {
+                for change in &profile.changes {
+                    self.places.statements.insert(self.at(change.span.start));
+                }
+            }
             // A layer written `= expr` has its value for a statement, which starts no line.
             ItemKind::Layer(layer) if layer.body.span.start < first_start(&layer.body) => self.block(&layer.body),
             _ => {}
@@ -159,8 +164,25 @@ pub(super) fn each_root(file: &File, f: &mut dyn FnMut(&Expr, Position)) {
                 measure.every.iter().for_each(free);
                 block_roots(&measure.body, f);
             }
+            ItemKind::Expect(expect) => expect_roots(expect, &mut free),
+            ItemKind::Profile(profile) => profile.changes.iter().for_each(|change| match &change.kind {
+                ChangeKind::Set(_, value) => free(value),
+                ChangeKind::Let(binding) => binding_roots(binding, &mut free),
+                ChangeKind::Sweep(axes) => axes.iter().for_each(|axis| free(&axis.values)),
+                ChangeKind::Expect(expect) => expect_roots(expect, &mut free),
+            }),
             ItemKind::Cite(_) | ItemKind::Use(_) | ItemKind::Plot(_) | ItemKind::Table(_) => {}
         }
+    }
+}
+
+fn expect_roots(expect: &Expect, f: &mut dyn FnMut(&Expr)) {
+    match &expect.claim {
+        Claim::Holds(value) => f(value),
+        Claim::Near(value, a, b) | Claim::Between(value, a, b) => [value, a, b].into_iter().for_each(&mut *f),
+    }
+    if let Moment::Step(step) = &expect.at {
+        f(step);
     }
 }
 

@@ -204,6 +204,8 @@ impl Rewrite<'_> {
             }
             let new = match token.kind {
                 TokenKind::Sign if self.ascii && token.text == "→" => "->".to_owned(),
+                TokenKind::Sign if self.ascii && token.text == "±" => "+/-".to_owned(),
+                TokenKind::Sign if !self.ascii && token.text == "+/-" => "±".to_owned(),
                 TokenKind::Word if places.differentials.contains(&token.start) => {
                     format!("d{}", self.word(&token.text[1..]))
                 }

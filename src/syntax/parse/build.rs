@@ -151,6 +151,7 @@ fn is_keyword(rule: Rule) -> bool {
     matches!(
         rule,
         Rule::kw_against
+            | Rule::kw_at
             | Rule::kw_batch
             | Rule::kw_buffer
             | Rule::kw_by
@@ -159,7 +160,9 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_control
             | Rule::kw_cost
             | Rule::kw_else
+            | Rule::kw_end
             | Rule::kw_every
+            | Rule::kw_expect
             | Rule::kw_for
             | Rule::kw_if
             | Rule::kw_in
@@ -180,6 +183,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_plot
             | Rule::kw_problem
             | Rule::kw_process
+            | Rule::kw_profile
             | Rule::kw_push
             | Rule::kw_repeat
             | Rule::kw_requires
@@ -187,8 +191,10 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_run
             | Rule::kw_solve
             | Rule::kw_state
+            | Rule::kw_step
             | Rule::kw_sweep
             | Rule::kw_table
+            | Rule::kw_the
             | Rule::kw_then
             | Rule::kw_time
             | Rule::kw_times

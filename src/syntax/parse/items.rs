@@ -3,8 +3,8 @@
 use super::build::{Builder, Children};
 use crate::syntax::grammar::{Pair, Rule};
 use crate::syntax::tree::{
-    BinaryOp, Bind, Block, Clause, Definition, Expr, ExprKind, Item, ItemKind, Layer, Measure, Net, Param, Plot,
-    Statement, StatementKind, SweepAxis, Table,
+    BinaryOp, Bind, Block, Cite, Clause, Definition, Expr, ExprKind, Item, ItemKind, Layer, Measure, Net, Param, Plot,
+    Statement, StatementKind, SweepAxis, Table, Text,
 };
 
 impl Builder<'_> {
@@ -21,11 +21,14 @@ impl Builder<'_> {
         match rule {
             Rule::use_ => return ItemKind::Use(self.use_clause(form)),
             Rule::let_ => return ItemKind::Let(self.definition(form)),
+            Rule::sweep => return ItemKind::Sweep(self.sweep(form)),
+            Rule::expect => return ItemKind::Expect(self.expect(form)),
             _ => {}
         }
         let mut children = Children::of(form);
         match rule {
-            Rule::cite => ItemKind::Cite(self.literal(&children.next())),
+            Rule::cite => ItemKind::Cite(self.cite(&mut children)),
+            Rule::profile => ItemKind::Profile(self.profile(&mut children)),
             Rule::problem => {
                 let name = self.name(&children.next());
                 if let Some(value) = children.take_if(Rule::expr) {
@@ -48,14 +51,6 @@ impl Builder<'_> {
                 let output = self.type_expr(children.next());
                 ItemKind::Net(Net { name, inputs, output, value: self.expr(children.next()) })
             }
-            Rule::sweep => {
-                let axes = children.take_all(Rule::sweep_axis).into_iter().map(|axis| {
-                    let mut parts = Children::of(axis);
-                    let name = self.name(&parts.next());
-                    SweepAxis { name, values: self.ranged(parts.next()) }
-                });
-                ItemKind::Sweep(axes.collect())
-            }
             Rule::train => ItemKind::Train(self.block(children.next())),
             Rule::measure => {
                 let every = children.take_if(Rule::expr).map(|every| self.expr(every));
@@ -71,6 +66,31 @@ impl Builder<'_> {
                 ItemKind::Table(Table { quantities, clauses: self.clauses(&mut children) })
             }
         }
+    }
+
+    fn cite(&mut self, children: &mut Children<'_>) -> Cite {
+        let key = self.literal(&children.next());
+        let fields = children.take_all(Rule::cite_field).into_iter().map(|field| {
+            let mut parts = Children::of(field);
+            let name = self.name(&parts.next());
+            let value = parts.next();
+            let value = match value.as_rule() {
+                Rule::text => self.literal(&value),
+                _ => Text { value: value.as_str().into(), span: self.span(&value) },
+            };
+            (name, value)
+        });
+        Cite { key, fields: fields.collect() }
+    }
+
+    /// `sweep`
+    pub(super) fn sweep(&mut self, form: Pair<'_>) -> Vec<SweepAxis> {
+        let axes = Children::of(form).take_all(Rule::sweep_axis).into_iter().map(|axis| {
+            let mut parts = Children::of(axis);
+            let name = self.name(&parts.next());
+            SweepAxis { name, values: self.ranged(parts.next()) }
+        });
+        axes.collect()
     }
 
     /// Parameters, requirements and body after the name of a problem, a loss or a method.
@@ -113,7 +133,7 @@ impl Builder<'_> {
         Children::of(pair).take_all(Rule::name).iter().map(|name| self.name(name)).collect()
     }
 
-    fn clauses(&mut self, children: &mut Children<'_>) -> Vec<Clause> {
+    pub(super) fn clauses(&mut self, children: &mut Children<'_>) -> Vec<Clause> {
         let Some(clauses) = children.take_if(Rule::clauses) else { return Vec::new() };
         let clauses = Children::of(clauses).take_all(Rule::clause).into_iter().map(|clause| {
             let form = Children::of(clause).next();

@@ -5,6 +5,7 @@
 
 mod binders;
 mod build;
+mod expect;
 mod expressions;
 mod items;
 mod operators;

@@ -3,6 +3,7 @@
 mod axis;
 mod call;
 mod derivative;
+mod expect;
 mod kind;
 mod method;
 mod process;
@@ -13,12 +14,14 @@ mod shape;
 pub(super) use axis::{MixedTimes, NothingVaries, StillVaries};
 pub(super) use call::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, NotCallable, TooManyArguments};
 pub(super) use derivative::{DivergenceOf, GradientOfVector, JacobianOfScalar, NoField, NoVariable};
+pub(super) use expect::{NoClaim, NoFormula, NotMeasuredAt, NotSwept, NothingMeasured, Unbound};
 pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
 pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
 pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
 pub(super) use setting::{
-    BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, StatementTwice, UnknownSetting, Unmoved, WeightsOf,
+    BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, StatementTwice, UnknownSetting, Unmoved,
+    WeightsOf,
 };
 pub(super) use shape::{
     ByVector, Differ, NoProduct, NotASize, NotSquare, OutOfRange, PowerOfVector, ResultDiffers, ScalarPlusShape,
