@@ -67,8 +67,8 @@ impl Builder<'_> {
                 let mut children = Children::of(pair);
                 let mut entries = children.take_all(Rule::ranged);
                 let indices = children.take_all(Rule::for_);
-                if let (false, Some(entry)) = (indices.is_empty(), entries.pop()) {
-                    let entry = self.ranged(entry);
+                if !indices.is_empty() {
+                    let entry = self.ranged(entries.remove(0));
                     let indices = indices.into_iter().map(|index| {
                         let mut parts = Children::of(index);
                         let name = self.name(&parts.next());
