@@ -1,5 +1,6 @@
 //! `socrun check`
 
+use std::collections::BTreeSet;
 use std::io;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::args::CheckArguments;
 use super::exit::Exit;
 use super::{pipeline, terminal};
-use crate::diagnostic::render_json;
+use crate::diagnostic::{Report, render, render_json};
 
 /// Checks every file by itself: as it stands and, where that is without errors, under each of its profiles.
 pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
@@ -16,19 +17,21 @@ pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
     for file in &arguments.files {
         let plain = pipeline::front(file, arguments.set.clone(), None, None);
         let profiles = pipeline::profiles_of(&plain);
-        let fronts = std::iter::once(plain).chain(profiles.iter().map(|name| {
-            // What is wrong without any profile was said before.
-            pipeline::front(file, arguments.set.clone(), Some(name), None)
-        }));
+        let under = |name: &String| pipeline::front(file, arguments.set.clone(), Some(name), None);
+        let fronts = std::iter::once(plain).chain(profiles.iter().map(under));
+        // What is wrong under every profile is said once.
+        let mut said = BTreeSet::new();
         for front in fronts {
+            first = first.or(front.exit());
+            let new = |report: &Report| said.insert(render(std::slice::from_ref(report), &front.sources));
+            let reports: Vec<Report> = front.reports.into_iter().filter(new).collect();
             if arguments.json {
-                if let Value::Array(reports) = render_json(&front.reports, &front.sources) {
+                if let Value::Array(reports) = render_json(&reports, &front.sources) {
                     all.extend(reports);
                 }
             } else {
-                terminal::show(&front.reports, &front.sources);
+                terminal::show(&reports, &front.sources);
             }
-            first = first.or(front.exit());
         }
     }
     if arguments.json {

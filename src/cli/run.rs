@@ -116,7 +116,7 @@ fn to_directory<'f>(
     let directory = out.map_or_else(named, Path::to_owned);
     report::prepare(&directory).map_err(Report::new)?;
     let count = cells.count();
-    if count == 1 {
+    if count == 1 && !Journal::stands_in(&directory) {
         session.carry_out(&mut experiment, (&cells, &loader), vec![None], &|_, _| Ok(()))?;
         return Ok((experiment, directory));
     }

@@ -176,6 +176,10 @@ impl<'a> Reader<'a> {
                 Clause::Log(_) => {}
             }
         }
+        // An expectation is about the mean over seeds, unless it asks for each.
+        let seeds = self.axes().filter(|axis| axis.name.key.as_str() == "seed").map(|axis| axis.name.text.to_string());
+        let open: Vec<String> = seeds.filter(|seed| !by.contains(seed) && !mean_over.contains(seed)).collect();
+        mean_over.extend(open);
         let moment = if let Moment::Step(step) = &expect.at { Some(step) } else { None };
         let parts = claim_parts(&expect.claim).into_iter().chain(moment);
         let claim_span = parts.fold(Span::NONE, |all, part| all.to(part.span));

@@ -44,6 +44,11 @@ struct CellRecord {
 }
 
 impl Journal {
+    /// Whether a directory holds an unfinished sweep.
+    pub fn stands_in(directory: &Path) -> bool {
+        directory.join("cells/run.ron").exists()
+    }
+
     /// Opens the journal of a run directory for an experiment of `cells` cells, and reads the outcomes of those that are
     /// finished. `force` forgets them.
     ///

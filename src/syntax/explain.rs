@@ -150,13 +150,15 @@ impl<'t> Stop<'t> {
     }
 
     /// The error in words: what was expected, what was found, what to do.
-    pub fn explain(&self) -> Unexpected {
+    pub fn explain(&self, scan: &Scan) -> Unexpected {
         self.wrong_sign()
             .or_else(|| self.no_item())
             .or_else(|| self.field_sign())
             .or_else(|| self.open_integral())
             .or_else(|| self.missing_word())
             .or_else(|| self.missing_let())
+            .or_else(|| self.fact(scan))
+            .or_else(|| self.expectation())
             .or_else(|| self.open_term())
             .or_else(|| self.product())
             .unwrap_or_else(|| self.plain())
@@ -329,7 +331,48 @@ impl<'t> Stop<'t> {
             return None;
         }
         let mut error = self.error("expected a statement, found a name and `=`", "gives no value by itself");
-        error.help = Some(format!("a value gets its name by `let {} = …`", name.text));
+        error.help = Some(match name.text {
+            "batch" | "every" | "grid" | "steps" => format!("a setting stands without `=`: `{} 100`", name.text),
+            _ => format!("a value gets its name by `let {} = …`", name.text),
+        });
+        Some(error)
+    }
+
+    /// `cite "…" { title … }` with something else than a text.
+    fn fact(&self, scan: &Scan) -> Option<Unexpected> {
+        let open = self.block(scan)?;
+        let before: Vec<_> = self.tokens.iter().take_while(|token| token.start < open).collect();
+        let [.., word, key] = before.as_slice() else { return None };
+        if word.text != "cite" || key.kind != TokenKind::Text {
+            return None;
+        }
+        let expected = if self.previous().is_some_and(|token| token.kind == TokenKind::Word) {
+            "a text in quotes or a number"
+        } else {
+            "the name of a fact"
+        };
+        let mut error = self.error(format!("expected {expected}, found {}", self.found()), "does not go on like this");
+        error.help = Some("a source is described by `title \"…\"`, `author \"…\"`, `year 2023`".to_owned());
+        Some(error)
+    }
+
+    /// An expectation that goes on as none does.
+    fn expectation(&self) -> Option<Unexpected> {
+        let head = self.tokens.get(self.head).filter(|head| head.text == "expect")?;
+        if self.at <= self.head + 1 || self.closer().is_some() || self.open_term().is_some() {
+            return None;
+        }
+        let mut error = self.error(
+            format!("expected a claim, when it is looked at, and how swept names are bound, found {}", self.found()),
+            if self.at_line_end() { "ends too early" } else { "does not go on like this" },
+        );
+        error.context = Some(self.span(self.head));
+        error.context_label = format!("this `{}`", head.text);
+        error.help = Some(
+            "a claim is `a < b`, `a in b ± c` or `a in b..c`; then `at step n` or `at the end`; then `by L`, \
+             `mean over n`"
+                .to_owned(),
+        );
         Some(error)
     }
 

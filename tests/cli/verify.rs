@@ -18,6 +18,8 @@ const CLAIMS: &str = "
 expect cost < 3 by rate, mean over seed
 expect cost[rate = 1e-2] < cost[rate = 1e-3] at step 16, mean over seed
 expect cost in 2 ± 2 at the end by rate, mean over seed
+expect cost < 1_500*d*rate by rate
+expect cost[seed = 2] < 4 by rate
 profile quick {
   steps 8  measure.batch 4
   sweep rate in [1e-2]
@@ -40,7 +42,7 @@ fn verify_prints_expected_beside_found() {
     let (code, stdout, _) = end(&folder, &["verify", "claims.soc", "-q", "--json"]);
     let all: Value = serde_json::from_str(&stdout).expect("JSON");
     let claims = all[0]["expectations"].as_array().expect("expectations");
-    assert_eq!((code, claims.len(), &all[0]["with"]), (0, 5, &Value::Null));
+    assert_eq!((code, claims.len(), &all[0]["with"]), (0, 9, &Value::Null));
     assert_eq!((&claims[0]["holds"], &claims[0]["labels"]["rate"]), (&true.into(), &"1e-2".into()));
     assert_eq!(claims[2]["expected"], "cost[rate = 1e-2] < cost[rate = 1e-3] at step 16, mean over seed");
     assert!(claims[2]["standard_error"].as_f64().is_some_and(|error| error > 0.0), "{}", claims[2]);
@@ -118,6 +120,8 @@ fn an_interrupted_sweep_goes_on_with_the_missing_cells() {
 
     let (code, stdout, stderr) = run("part", &["--set", "d=3"]);
     assert!(code == 2 && stdout.is_empty(), "{code}: {stderr}");
+    let (code, _, stderr_of_one) = end(&folder, &["small.soc", "--out", "part"]);
+    assert!(code == 2 && stderr_of_one.contains("soc::resume"), "{stderr_of_one}");
     assert!(stderr.contains("- let d = 2") && stderr.contains("+ let d = 3"), "{stderr}");
     assert!(stderr.contains("--set d: nothing before, 3 now") && stderr.contains("--force"), "{stderr}");
     let (code, _, stderr) = run("part", &[]);

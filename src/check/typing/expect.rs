@@ -31,6 +31,9 @@ fn is_order(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual)
 }
 
+/// The swept name over which an expectation is averaged where it does not say otherwise.
+const AVERAGED: &str = "seed";
+
 /// What the formulas of one expectation are checked against.
 struct Around<'a, 's> {
     sweeps: &'s [&'a SweepAxis],
@@ -219,7 +222,7 @@ impl<'a> Typer<'a> {
         }
         let Some(chosen) = self.chosen(choices, around) else { return false };
         let sweeps = around.sweeps;
-        for sweep in sweeps {
+        for sweep in sweeps.iter().filter(|sweep| sweep.name.key.as_str() != AVERAGED) {
             if !around.bound.iter().chain(&chosen).any(|name| **name == sweep.name) {
                 let error = Unbound {
                     name: sweep.name.text.to_string(),

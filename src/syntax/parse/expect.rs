@@ -28,7 +28,7 @@ impl Builder<'_> {
     /// What follows the word `profile`.
     pub(super) fn profile(&mut self, children: &mut Children<'_>) -> Profile {
         let name = self.name(&children.next());
-        let changes = children.take_all(Rule::change).into_iter().map(|change| {
+        let changes = Children::of(children.next()).take_all(Rule::change).into_iter().map(|change| {
             let form = Children::of(change).next();
             let span = self.span(&form);
             let kind = match form.as_rule() {

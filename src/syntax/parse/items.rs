@@ -70,7 +70,8 @@ impl Builder<'_> {
 
     fn cite(&mut self, children: &mut Children<'_>) -> Cite {
         let key = self.literal(&children.next());
-        let fields = children.take_all(Rule::cite_field).into_iter().map(|field| {
+        let fields = children.take_if(Rule::cite_fields).map(|fields| Children::of(fields).take_all(Rule::cite_field));
+        let fields = fields.into_iter().flatten().map(|field| {
             let mut parts = Children::of(field);
             let name = self.name(&parts.next());
             let value = parts.next();

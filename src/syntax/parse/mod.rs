@@ -91,7 +91,7 @@ fn report_item(text: &str, base: u32, (item, until): (usize, usize), stop: usize
             return;
         }
         let found = Stop::new(&text, base, item, until, place, scan);
-        let error = found.explain();
+        let error = found.explain(scan);
         let statement = found.statement(&error, scan);
         sink.push(error);
         let Some((start, end)) = statement else { return };
