@@ -38,7 +38,7 @@ pub const CODES: &[Code] = &[
     code("soc::problem", "equations that do not make a control problem"),
     code("soc::process", "a process without a direction or an equation"),
     code("soc::method", "a loop without an end, or a buffer that is not used as it was declared"),
-    code("soc::requires", "a loss on a problem that does not meet its requirements"),
+    code("soc::requires", "a loss or a method on a problem that does not meet its requirements"),
     code("soc::setting", "a setting that is unknown, missing, unused or out of range"),
     code("soc::expect", "an expectation that says nothing that can be measured"),
     code("soc::override", "a value given on the command line that does not fit"),

@@ -45,12 +45,14 @@ impl<'a> Lowerer<'a> {
     pub fn law(&mut self, name: &str, given: &Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
         if let ("normal", [(None, mean), (None, scale)]) = (name, given.as_slice()) {
             let shift = self.tensor(mean, span)?;
-            let matrix = match scale {
-                Value::Operator(m) => Some(m.clone()),
-                Value::Tensor(v) if self.b.ty(*v).shape.len() == 2 => Some(Rc::new(Operator::Dense(*v))),
-                _ => None,
+            let factor = if let Value::Operator(m) = scale {
+                Some(m.clone())
+            } else {
+                let v = self.tensor(scale, span)?;
+                let turns = self.b.ty(v).shape.len() == 2 && self.b.ty(shift).shape.len() == 1;
+                turns.then(|| Rc::new(Operator::Dense(v)))
             };
-            if let Some(factor) = matrix {
+            if let Some(factor) = factor {
                 return Ok(Value::Law(Rc::new(self.linear_normal(shift, &factor))));
             }
         }

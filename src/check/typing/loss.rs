@@ -152,12 +152,18 @@ impl<'a> Typer<'a> {
         if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {
             return Ty::Poison;
         }
-        self.check_requirements(definition, &inner, at);
+        self.check_requirements(definition, &callee, &inner, at);
         Ty::real()
     }
 
     /// Whether the problems among the arguments are such as the definition requires.
-    pub(crate) fn check_requirements(&mut self, definition: &'a Definition, inner: &Rc<Scope<'a>>, at: Span) {
+    pub(crate) fn check_requirements(
+        &mut self,
+        definition: &'a Definition,
+        callee: &str,
+        inner: &Rc<Scope<'a>>,
+        at: Span,
+    ) {
         for (owner, predicate, required) in self.clauses(definition) {
             let Ty::Problem(problem) = self.lookup(&owner, inner) else { continue };
             let (word, meaning) = words(predicate);
@@ -167,7 +173,7 @@ impl<'a> Typer<'a> {
             if let Held::No { span, why } = problem.holds(predicate) {
                 self.unmet.push(UnmetRequirement { clause: word, meaning, why: why.clone() });
                 let error = Unmet {
-                    loss: definition.name.text.to_string(),
+                    definition: callee.to_owned(),
                     clause: word.to_string(),
                     problem: problem.name.clone(),
                     why,

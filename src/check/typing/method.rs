@@ -41,7 +41,7 @@ impl<'a> Typer<'a> {
         if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {
             return Ty::Poison;
         }
-        self.check_requirements(definition, &inner, at);
+        self.check_requirements(definition, &callee, &inner, at);
         let mut movers = Vec::new();
         collect_movers(&definition.body, &mut movers);
         for param in definition.params.iter().filter(|param| movers.contains(&&param.name)) {
