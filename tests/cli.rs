@@ -292,6 +292,17 @@ fn a_diverging_training_ends_with_3_and_keeps_its_last_finite_parameters() {
     }
 }
 
+#[cfg(feature = "gpu")]
+#[test]
+fn a_device_that_is_not_there_ends_with_4_and_one_that_is_not_used_with_2() {
+    let folder = folder();
+    let (code, stdout, stderr) = end(&folder, &["small.soc", "--device", "a card that is not there"]);
+    assert!(code == 4 && stdout.is_empty() && stderr.contains("soc::device"), "{code}\n{stderr}");
+    let (code, stdout, stderr) = end(&folder, &["small.soc", "--device", "0", "--backend", "reference"]);
+    assert!(code == 2 && stdout.is_empty(), "{code}\n{stderr}");
+    insta::assert_snapshot!("device_without_gpu", rendering(&stderr));
+}
+
 #[test]
 fn more_threads_than_cores_are_warned_of_once() {
     let folder = folder();

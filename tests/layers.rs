@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transform", &["graph"]),
     ("lower", &["source", "diagnostic", "syntax", "typed", "graph", "transform"]),
     ("plan", &["source", "diagnostic", "graph"]),
-    ("backend", &["graph", "plan"]),
+    ("backend", &["source", "graph", "plan"]),
     ("run", &["source", "diagnostic", "graph", "lower", "backend"]),
     ("report", &["source", "diagnostic", "lower", "run"]),
     (

@@ -7,6 +7,8 @@ mod common;
 use common::{cell, first_values, named, run, training, zero_states};
 use ndarray::ArrayD;
 use socrun::backend::cpu::Cpu;
+#[cfg(feature = "gpu")]
+use socrun::backend::gpu::Gpu;
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
 use socrun::graph::{Op, Output, Program, ValueId};
@@ -131,34 +133,54 @@ fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     if size > 0.0 { off / size } else { off }
 }
 
+/// Holds a machine against the reference evaluator: values to 1e-5 and gradients to 1e-4, for two runs.
+fn check_against_the_reference(
+    problem: &str,
+    loss: usize,
+    [d, batch, grid]: [usize; 3],
+    load: impl FnOnce(Program) -> Box<dyn Executor>,
+) {
+    let cell = cell(&text(problem, d, batch, grid), &[loss]);
+    let raw = &training(&cell).program;
+    let program = optimise(raw.clone());
+    let parameters = first_values(&cell, 5);
+    let mut states = zero_states(&program);
+    let mut machine = load(program.clone());
+    let mut reference = Reference::new(raw.clone());
+    // The second run reads the memory cells that the first wrote.
+    for step in 0..2 {
+        let feed = Feed { parameters: &parameters, states: &states, step, seed: 5 };
+        let found = machine.execute(&feed).unwrap();
+        let truth = reference.execute(&feed).unwrap();
+        for (((output, _), a), b) in program.outputs.iter().zip(&found).zip(&truth) {
+            let bound = if matches!(output, Output::Gradient(_)) { 1e-4 } else { 1e-5 };
+            let off = distance(a, b);
+            assert!(off < bound, "{problem} {} {output:?} at step {step}: off by {off:.1e}", LOSSES[loss]);
+        }
+        for ((output, _), b) in program.outputs.iter().zip(&truth) {
+            if let Output::State(n) = output {
+                states[*n] = b.clone();
+            }
+        }
+    }
+}
+
 #[test]
 fn the_cpu_agrees_with_the_reference_on_every_loss() {
     for problem in ["quadratic_ou", "linear_ou"] {
-        for (i, loss) in LOSSES.iter().enumerate() {
-            // 37 leaves a part of a tile; the second run reads the memory cells that the first wrote.
-            let cell = cell(&text(problem, 5, 37, 12), &[i]);
-            let raw = &training(&cell).program;
-            let program = optimise(raw.clone());
-            let parameters = first_values(&cell, 5);
-            let mut states = zero_states(&program);
-            let mut cpu = Cpu::new(program.clone(), 2).unwrap();
-            let mut reference = Reference::new(raw.clone());
-            for step in 0..2 {
-                let feed = Feed { parameters: &parameters, states: &states, step, seed: 5 };
-                let found = cpu.execute(&feed).unwrap();
-                let truth = reference.execute(&feed).unwrap();
-                for (((output, _), a), b) in program.outputs.iter().zip(&found).zip(&truth) {
-                    let bound = if matches!(output, Output::Gradient(_)) { 1e-4 } else { 1e-5 };
-                    let off = distance(a, b);
-                    assert!(off < bound, "{problem} {loss} {output:?} at step {step}: off by {off:.1e}");
-                }
-                for ((output, _), b) in program.outputs.iter().zip(&truth) {
-                    if let Output::State(n) = output {
-                        states[*n] = b.clone();
-                    }
-                }
-            }
+        for loss in 0..LOSSES.len() {
+            // 37 leaves a part of a tile.
+            check_against_the_reference(problem, loss, [5, 37, 12], |p| Box::new(Cpu::new(p, 2).unwrap()));
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_device_agrees_with_the_reference_on_every_loss() {
+    let Some(device) = common::device() else { return };
+    for loss in 0..LOSSES.len() {
+        check_against_the_reference("quadratic_ou", loss, [3, 21, 6], |p| Box::new(Gpu::new(p, &device).unwrap()));
     }
 }
 

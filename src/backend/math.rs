@@ -7,11 +7,48 @@
 #![allow(clippy::excessive_precision, reason = "coefficients are given as published or fitted")]
 #![allow(clippy::inline_always, reason = "a call would keep the loops around these functions from being vectorised")]
 
+/// The coefficients, from the highest power down, and the constants: one table for every backend.
+pub(in crate::backend) mod table {
+    /// ln 2 as a sum of which the first has 15 bits, so that its small multiples are exact.
+    pub const LN_2: [f32; 2] = [0.693_145_75, 1.428_606_8e-6];
+    /// e^r for |r| ≤ ln 2/2, less 1 + r.
+    pub const EXP: [f32; 5] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65];
+    /// The bits of 2/3: mantissas are taken from there to 4/3.
+    pub const MANTISSA: u32 = 0x3f2a_aaab;
+    /// ln(1 + f), the odd coefficients.
+    pub const LOG_ODD: [f32; 4] = [-0.130_310_06, -0.121_489_76, -0.166_846_19, -0.249_996_92];
+    /// ln(1 + f), the even coefficients, and the two lowest.
+    pub const LOG_EVEN: [f32; 4] = [0.140_846_25, 0.139_809_96, 0.200_120_45, 0.333_331_95];
+    /// tanh x/x − 1 in x², for |x| < [`TANH_NEAR`].
+    pub const TANH: [f32; 5] = [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_82];
+    /// Where the polynomial ends.
+    pub const TANH_NEAR: f32 = 0.625;
+    /// The exponent of 1 − erf t beyond [`ERF_NEAR`]: two interleaved pairs, then the lower coefficients.
+    pub const ERF_FAR: [f32; 7] = [
+        -1.728_534_7e-5,
+        3.831_971_3e-4,
+        -3.883_964_4e-3,
+        2.425_462_2e-2,
+        -0.106_777_877,
+        -0.634_846_687,
+        -0.128_717_512,
+    ];
+    /// erf x/x − 1 in x².
+    pub const ERF: [f32; 6] =
+        [-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 0.112_819_925, -0.376_125_336, 0.128_379_166];
+    /// Where the polynomial ends.
+    pub const ERF_NEAR: f32 = 0.927_734_4;
+    /// sin r/r − 1 in r², for |r| ≤ π/4.
+    pub const SIN: [f32; 3] = [-1.951_529_6e-4, 8.332_161e-3, -0.166_666_55];
+    /// (cos r − 1 + r²/2)/r⁴ in r².
+    pub const COS: [f32; 3] = [2.443_315_7e-5, -1.388_731_6e-3, 4.166_664_6e-2];
+}
+
+use table::{COS, ERF, ERF_FAR, ERF_NEAR, EXP, LN_2, LOG_EVEN, LOG_ODD, MANTISSA, SIN, TANH, TANH_NEAR};
+
 /// 1.5·2²³: added and taken away again, it rounds to the nearest integer.
 const ROUND: f32 = 12_582_912.0;
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
-const LN_2_HIGH: f32 = 0.693_145_75;
-const LN_2_LOW: f32 = 1.428_606_8e-6;
 
 /// `if c {a} else {b}` that stays a blend.
 #[inline(always)]
@@ -34,12 +71,12 @@ pub fn exp(x: f32) -> f32 {
     let c = pick(x > 90.0, 90.0, x);
     let c = pick(c < -105.0, -105.0, c);
     let n = c.mul_add(LOG2_E, ROUND) - ROUND;
-    let r = (-n).mul_add(LN_2_HIGH, c);
-    let r = (-n).mul_add(LN_2_LOW, r);
-    let p = 1.987_569_1e-4_f32.mul_add(r, 1.398_199_9e-3);
-    let p = p.mul_add(r, 8.333_452e-3);
-    let p = p.mul_add(r, 4.166_579_6e-2);
-    let p = p.mul_add(r, 0.166_666_65);
+    let r = (-n).mul_add(LN_2[0], c);
+    let r = (-n).mul_add(LN_2[1], r);
+    let p = EXP[0].mul_add(r, EXP[1]);
+    let p = p.mul_add(r, EXP[2]);
+    let p = p.mul_add(r, EXP[3]);
+    let p = p.mul_add(r, EXP[4]);
     let p = p.mul_add(r, 0.5);
     let p = (p * r).mul_add(r, r) + 1.0;
     scale(p, n)
@@ -52,18 +89,18 @@ pub fn log(x: f32) -> f32 {
     let y = pick(tiny, x * 8_388_608.0, x);
     let bits = y.to_bits();
     // Mantissas in [2/3, 4/3): the polynomial is centred at 1.
-    let shifted = bits.wrapping_sub(0x3f2a_aaab);
+    let shifted = bits.wrapping_sub(MANTISSA);
     let e = (shifted as i32) >> 23;
     let m = f32::from_bits(bits.wrapping_sub((e as u32) << 23));
     let e = e as f32 - pick(tiny, 23.0, 0.0);
     let f = m - 1.0;
     let s = f * f;
-    let r = (-0.130_310_06_f32).mul_add(f, 0.140_846_25);
-    let t = (-0.121_489_76_f32).mul_add(f, 0.139_809_96);
+    let r = LOG_ODD[0].mul_add(f, LOG_EVEN[0]);
+    let t = LOG_ODD[1].mul_add(f, LOG_EVEN[1]);
     let r = r.mul_add(s, t);
-    let t = (-0.166_846_19_f32).mul_add(f, 0.200_120_45);
+    let t = LOG_ODD[2].mul_add(f, LOG_EVEN[2]);
     let r = r.mul_add(s, t);
-    let t = (-0.249_996_92_f32).mul_add(f, 0.333_331_95);
+    let t = LOG_ODD[3].mul_add(f, LOG_EVEN[3]);
     let r = r.mul_add(s, t);
     let r = r.mul_add(f, -0.5);
     let r = r.mul_add(s, f);
@@ -77,14 +114,14 @@ pub fn log(x: f32) -> f32 {
 pub fn tanh(x: f32) -> f32 {
     let a = x.abs();
     let s = x * x;
-    let p = (-5.704_988_7e-3_f32).mul_add(s, 2.063_908_9e-2);
-    let p = p.mul_add(s, -5.373_971_6e-2);
-    let p = p.mul_add(s, 0.133_314_42);
-    let p = p.mul_add(s, -0.333_332_82);
+    let p = TANH[0].mul_add(s, TANH[1]);
+    let p = p.mul_add(s, TANH[2]);
+    let p = p.mul_add(s, TANH[3]);
+    let p = p.mul_add(s, TANH[4]);
     let near = (p * s).mul_add(x, x);
     let far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
     let far = f32::from_bits(far.to_bits() | (x.to_bits() & 0x8000_0000));
-    pick(a < 0.625, near, far)
+    pick(a < TANH_NEAR, near, far)
 }
 
 /// 1/(1 + e^{−x}). Error ≤ 2.5 ulp.
@@ -107,34 +144,34 @@ pub fn softplus(x: f32) -> f32 {
 pub fn erf(x: f32) -> f32 {
     let t = x.abs();
     let s = x * x;
-    let r = (-1.728_534_7e-5_f32).mul_add(t, 3.831_971_3e-4);
-    let u = (-3.883_964_4e-3_f32).mul_add(t, 2.425_462_2e-2);
+    let r = ERF_FAR[0].mul_add(t, ERF_FAR[1]);
+    let u = ERF_FAR[2].mul_add(t, ERF_FAR[3]);
     let r = r.mul_add(s, u);
-    let r = r.mul_add(t, -0.106_777_877);
-    let r = r.mul_add(t, -0.634_846_687);
-    let r = r.mul_add(t, -0.128_717_512);
+    let r = r.mul_add(t, ERF_FAR[4]);
+    let r = r.mul_add(t, ERF_FAR[5]);
+    let r = r.mul_add(t, ERF_FAR[6]);
     let r = r.mul_add(t, -t);
     let far = 1.0 - exp(r);
     let far = pick(t > 4.0, 1.0, far);
     let far = f32::from_bits(far.to_bits() | (x.to_bits() & 0x8000_0000));
-    let p = (-5.967_617e-4_f32).mul_add(s, 4.991_194_2e-3);
-    let p = p.mul_add(s, -2.676_813_5e-2);
-    let p = p.mul_add(s, 0.112_819_925);
-    let p = p.mul_add(s, -0.376_125_336);
-    let p = p.mul_add(s, 0.128_379_166);
+    let p = ERF[0].mul_add(s, ERF[1]);
+    let p = p.mul_add(s, ERF[2]);
+    let p = p.mul_add(s, ERF[3]);
+    let p = p.mul_add(s, ERF[4]);
+    let p = p.mul_add(s, ERF[5]);
     let near = p.mul_add(x, x);
-    pick(t > 0.927_734_4, far, pick(t <= 0.927_734_4, near, x))
+    pick(t > ERF_NEAR, far, pick(t <= ERF_NEAR, near, x))
 }
 
 /// sin r and cos r for |r| ≤ π/4.
 #[inline(always)]
 fn quadrant(r: f32) -> (f32, f32) {
     let s = r * r;
-    let p = (-1.951_529_6e-4_f32).mul_add(s, 8.332_161e-3);
-    let p = p.mul_add(s, -0.166_666_55);
+    let p = SIN[0].mul_add(s, SIN[1]);
+    let p = p.mul_add(s, SIN[2]);
     let sin = (p * s).mul_add(r, r);
-    let q = 2.443_315_7e-5_f32.mul_add(s, -1.388_731_6e-3);
-    let q = q.mul_add(s, 4.166_664_6e-2);
+    let q = COS[0].mul_add(s, COS[1]);
+    let q = q.mul_add(s, COS[2]);
     let cos = (q * s).mul_add(s, (-0.5_f32).mul_add(s, 1.0));
     (sin, cos)
 }

@@ -4,12 +4,17 @@
 //! [`Fault`]. May not know: syntax, or what the program is for.
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod math;
 pub mod random;
 pub mod reference;
+pub mod selftest;
 pub mod timing;
 
+use miette::Diagnostic;
 use ndarray::ArrayD;
+use thiserror::Error;
 
 use crate::graph::ValueId;
 
@@ -35,6 +40,22 @@ pub struct Fault {
     pub found: f64,
 }
 
+/// A machine that stopped working in the middle of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[error("expected the device `{device}` to go on, found that it was lost: {why}")]
+#[diagnostic(
+    code(soc::device),
+    help(
+        "`socrun doctor` tests every device; the parameters of the last step are kept, and `--backend cpu` needs no device"
+    )
+)]
+pub struct Lost {
+    /// The device.
+    pub device: String,
+    /// What its driver says.
+    pub why: String,
+}
+
 /// A machine with a program loaded.
 pub trait Executor: Send {
     /// Runs the program once and returns its outputs in their order, extents as in [`Program::extents`](crate::graph::Program::extents).
@@ -42,6 +63,12 @@ pub trait Executor: Send {
     /// # Errors
     /// When an output is not finite; the fault names the first value of the program that was not.
     fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault>;
+
+    /// Why the machine cannot go on, if it cannot. An execution that ends for that reason returns a fault that means
+    /// nothing else.
+    fn lost(&self) -> Option<Lost> {
+        None
+    }
 
     /// Where the time of the runs so far went, if the machine was asked to look.
     fn timing(&self) -> Option<timing::Timing> {

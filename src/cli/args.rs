@@ -34,7 +34,8 @@ impl Arguments {
 const EXIT_CODES: &str = "`socrun FILE` is `socrun run FILE`.
 
 Exit codes: 0 done, 1 errors in the file, 2 errors on the command line, 3 a value was not finite,
-4 refused because the machine is too small, 5 an expectation does not hold, 74 a file could not be read or written.";
+4 the machine is too small, or a device is not there or was lost, 5 an expectation does not hold,
+74 a file could not be read or written.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Fmt(FmtArguments),
     /// Show a file as one of the compiler's forms
     Explain(ExplainArguments),
+    /// Show what this machine has, and test every kind of work on every part of it
+    Doctor,
 }
 
 #[derive(Debug, Args)]
@@ -125,8 +128,12 @@ pub(super) struct Settings {
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// What runs the experiment
-    #[arg(long, value_enum, default_value_t = Backend::Cpu)]
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
     pub(super) backend: Backend,
+    /// The GPU, by its number or a part of its name: see `socrun doctor`
+    #[cfg(feature = "gpu")]
+    #[arg(long, value_name = "DEVICE")]
+    pub(super) device: Option<String>,
     /// The number of worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(super) threads: Option<usize>,
@@ -138,8 +145,13 @@ pub(super) struct Target {
 /// What runs programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Backend {
+    /// A GPU for the programs that it pays for, if there is one, else the CPU
+    Auto,
     /// All cores, in single precision
     Cpu,
+    /// A GPU, in single precision
+    #[cfg(feature = "gpu")]
+    Gpu,
     /// The plain interpreter in double precision: slow, the meaning of every program
     Reference,
 }
@@ -147,7 +159,10 @@ pub(super) enum Backend {
 impl Backend {
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Cpu => "cpu",
+            // Where no GPU is in use, and where it is the loader adds that.
+            Self::Auto | Self::Cpu => "cpu",
+            #[cfg(feature = "gpu")]
+            Self::Gpu => "gpu",
             Self::Reference => "reference",
         }
     }
@@ -228,6 +243,9 @@ pub(super) enum Stage {
     Graph,
     /// Phases, memory and cost of these graphs
     Plan,
+    /// Their kernels for a GPU
+    #[cfg(feature = "gpu")]
+    Wgsl,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

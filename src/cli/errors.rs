@@ -21,3 +21,12 @@ pub(super) struct NothingExpected {
 pub(super) struct NothingToDo {
     pub(super) file: String,
 }
+
+/// A device for a backend that has none.
+#[cfg(feature = "gpu")]
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected `--backend gpu` with `--device`, found `--backend {backend}`")]
+#[diagnostic(code("soc::override"), help("leave out `--backend`: a named device says enough"))]
+pub(super) struct DeviceWithoutGpu {
+    pub(super) backend: &'static str,
+}

@@ -15,7 +15,7 @@ pub(super) enum Exit {
     Usage,
     /// 3: a value was not finite.
     NonFinite,
-    /// 4: the machine is too small.
+    /// 4: the machine is too small, or a device is not there or was lost.
     Resources,
     /// 5: an expectation does not hold.
     Unmet,
@@ -35,7 +35,7 @@ impl Exit {
             Self::Done
         } else if unplaced {
             Self::Files
-        } else if any("soc::resources") {
+        } else if any("soc::resources") || any("soc::device") {
             Self::Resources
         } else if any("soc::nonfinite") {
             Self::NonFinite

@@ -9,6 +9,8 @@ use super::machine::cores;
 use super::pipeline::{self, Front};
 use super::terminal::{print, show};
 use crate::backend::cpu;
+#[cfg(feature = "gpu")]
+use crate::backend::gpu;
 use crate::diagnostic::Report;
 use crate::graph::{Program, text};
 use crate::lower::{Cell, Stage as Part, cell};
@@ -30,8 +32,8 @@ pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let text = match arguments.stage {
         Stage::Tree => Ok(dump(&checked.entry().tree)),
         Stage::Typed => Ok(typed(checked, &front)),
-        Stage::Graph | Stage::Plan => match cell(checked, &vec![0; outline.sweep.len()]) {
-            Ok(cell) => programs(&cell, arguments.stage, threads),
+        stage => match cell(checked, &vec![0; outline.sweep.len()]) {
+            Ok(cell) => programs(&cell, stage, threads),
             Err(error) => Err(Report::new(*error)),
         },
     };
@@ -86,12 +88,15 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     let mut all = String::new();
     let mut peaks = None;
     for (name, program) in named {
-        let form = if stage == Stage::Graph {
-            text::print(program)
-        } else {
-            let peaks = *peaks.get_or_insert_with(|| cpu::peaks(threads));
-            let summary = plan::check(&optimise(program.clone()), u64::MAX, threads).map_err(Report::new)?.1;
-            format!("{summary}\n{}", summary.floor(peaks))
+        let form = match stage {
+            Stage::Plan => {
+                let peaks = *peaks.get_or_insert_with(|| cpu::peaks(threads));
+                let summary = plan::check(&optimise(program.clone()), u64::MAX, threads).map_err(Report::new)?.1;
+                format!("{summary}\n{}", summary.floor(peaks))
+            }
+            #[cfg(feature = "gpu")]
+            Stage::Wgsl => gpu::wgsl(&optimise(program.clone())).map_err(Report::new)?,
+            _ => text::print(program),
         };
         let _ = writeln!(all, "# {name}\n\n{form}");
     }

@@ -3,9 +3,13 @@
 use std::sync::Once;
 
 use super::args::{Backend, Target};
+#[cfg(feature = "gpu")]
+use super::devices::Devices;
 use super::terminal::say;
 use crate::backend::Executor;
 use crate::backend::cpu::{Cpu, free_memory, peaks};
+#[cfg(feature = "gpu")]
+use crate::backend::gpu::{Device, Gpu};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
@@ -22,6 +26,16 @@ pub(super) struct Loader {
     pub(super) jobs: usize,
     /// What the machine can do at most, if the time is to be looked at.
     peaks: Option<Peaks>,
+    #[cfg(feature = "gpu")]
+    devices: Devices,
+}
+
+/// Where a program runs.
+enum Place {
+    Cpu,
+    Reference,
+    #[cfg(feature = "gpu")]
+    Gpu(Device),
 }
 
 /// The number of cores that the system grants.
@@ -31,7 +45,10 @@ pub(super) fn cores() -> usize {
 
 impl Loader {
     /// The machine of the command line, with one thread per core unless it says otherwise; `jobs` cells share it.
-    pub(super) fn new(target: &Target, jobs: usize) -> Self {
+    ///
+    /// # Errors
+    /// When the device that it names is not there.
+    pub(super) fn new(target: &Target, jobs: usize) -> Result<Self, Report> {
         static WARNED: Once = Once::new();
         let cores = cores();
         let threads = target.threads.unwrap_or(cores);
@@ -42,12 +59,50 @@ impl Loader {
         }
         let jobs = jobs.max(1);
         let threads = (threads / jobs).max(1);
-        let peaks = (target.timing && target.backend == Backend::Cpu).then(|| peaks(threads));
-        Self { backend: target.backend, threads, jobs, peaks }
+        let on_cpu = matches!(target.backend, Backend::Auto | Backend::Cpu);
+        let peaks = (target.timing && on_cpu).then(|| peaks(threads));
+        Ok(Self {
+            backend: target.backend,
+            threads,
+            jobs,
+            peaks,
+            #[cfg(feature = "gpu")]
+            devices: Devices::new(target.backend, target.device.as_deref())?,
+        })
     }
-}
 
-impl Loader {
+    /// The backends that programs were given to, for the record of the run.
+    pub(super) fn backend(&self) -> String {
+        #[cfg(feature = "gpu")]
+        if let Some(name) = self.devices.in_use() {
+            return format!("gpu: {name}");
+        }
+        self.backend.name().to_owned()
+    }
+
+    /// What was chosen where the command line leaves the choice, and why.
+    #[cfg(feature = "gpu")]
+    pub(super) fn verdict(&self) -> Option<String> {
+        (self.backend == Backend::Auto).then(|| self.devices.verdict()).flatten()
+    }
+
+    #[cfg(feature = "gpu")]
+    fn place(&self, program: &Program) -> Place {
+        match self.backend {
+            Backend::Reference => Place::Reference,
+            Backend::Cpu => Place::Cpu,
+            Backend::Auto | Backend::Gpu => self.devices.choose(program).map_or(Place::Cpu, Place::Gpu),
+        }
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn place(&self, _: &Program) -> Place {
+        match self.backend {
+            Backend::Reference => Place::Reference,
+            Backend::Auto | Backend::Cpu => Place::Cpu,
+        }
+    }
+
     /// What each job may take.
     fn free_memory(&self) -> u64 {
         free_memory() / self.jobs as u64
@@ -58,9 +113,11 @@ impl Loader {
     /// # Errors
     /// The value that is too large.
     pub(super) fn refuse(&self, program: &Program) -> Result<(), Report> {
-        match self.backend {
-            Backend::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
-            Backend::Reference => refuse_values(program, self.free_memory()),
+        match self.place(program) {
+            Place::Cpu => plan::check(program, self.free_memory(), self.threads).map(drop).map_err(Report::new),
+            Place::Reference => refuse_values(program, self.free_memory()),
+            #[cfg(feature = "gpu")]
+            Place::Gpu(device) => Gpu::check(program, &device).map_err(Report::new),
         }
     }
 }
@@ -68,15 +125,17 @@ impl Loader {
 impl Machine for Loader {
     fn load(&self, program: &Program) -> Result<Loaded, Report> {
         let program = optimise(program.clone());
-        let executor: Box<dyn Executor> = match self.backend {
-            Backend::Cpu => {
+        let executor: Box<dyn Executor> = match self.place(&program) {
+            #[cfg(feature = "gpu")]
+            Place::Gpu(device) => Box::new(Gpu::new(program.clone(), &device).map_err(Report::new)?),
+            Place::Cpu => {
                 let mut cpu = Cpu::new(program.clone(), self.threads).map_err(Report::new)?;
                 if let Some(peaks) = self.peaks {
                     cpu.watch_time(peaks);
                 }
                 Box::new(cpu)
             }
-            Backend::Reference => {
+            Place::Reference => {
                 self.refuse(&program)?;
                 Box::new(Reference::new(program.clone()))
             }

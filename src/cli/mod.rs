@@ -8,6 +8,9 @@ mod catalogue;
 mod cells;
 mod check;
 mod cite;
+#[cfg(feature = "gpu")]
+mod devices;
+mod doctor;
 mod elaborate;
 mod errors;
 mod exit;
@@ -67,5 +70,6 @@ fn dispatch(arguments: Arguments) -> std::io::Result<Exit> {
         Command::Check(check) => check::check(&check),
         Command::Fmt(fmt) => fmt::fmt(&fmt),
         Command::Explain(explain) => explain::explain(&explain),
+        Command::Doctor => doctor::doctor(),
     }
 }

@@ -31,17 +31,21 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Exit::because_of(&reports)
     };
     let session = Session { settings, target: &arguments.target, sweep: &arguments.sweep, quiet: arguments.quiet };
-    let (experiment, directory) = match to_directory(&session, &front, arguments.out.as_deref(), arguments.force) {
-        Ok(done) => done,
-        Err(report) => return Ok(stop(report)),
-    };
-    let written = report::write(&directory, &experiment);
+    let (experiment, directory, journal) =
+        match to_directory(&session, &front, arguments.out.as_deref(), arguments.force) {
+            Ok(done) => done,
+            Err(report) => return Ok(stop(report)),
+        };
+    let written = report::write(&directory, &experiment).and_then(|()| journal.map_or(Ok(()), |done| done.close()));
     print(&results(arguments, &experiment))?;
     if let Err(unwritable) = written {
         return Ok(stop(Report::new(unwritable)));
     }
     if !arguments.quiet {
         say(&format!("wrote {}", directory.display()));
+    }
+    if let Some(lost) = experiment.outcomes.iter().find_map(|outcome| outcome.lost.clone()) {
+        return Ok(stop(Report::new(lost)));
     }
     let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone());
     Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
@@ -63,10 +67,14 @@ impl Session<'_> {
     pub(super) fn prepare<'f>(&self, front: &'f Front) -> Result<(Experiment<'f>, Cells<'f>, Loader), Report> {
         let (checked, outline) = front.experiment.as_ref().expect("the caller has looked for errors");
         let count = outline.sweep.iter().map(|(_, labels)| labels.len()).product();
-        let loader = Loader::new(self.target, self.sweep.jobs.min(count));
+        let loader = Loader::new(self.target, self.sweep.jobs.min(count))?;
         let cells = Cells::look_ahead(checked, outline, &loader)?;
         if cells.nothing_to_do() {
             return Err(Report::new(NothingToDo { file: front.name.clone() }));
+        }
+        #[cfg(feature = "gpu")]
+        if let Some(verdict) = loader.verdict().filter(|_| !self.quiet) {
+            say(&verdict);
         }
         let experiment = Experiment {
             file: front.name.clone(),
@@ -76,7 +84,7 @@ impl Session<'_> {
             modules: front.modules(),
             overrides: front.overrides.clone(),
             profile: front.profile.clone(),
-            backend: self.target.backend.name().to_owned(),
+            backend: loader.backend(),
             threads: loader.threads * loader.jobs,
             seed: self.settings.seed.unwrap_or(0),
             outcomes: Vec::new(),
@@ -104,13 +112,13 @@ impl Session<'_> {
 }
 
 /// Runs an experiment into its directory. A sweep keeps the cells that are finished, and goes on with the missing ones
-/// where it was interrupted.
+/// where it was interrupted; the journal of one that is complete may be closed once its results are written.
 fn to_directory<'f>(
     session: &Session<'_>,
     front: &'f Front,
     out: Option<&Path>,
     force: bool,
-) -> Result<(Experiment<'f>, PathBuf), Report> {
+) -> Result<(Experiment<'f>, PathBuf, Option<Journal>), Report> {
     let (mut experiment, cells, loader) = session.prepare(front)?;
     let named = || PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8]));
     let directory = out.map_or_else(named, Path::to_owned);
@@ -118,7 +126,7 @@ fn to_directory<'f>(
     let count = cells.count();
     if count == 1 && !Journal::stands_in(&directory) {
         session.carry_out(&mut experiment, (&cells, &loader), vec![None], &|_, _| Ok(()))?;
-        return Ok((experiment, directory));
+        return Ok((experiment, directory, None));
     }
     let (journal, outcomes) = Journal::open(&directory, &experiment, count, force)?;
     let finished = outcomes.iter().flatten().count();
@@ -127,10 +135,8 @@ fn to_directory<'f>(
     }
     session
         .carry_out(&mut experiment, (&cells, &loader), outcomes, &|number, outcome| journal.keep(number, outcome))?;
-    if experiment.outcomes.len() == count && !experiment.failed() {
-        journal.close().map_err(Report::new)?;
-    }
-    Ok((experiment, directory))
+    let complete = experiment.outcomes.len() == count && !experiment.failed();
+    Ok((experiment, directory, complete.then_some(journal)))
 }
 
 /// What stdout shows: the tables of the file or, where it has none, the last values; and what it expects.

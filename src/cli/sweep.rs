@@ -14,7 +14,7 @@ use crate::run::{Outcome, run_cell};
 pub(super) type Keep<'k> = dyn Fn(usize, &Outcome) -> Result<(), Report> + Sync + 'k;
 
 /// Runs the cells that have no outcome yet, as many at a time as the loader says, and puts their outcomes in `outcomes`. No cell is
-/// begun after one that met a value that is not finite; those under way go on to their end.
+/// begun after one that stopped before its end; those under way go on to their end.
 ///
 /// # Errors
 /// What the first cell that cannot be run finds, or `keep`.
@@ -37,12 +37,12 @@ pub(super) fn run_cells(
     let work = || {
         while let Some(number) = next() {
             let result = one_cell(cells, number, loader, seed, progress).and_then(|outcome| {
-                if outcome.failure.is_none() {
+                if !outcome.stopped() {
                     keep(number, &outcome)?;
                 }
                 Ok(outcome)
             });
-            if result.as_ref().map_or(true, |outcome| outcome.failure.is_some()) {
+            if result.as_ref().map_or(true, Outcome::stopped) {
                 stopped.store(true, Ordering::SeqCst);
             }
             ended.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));

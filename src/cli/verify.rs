@@ -49,8 +49,10 @@ pub(super) fn verify(arguments: &VerifyArguments) -> io::Result<Exit> {
             let blank = if number > 0 { "\n" } else { "" };
             print(&format!("{blank}{}", shown(file, arguments, &experiment)))?;
         }
-        if let Some(failure) = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone()) {
-            let reports = [Report::new(failure)];
+        let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone().map(Report::new));
+        let lost = || experiment.outcomes.iter().find_map(|outcome| outcome.lost.clone().map(Report::new));
+        if let Some(stopped) = failure.or_else(lost) {
+            let reports = [stopped];
             show(&reports, &front.sources);
             first = first.or(Exit::because_of(&reports));
         }

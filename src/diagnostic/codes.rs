@@ -45,6 +45,7 @@ pub const CODES: &[Code] = &[
     code("soc::resume", "an interrupted sweep that cannot go on"),
     code("soc::lower", "a mistake that only concrete sizes show"),
     code("soc::resources", "sizes beyond the machine"),
+    code("soc::device", "a device that is not there, cannot be opened or was lost"),
     code("soc::nonfinite", "a value that became infinite or not a number"),
     code("soc::internal", "a mistake in the compiler itself"),
 ];

@@ -69,9 +69,20 @@ impl Experiment<'_> {
         verdicts(self.outline, self.sources, &self.outcomes)
     }
 
-    /// Whether a value was not finite.
+    /// Whether it stopped before its end.
     pub fn failed(&self) -> bool {
-        self.outcomes.iter().any(|outcome| outcome.failure.is_some())
+        self.status() != "done"
+    }
+
+    /// How it ended, in a word.
+    pub(super) fn status(&self) -> &'static str {
+        if self.outcomes.iter().any(|outcome| outcome.failure.is_some()) {
+            "nonfinite"
+        } else if self.outcomes.iter().any(|outcome| outcome.lost.is_some()) {
+            "lost"
+        } else {
+            "done"
+        }
     }
 }
 

@@ -61,9 +61,10 @@ impl Cells<'_> {
         let missing = || format!("`{name}` was not measured");
         let series = cell.quantity(name).ok_or_else(missing)?;
         let Some(step) = self.at else {
-            return match &cell.failure {
-                None => series.last().ok_or_else(missing),
-                Some(_) => Err("a cell stopped before its end".to_owned()),
+            return if cell.stopped() {
+                Err("a cell stopped before its end".to_owned())
+            } else {
+                series.last().ok_or_else(missing)
             };
         };
         let step = self.value(step, labels)?;

@@ -128,6 +128,7 @@ impl Journal {
             objective: series((crate::lower::Training::OBJECTIVE.to_owned(), record.objective)),
             parameters,
             failure: None,
+            lost: None,
         }))
     }
 

@@ -21,7 +21,7 @@ pub fn results(experiment: &Experiment<'_>) -> Value {
         "seed": experiment.seed,
         "with": experiment.profile,
         "set": overrides,
-        "status": if experiment.failed() { "nonfinite" } else { "done" },
+        "status": experiment.status(),
         "cells": cells,
         "expectations": expectations(experiment),
     })

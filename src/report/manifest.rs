@@ -66,7 +66,7 @@ pub(super) fn ron(experiment: &Experiment<'_>) -> Result<String, ron::Error> {
         seed: experiment.seed,
         with: experiment.profile.as_deref(),
         set: experiment.overrides.iter().map(|(name, value)| Setting { name, value }).collect(),
-        status: if experiment.failed() { "nonfinite" } else { "done" },
+        status: experiment.status(),
         cells: cells.collect(),
         modules: modules.map(|file| Module { name: file.name(), sha256: hash_of(file.text()) }).collect(),
         text: &experiment.text,

@@ -22,6 +22,7 @@ fn outcome(name: &str, seed: u64, level: f64) -> Outcome {
         steps: 6000,
         parameters: vec![("V.W".into(), ndarray::arr2(&[[1.0, 2.0], [3.0, 4.0]]).into_dyn())],
         failure: None,
+        lost: None,
     }
 }
 

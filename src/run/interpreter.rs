@@ -8,7 +8,7 @@ use super::copies::follow;
 use super::memory::Memory;
 use super::schedule::LoadedSchedule;
 use super::{Activity, Loaded, Machine, Malformed, NonFinite, Observer, Optimiser, Outcome, Series, Timing};
-use crate::backend::{Fault, Feed};
+use crate::backend::{Fault, Feed, Lost};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
 use crate::lower::{Cell, Group, Measurement, ParameterCopy, Stage, Training};
@@ -39,6 +39,7 @@ pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dy
         Ok(()) => {}
         Err(Stop::Report(report)) => return Err(report),
         Err(Stop::NonFinite(failure)) => run.outcome.failure = Some(failure),
+        Err(Stop::Lost(lost)) => run.outcome.lost = Some(lost),
     }
     Ok(run.finish(cell))
 }
@@ -46,6 +47,7 @@ pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dy
 /// Why a run ends before its end.
 pub(super) enum Stop {
     NonFinite(NonFinite),
+    Lost(Lost),
     Report(Report),
 }
 
@@ -132,6 +134,7 @@ impl<'a> Run<'a> {
             steps: 0,
             parameters: Vec::new(),
             failure: None,
+            lost: None,
         };
         Self {
             seed,
@@ -190,7 +193,10 @@ impl<'a> Run<'a> {
                 self.memory.write(&loaded.program, &values);
                 Ok(values)
             }
-            Err(fault) => Err(self.stop(&loaded.program, &fault, activity, whole)),
+            Err(fault) => match loaded.executor.lost() {
+                Some(lost) => Err(Stop::Lost(lost)),
+                None => Err(self.stop(&loaded.program, &fault, activity, whole)),
+            },
         }
     }
 

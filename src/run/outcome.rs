@@ -3,6 +3,7 @@
 use ndarray::ArrayD;
 
 use super::NonFinite;
+use crate::backend::Lost;
 
 /// A quantity and its history.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,9 +72,16 @@ pub struct Outcome {
     pub parameters: Vec<(String, ArrayD<f64>)>,
     /// Why the run stopped before its end.
     pub failure: Option<NonFinite>,
+    /// The device that was lost before its end.
+    pub lost: Option<Lost>,
 }
 
 impl Outcome {
+    /// Whether the run stopped before its end.
+    pub fn stopped(&self) -> bool {
+        self.failure.is_some() || self.lost.is_some()
+    }
+
     /// The quantity with this name.
     pub fn quantity(&self, name: &str) -> Option<&Series> {
         self.quantities.iter().find(|series| series.name == name)

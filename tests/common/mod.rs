@@ -3,6 +3,8 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use ndarray::ArrayD;
+#[cfg(feature = "gpu")]
+use socrun::backend::gpu::{Device, adapters};
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
 use socrun::diagnostic::{Sink, render};
@@ -130,4 +132,18 @@ impl Both {
 /// The values of a quantity in the order in which they were measured.
 pub fn history(outcome: &socrun::run::Outcome, name: &str) -> Vec<f64> {
     outcome.quantity(name).expect("it was measured").points.iter().map(|p| p.1).collect()
+}
+
+/// The first adapter, software or not; `SOCRUN_TEST_DEVICE` names another.
+#[cfg(feature = "gpu")]
+pub fn device() -> Option<Device> {
+    static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
+    let device = DEVICE.get_or_init(|| match std::env::var("SOCRUN_TEST_DEVICE") {
+        Ok(name) => Some(Device::open(Some(&name)).expect("the device opens")),
+        Err(_) => adapters().into_iter().next().map(|a| Device::on(a).expect("the device opens")),
+    });
+    if device.is_none() {
+        eprintln!("skipped: there is no adapter for Vulkan, Metal or DirectX 12");
+    }
+    device.clone()
 }

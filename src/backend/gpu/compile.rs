@@ -1,0 +1,458 @@
+//! A plan as kernels and the order in which they are dispatched.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use super::errors::{Error, OverLimit};
+use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Pointer, Text, Word, offset, split};
+use super::memory::{Memory, Spot, is_fed};
+use crate::graph::{AxisId, Op, Type, ValueId};
+use crate::plan::{Copy, Dim, Item, Plan, View, When};
+use crate::source::Span;
+
+/// A piece of recorded work.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// A dispatch.
+    Run(Run),
+    /// A loop.
+    Loop(Looped),
+}
+
+/// A kernel and what it is told.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    /// Its number.
+    pub kernel: usize,
+    /// What it is told.
+    pub words: Vec<Word>,
+    /// Workgroups.
+    pub groups: usize,
+    /// Operations of a workgroup, about.
+    pub cost: usize,
+    /// The value that is looked at, if that is all it does.
+    pub watched: Option<ValueId>,
+}
+
+/// A loop whose counter moves the places of operands.
+#[derive(Clone, Debug)]
+pub(super) struct Looped {
+    pub depth: usize,
+    pub size: usize,
+    pub reverse: bool,
+    pub before: Vec<Step>,
+    pub body: Vec<Step>,
+}
+
+/// What the host writes at every run.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fed {
+    /// The parameter with this number.
+    Parameter(usize),
+    /// The memory cell with this number.
+    State(usize),
+    /// The number of the run.
+    Step,
+}
+
+/// A compiled plan.
+pub(super) struct Code {
+    /// What runs when the seed changes.
+    pub setup: Vec<Step>,
+    /// What runs every time.
+    pub steps: Vec<Step>,
+    /// The kernels.
+    pub kernels: Vec<Text>,
+    /// What the host writes before the first run.
+    pub constants: Vec<(Spot, Vec<f32>)>,
+    /// What it writes before every run, and where.
+    pub fed: Vec<(Fed, Spot, Layout)>,
+    /// The draws, in the order of their keys.
+    pub draws: Vec<crate::graph::Draw>,
+    /// Where the outputs lie, one behind the other, row-major.
+    pub outputs: Vec<(Spot, usize)>,
+}
+
+impl Code {
+    /// The kernels as text.
+    pub fn print(&self) -> String {
+        fn count(steps: &[Step], times: usize, all: &mut [usize]) {
+            for step in steps {
+                match step {
+                    Step::Run(run) => all[run.kernel] += times,
+                    Step::Loop(l) => {
+                        count(&l.before, times, all);
+                        count(&l.body, times * l.size, all);
+                    }
+                }
+            }
+        }
+        let mut dispatches = vec![0; self.kernels.len()];
+        count(&self.steps, 1, &mut dispatches);
+        let mut out = String::new();
+        for (number, (text, times)) in self.kernels.iter().zip(dispatches).enumerate() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "// kernel {number}: {times} dispatches per run");
+            for (i, line) in text.wgsl.lines().enumerate() {
+                let _ = match text.values.get(i).copied().flatten() {
+                    Some(v) => writeln!(out, "{line:<100} // %{}", v.0),
+                    None => writeln!(out, "{line}"),
+                };
+            }
+        }
+        out
+    }
+}
+
+/// Compiles a plan.
+pub(super) struct Compiler<'a> {
+    pub plan: &'a Plan,
+    pub memory: &'a mut Memory,
+    /// Whether every value is looked at.
+    watch: bool,
+    /// The device, and the bytes that the invocations of a workgroup may share.
+    device: (&'a str, u32),
+    kernels: Vec<Text>,
+    numbers: HashMap<String, usize>,
+    draws: Vec<crate::graph::Draw>,
+}
+
+/// Compiles a plan; places that kernels need beyond the plan's are added to the memory.
+///
+/// # Errors
+/// When something is larger than the device allows.
+pub(super) fn compile(plan: &Plan, memory: &mut Memory, device: (&str, u32), watch: bool) -> Result<Code, Error> {
+    let (mut constants, mut fed) = (Vec::new(), Vec::new());
+    for (i, node) in plan.program.nodes.iter().enumerate() {
+        let Some(view) = plan.views[i].as_ref().filter(|_| is_fed(&node.op)) else { continue };
+        let spot = memory.spot(view.buffer);
+        let layout = Layout::of(plan, &node.ty, view);
+        match &node.op {
+            Op::Parameter(n) => fed.push((Fed::Parameter(*n), spot, layout)),
+            Op::State(n) => fed.push((Fed::State(*n), spot, layout)),
+            Op::Step => fed.push((Fed::Step, spot, layout)),
+            op => constants.push((spot, layout.place(constant(plan, op).into_iter()))),
+        }
+    }
+    let mut c =
+        Compiler { plan, memory, watch, device, kernels: Vec::new(), numbers: HashMap::new(), draws: Vec::new() };
+    let (mut setup, mut steps) = (Vec::new(), Vec::new());
+    for segment in &plan.segments {
+        let to = if segment.when == When::Setup { &mut setup } else { &mut steps };
+        c.items(&segment.items, to)?;
+    }
+    let mut outputs = Vec::new();
+    for (_, v) in &plan.program.outputs {
+        let (spot, words) = c.output(*v, &mut steps)?;
+        outputs.push((spot, words));
+    }
+    let Compiler { kernels, draws, .. } = c;
+    Ok(Code { setup, steps, kernels, constants, fed, draws, outputs })
+}
+
+/// How the numbers of a value that the host writes lie in memory.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    /// The extents of the value.
+    extents: Vec<usize>,
+    /// The strides of its place.
+    strides: Vec<usize>,
+}
+
+impl Layout {
+    fn of(plan: &Plan, ty: &Type, view: &View) -> Self {
+        let axes = ty.axes.iter().map(|a| if Some(*a) == plan.tile { Dim::Lane } else { Dim::Axis(*a) });
+        let dims = axes.chain((0..ty.shape.len()).map(Dim::Shape));
+        let strides = dims.map(|d| view.stride(&plan.buffers, plan.width, d)).collect();
+        Self { extents: plan.program.extents(ty), strides }
+    }
+
+    /// The numbers, given in the order of the extents, as they lie in memory.
+    pub fn place(&self, numbers: impl Iterator<Item = f32>) -> Vec<f32> {
+        if self.strides == dense(&self.extents) {
+            return numbers.collect();
+        }
+        let size = 1 + self.extents.iter().zip(&self.strides).map(|(n, s)| (n - 1) * s).sum::<usize>();
+        let mut data = vec![0.0; size];
+        for (entry, x) in numbers.enumerate() {
+            let (mut left, mut at) = (entry, 0);
+            for (n, s) in self.extents.iter().zip(&self.strides).rev() {
+                at += left % n * s;
+                left /= n;
+            }
+            data[at] = x;
+        }
+        data
+    }
+}
+
+/// The numbers of a constant, in the order of its extents.
+fn constant(plan: &Plan, op: &Op) -> Vec<f32> {
+    match op {
+        Op::Number(x) => vec![x.value() as f32],
+        Op::Table(t) => t.0.iter().map(|x| *x as f32).collect(),
+        Op::Iota(axis) => (0..plan.program.axis(*axis).size).map(|i| i as f32).collect(),
+        Op::Eye(n) => (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect(),
+        _ => unreachable!("the host writes nothing else"),
+    }
+}
+
+impl Compiler<'_> {
+    fn items(&mut self, items: &[Item], steps: &mut Vec<Step>) -> Result<(), Error> {
+        for item in items {
+            self.item(item, steps)?;
+            if self.watch {
+                self.watch(item, steps)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, item: &Item, steps: &mut Vec<Step>) -> Result<(), Error> {
+        match item {
+            Item::Fused(members) => {
+                if let Some(kernel) = self.fused(members) {
+                    self.add(kernel, self.span(members[0]), steps)?;
+                }
+                Ok(())
+            }
+            Item::Op(v) if is_fed(&self.plan.program.node(*v).op) => Ok(()),
+            Item::Op(v) | Item::Partial(v) => self.op(*v, steps),
+            // There is one part, and it is the sum.
+            Item::Finish(_) => Ok(()),
+            Item::Collect(v) => self.collect(*v, steps),
+            Item::Loop(l) => {
+                let mut before = Vec::new();
+                for c in &l.before {
+                    self.copy(c, &mut before)?;
+                }
+                let mut body = Vec::new();
+                self.items(&l.body, &mut body)?;
+                for c in &l.after {
+                    self.copy(c, &mut body)?;
+                }
+                steps.push(Step::Loop(Looped { depth: l.depth, size: l.size, reverse: l.reverse, before, body }));
+                Ok(())
+            }
+            Item::Strip(_) => unreachable!("strips are for caches, and this plan was made without"),
+        }
+    }
+
+    /// Adds a kernel and its dispatch.
+    pub fn add(&mut self, kernel: Kernel, span: Span, steps: &mut Vec<Step>) -> Result<(), Error> {
+        self.add_watched(kernel, span, None, steps)
+    }
+
+    fn add_watched(
+        &mut self,
+        kernel: Kernel,
+        span: Span,
+        watched: Option<ValueId>,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        let over = |what, needed: usize, limit: u32, advice: &str| {
+            let device = self.device.0.to_owned();
+            let advice = advice.to_owned();
+            Box::new(OverLimit { what, needed: needed as u128, limit: u64::from(limit), device, advice, span })
+        };
+        if kernel.shared > self.device.1 as usize {
+            return Err(over("bytes shared by a workgroup", kernel.shared, self.device.1, "use another device").into());
+        }
+        let told = OWN_WORDS + kernel.words().len();
+        if told > MOST_WORDS {
+            let advice = "write the expression in parts, each under a name of its own";
+            return Err(over("operands in one kernel", told, MOST_WORDS as u32, advice).into());
+        }
+        let text = kernel.finish();
+        let next = self.kernels.len();
+        let number = *self.numbers.entry(text.wgsl.clone()).or_insert(next);
+        if number == next {
+            self.kernels.push(text);
+        }
+        let (words, groups, cost) = (kernel.words().to_vec(), kernel.groups, kernel.cost);
+        steps.push(Step::Run(Run { kernel: number, words, groups, cost, watched }));
+        Ok(())
+    }
+
+    /// The number of a draw's key.
+    pub fn key(&mut self, draw: crate::graph::Draw) -> usize {
+        let found = self.draws.iter().position(|d| (d.seed, d.stream) == (draw.seed, draw.stream));
+        found.unwrap_or_else(|| {
+            self.draws.push(draw);
+            self.draws.len() - 1
+        })
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, v: ValueId) -> &Type {
+        &self.plan.program.node(v).ty
+    }
+
+    /// Where the text of a value stands.
+    pub fn span(&self, v: ValueId) -> Span {
+        self.plan.program.node(v).span
+    }
+
+    /// Where a view starts.
+    pub fn pointer(&self, view: &View) -> Pointer {
+        let spot = self.memory.spot(view.buffer);
+        let unit = if self.plan.buffers[view.buffer].lane { self.plan.width } else { 1 };
+        Pointer {
+            range: spot.range,
+            word: spot.word + view.offset * unit,
+            loops: view.loops.iter().map(|(d, s)| (*d, s * unit)).collect(),
+        }
+    }
+
+    /// The stride of a view along a dimension.
+    pub fn stride(&self, view: &View, dim: Dim) -> usize {
+        view.stride(&self.plan.buffers, self.plan.width, dim)
+    }
+
+    /// Strides along some dimensions.
+    pub fn strides(&self, view: &View, dims: &[(Dim, usize)]) -> Vec<usize> {
+        dims.iter().map(|(d, _)| self.stride(view, *d)).collect()
+    }
+
+    /// The size of an axis.
+    pub fn axis_size(&self, axis: AxisId) -> usize {
+        self.plan.program.axis(axis).size
+    }
+
+    /// An axis as a dimension.
+    pub fn dim(&self, axis: AxisId) -> Dim {
+        if Some(axis) == self.plan.tile { Dim::Lane } else { Dim::Axis(axis) }
+    }
+
+    /// The dimensions of a type, in the order of its extents.
+    pub fn dims(&self, ty: &Type) -> Vec<(Dim, usize)> {
+        let axes = ty.axes.iter().map(|a| (self.dim(*a), self.axis_size(*a)));
+        axes.chain(ty.shape.iter().enumerate().map(|(i, n)| (Dim::Shape(i), *n))).collect()
+    }
+
+    /// The same in the order in which a view steps through them, the largest stride first.
+    pub fn dims_by(&self, ty: &Type, view: &View) -> Vec<(Dim, usize)> {
+        let mut dims = self.dims(ty);
+        dims.sort_by_key(|(d, _)| std::cmp::Reverse(self.stride(view, *d)));
+        dims
+    }
+
+    fn copy(&mut self, c: &Copy, steps: &mut Vec<Step>) -> Result<(), Error> {
+        let dims = self.dims_by(self.ty(c.like), &c.to);
+        let from = (self.pointer(&c.from), self.strides(&c.from, &dims));
+        let to = (self.pointer(&c.to), self.strides(&c.to, &dims));
+        self.moved(from, to, dims.iter().map(|d| d.1).collect(), c.like, steps)
+    }
+
+    /// A batch-wide value in a place without lanes.
+    fn collect(&mut self, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
+        let to = self.plan.collected[v.index()].clone().expect("a value that is collected has a place");
+        let view = self.plan.view(v);
+        let dims = self.dims(self.ty(v));
+        let tile = self.plan.tile;
+        let strides = dims
+            .iter()
+            .map(|(d, _)| match (d, tile) {
+                (Dim::Lane, Some(t)) => self.stride(&to, Dim::Axis(t)),
+                _ => self.stride(&to, *d),
+            })
+            .collect();
+        let from = (self.pointer(view), self.strides(view, &dims));
+        self.moved(from, (self.pointer(&to), strides), dims.iter().map(|d| d.1).collect(), v, steps)
+    }
+
+    /// An output in the order of its extents.
+    fn output(&mut self, v: ValueId, steps: &mut Vec<Step>) -> Result<(Spot, usize), Error> {
+        let dims = self.dims(self.ty(v));
+        let sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
+        let words = sizes.iter().product();
+        let spot = self.memory.reserve(words, self.span(v))?;
+        let view = self.plan.view(v);
+        let from = (self.pointer(view), self.strides(view, &dims));
+        let dense = dense(&sizes);
+        self.moved(from, (spot.pointer(), dense), sizes, v, steps)?;
+        Ok((spot, words))
+    }
+
+    /// Copies of numbers from one place to another.
+    pub fn moved(
+        &mut self,
+        from: (Pointer, Vec<usize>),
+        to: (Pointer, Vec<usize>),
+        mut sizes: Vec<usize>,
+        v: ValueId,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        let mut strides = [from.1, to.1];
+        coalesce(&mut sizes, &mut strides);
+        if sizes.contains(&0) {
+            return Ok(());
+        }
+        let mut kernel = Kernel::each(sizes.iter().product(), 1);
+        kernel.of(self.plan.origin[v.index()]);
+        let index = split(&mut kernel, "i", "i", &sizes);
+        let (from, to): (Base, Base) = (kernel.base(&from.0), kernel.base(&to.0));
+        kernel.line(format!("{} = {};", to.at(&offset(&index, &strides[1])), from.at(&offset(&index, &strides[0]))));
+        self.add(kernel, self.span(v), steps)
+    }
+
+    /// Looks for what is not finite in the values of an item.
+    fn watch(&mut self, item: &Item, steps: &mut Vec<Step>) -> Result<(), Error> {
+        let values: Vec<ValueId> = match item {
+            Item::Fused(members) => members.clone(),
+            Item::Op(v) | Item::Partial(v) => vec![*v],
+            Item::Finish(_) | Item::Collect(_) | Item::Loop(_) | Item::Strip(_) => Vec::new(),
+        };
+        for v in values {
+            if matches!(self.plan.program.node(v).op, Op::Number(_) | Op::Table(_)) {
+                continue;
+            }
+            let Some(view) = &self.plan.views[v.index()] else { continue };
+            let dims = self.dims_by(self.ty(v), view);
+            let mut sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
+            let mut strides = [self.strides(view, &dims)];
+            let pointer = self.pointer(view);
+            coalesce(&mut sizes, &mut strides);
+            let mut kernel = Kernel::each(sizes.iter().product(), 1);
+            let index = split(&mut kernel, "i", "i", &sizes);
+            let at = kernel.base(&pointer);
+            let place = kernel.number(0);
+            kernel.line(format!("let bits = bitcast<u32>({});", at.at(&offset(&index, &strides[0]))));
+            // The kind decides between two in one value: NaN, then ∞, then −∞.
+            kernel.line("let kind = select(select(2u, 1u, bits == 0x7f800000u), 0u, (bits & 0x7fffffu) != 0u);");
+            kernel.line(format!(
+                "if ((bits & 0x7f800000u) == 0x7f800000u) {{ atomicMin(&flags[0], {place} * 4u + kind); }}"
+            ));
+            self.add_watched(kernel, self.span(v), Some(self.plan.origin[v.index()]), steps)?;
+        }
+        Ok(())
+    }
+}
+
+/// The strides of dimensions that lie one inside the other without gaps.
+pub(super) fn dense(sizes: &[usize]) -> Vec<usize> {
+    let mut stride = 1;
+    let mut strides = vec![0; sizes.len()];
+    for (s, n) in strides.iter_mut().zip(sizes).rev() {
+        *s = stride;
+        stride *= n;
+    }
+    strides
+}
+
+/// Drops dimensions of size 1 and joins neighbours that every operand steps through alike.
+pub(super) fn coalesce(sizes: &mut Vec<usize>, strides: &mut [Vec<usize>]) {
+    let mut d = sizes.len();
+    while d > 0 {
+        d -= 1;
+        let joins = d + 1 < sizes.len() && strides.iter().all(|s| s[d] == s[d + 1] * sizes[d + 1]);
+        if sizes[d] == 1 {
+            sizes.remove(d);
+            strides.iter_mut().for_each(|s| _ = s.remove(d));
+        } else if joins {
+            sizes[d + 1] *= sizes[d];
+            sizes.remove(d);
+            strides.iter_mut().for_each(|s| _ = s.remove(d));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Adapters of this machine, and one of them opened.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::errors::{Error, NoDevice, Refused};
+
+/// An adapter, as the driver describes it.
+#[derive(Clone, Debug)]
+pub struct Adapter {
+    /// Its place in the list.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Whether it computes on the CPU.
+    pub software: bool,
+    /// Whether it is a card of its own.
+    pub own_card: bool,
+    /// What it is: a card of its own, part of the processor, software.
+    pub kind: &'static str,
+    /// The interface through which it is driven.
+    pub interface: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// What it allows.
+    pub limits: Limits,
+    /// Optional abilities that bear on speed, by name.
+    pub features: Vec<&'static str>,
+    handle: wgpu::Adapter,
+}
+
+/// What an adapter allows, in bytes and counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one range of memory that a kernel sees.
+    pub binding: u64,
+    /// Bytes of a buffer.
+    pub buffer: u64,
+    /// Ranges of memory that a kernel sees.
+    pub bindings: u32,
+    /// Bytes that the invocations of a workgroup share.
+    pub workgroup_storage: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Workgroups of a dispatch.
+    pub workgroups: u32,
+}
+
+impl Limits {
+    fn of(limits: &wgpu::Limits) -> Self {
+        Self {
+            binding: limits.max_storage_buffer_binding_size,
+            buffer: limits.max_buffer_size,
+            bindings: limits.max_storage_buffers_per_shader_stage,
+            workgroup_storage: limits.max_compute_workgroup_storage_size,
+            invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+            workgroups: limits.max_compute_workgroups_per_dimension,
+        }
+    }
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({}, {})", self.index, self.name, self.kind, self.interface)
+    }
+}
+
+/// All adapters, in the order in which the system lists them.
+pub fn adapters() -> Vec<Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let instance = wgpu::Instance::new(descriptor);
+    let all = wait(instance.enumerate_adapters(wgpu::Backends::all()));
+    all.into_iter().enumerate().map(|(index, handle)| describe(index, handle)).collect()
+}
+
+fn describe(index: usize, handle: wgpu::Adapter) -> Adapter {
+    let info = handle.get_info();
+    let known = [
+        (wgpu::Features::SHADER_F16, "f16"),
+        (wgpu::Features::SUBGROUP, "subgroups"),
+        (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+        (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative matrices"),
+    ];
+    let features = handle.features();
+    Adapter {
+        index,
+        software: info.device_type == wgpu::DeviceType::Cpu,
+        own_card: info.device_type == wgpu::DeviceType::DiscreteGpu,
+        kind: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "a card of its own",
+            wgpu::DeviceType::IntegratedGpu => "part of the processor",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "software",
+            wgpu::DeviceType::Other => "of no stated kind",
+        },
+        interface: format!("{:?}", info.backend),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        limits: Limits::of(&handle.limits()),
+        features: known.iter().filter(|(f, _)| features.contains(*f)).map(|(_, name)| *name).collect(),
+        name: info.name,
+        handle,
+    }
+}
+
+/// An open device. Clones share it.
+#[derive(Clone)]
+pub struct Device {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all programs on a device share.
+pub(super) struct Shared {
+    /// The adapter it was opened on.
+    pub adapter: Adapter,
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    /// Why the device was lost, if it was.
+    lost: Arc<Mutex<Option<String>>>,
+    /// Layouts of what kernels see, by the number of ranges of memory.
+    layouts: Mutex<HashMap<usize, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>>,
+    /// Pipelines by the text of the kernel and the number of ranges.
+    pipelines: Mutex<HashMap<(String, usize), wgpu::ComputePipeline>>,
+}
+
+impl Device {
+    /// Opens the adapter with this number or, else, the first whose name contains this text. Without either, the first
+    /// that is no software, cards of their own before others.
+    ///
+    /// # Errors
+    /// When there is none, or the driver refuses to open it.
+    pub fn open(wanted: Option<&str>) -> Result<Self, Error> {
+        let all = adapters();
+        let found: Vec<String> = all.iter().map(ToString::to_string).collect();
+        let chosen = match wanted {
+            None => all.into_iter().filter(|a| !a.software).min_by_key(|a| (!a.own_card, a.index)),
+            Some(text) => {
+                let number = text.parse::<usize>().ok();
+                let folded = text.to_lowercase();
+                all.into_iter().find(|a| number.map_or(a.name.to_lowercase().contains(&folded), |n| a.index == n))
+            }
+        };
+        let none = || Error::from(NoDevice { wanted: wanted.map(str::to_owned), found });
+        Self::on(chosen.ok_or_else(none)?)
+    }
+
+    /// Opens an adapter, with all that it allows.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn on(adapter: Adapter) -> Result<Self, Error> {
+        let request = adapter.handle.request_device(&wgpu::DeviceDescriptor {
+            label: None,
+            required_features: wgpu::Features::empty(),
+            required_limits: adapter.handle.limits(),
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        });
+        let (device, queue) =
+            wait(request).map_err(|why| Refused { device: adapter.name.clone(), why: why.to_string() })?;
+        let lost = Arc::new(Mutex::new(None));
+        let noted = Arc::clone(&lost);
+        device.set_device_lost_callback(move |reason, why| {
+            let why = if why.is_empty() { format!("{reason:?}") } else { why };
+            noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        });
+        let noted = Arc::clone(&lost);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
+        }));
+        let (layouts, pipelines) = (Mutex::default(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared { adapter, device, queue, lost, layouts, pipelines }) })
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &Adapter {
+        &self.shared.adapter
+    }
+
+    /// The number of different kernels that were built so far.
+    pub fn kernels(&self) -> usize {
+        self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl Shared {
+    /// Why the device was lost, or could not do what was asked, if so.
+    pub fn lost(&self) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The layout of what kernels see: the words of a dispatch, what the host feeds, flags, ranges of memory.
+    pub fn layout(&self, ranges: usize) -> (wgpu::BindGroupLayout, wgpu::PipelineLayout) {
+        let mut layouts = self.layouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = layouts.entry(ranges).or_insert_with(|| {
+            let entry = |binding: usize, ty, dynamic| wgpu::BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
+                count: None,
+            };
+            let memory = |read_only| wgpu::BufferBindingType::Storage { read_only };
+            let mut entries = vec![
+                entry(0, wgpu::BufferBindingType::Uniform, true),
+                entry(1, memory(true), false),
+                entry(2, memory(false), false),
+            ];
+            entries.extend((0..ranges).map(|i| entry(3 + i, memory(false), false)));
+            let groups = self
+                .device
+                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
+            let pipelines = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: None,
+                bind_group_layouts: &[Some(&groups)],
+                immediate_size: 0,
+            });
+            (groups, pipelines)
+        });
+        made.clone()
+    }
+
+    /// The pipeline of a kernel.
+    ///
+    /// # Errors
+    /// What the driver says against the text.
+    pub fn pipeline(&self, text: &str, ranges: usize) -> Result<wgpu::ComputePipeline, String> {
+        let key = (text.to_owned(), ranges);
+        let known = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(pipeline) = known {
+            return Ok(pipeline);
+        }
+        let (_, layout) = self.layout(ranges);
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..wgpu::PipelineCompilationOptions::default()
+            },
+            cache: None,
+        });
+        if let Some(error) = wait(scope.pop()) {
+            return Err(error.to_string());
+        }
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+/// The result of a future that makes progress whenever it is asked.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::yield_now(),
+        }
+    }
+}

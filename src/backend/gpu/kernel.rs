@@ -1,0 +1,246 @@
+//! The text of a kernel as it is written, and what a dispatch of it is told.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::functions::Function;
+use crate::graph::ValueId;
+
+/// Where numbers lie: a word of a range of memory, and what loop counters add to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pointer {
+    /// The range.
+    pub range: usize,
+    /// The word.
+    pub word: usize,
+    /// What each loop counter adds, by depth.
+    pub loops: Vec<(usize, usize)>,
+}
+
+/// What a dispatch is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Where an operand starts.
+    Pointer(Pointer),
+    /// A number.
+    Number(u32),
+}
+
+/// A pointer inside a kernel: the text of its first address.
+#[derive(Clone, Debug)]
+pub(super) struct Base {
+    range: usize,
+    address: String,
+}
+
+impl Base {
+    /// The number at an offset.
+    pub fn at(&self, offset: &str) -> String {
+        format!("m{}[{}{offset}]", self.range, self.address)
+    }
+}
+
+/// A kernel that is being written.
+///
+/// A dispatch hands it a few words: the first workgroup, so that long work can be cut, and where every operand starts, so
+/// that kernels that differ in places alone are one.
+pub(super) struct Kernel {
+    /// Invocations of a workgroup.
+    pub threads: usize,
+    /// Workgroups.
+    pub groups: usize,
+    /// Operations of a workgroup, about.
+    pub cost: usize,
+    /// Bytes that the invocations of a workgroup share.
+    pub shared: usize,
+    words: Vec<Word>,
+    functions: BTreeSet<Function>,
+    declarations: Vec<String>,
+    lines: Vec<(String, Option<ValueId>)>,
+    indent: usize,
+    value: Option<ValueId>,
+}
+
+/// A kernel in full.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    /// The text.
+    pub wgsl: String,
+    /// The value that each line computes.
+    pub values: Vec<Option<ValueId>>,
+}
+
+/// The words before these: the first workgroup.
+pub(super) const OWN_WORDS: usize = 1;
+
+/// The words that a dispatch can be told at most.
+pub(super) const MOST_WORDS: usize = 256;
+
+impl Kernel {
+    /// A kernel with this many invocations in a workgroup.
+    pub fn new(threads: usize) -> Self {
+        Self {
+            threads,
+            groups: 1,
+            cost: 1,
+            shared: 0,
+            words: Vec::new(),
+            functions: BTreeSet::new(),
+            declarations: Vec::new(),
+            lines: Vec::new(),
+            indent: 1,
+            value: None,
+        }
+    }
+
+    /// A kernel in which every invocation does one of `count` pieces of work, whose number is `i`.
+    pub fn each(count: usize, cost: usize) -> Self {
+        let threads = if count >= 1 << 14 { 256 } else { 64 };
+        let mut kernel = Self::new(threads);
+        kernel.groups = count.div_ceil(threads);
+        kernel.cost = cost * threads;
+        kernel.line(format!("let i = (group.x + p.o[0].x) * {threads}u + thread;"));
+        kernel.line(format!("if (i >= {count}u) {{ return; }}"));
+        kernel
+    }
+
+    /// What follows computes this value.
+    pub fn of(&mut self, value: ValueId) {
+        self.value = Some(value);
+    }
+
+    /// Adds a line.
+    pub fn line(&mut self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        let closes = text.starts_with('}');
+        if closes {
+            self.indent -= 1;
+        }
+        self.lines.push((format!("{}{text}", "  ".repeat(self.indent)), self.value));
+        if text.ends_with('{') {
+            self.indent += 1;
+        }
+    }
+
+    /// Adds a declaration outside of the function.
+    pub fn declare(&mut self, text: impl Into<String>) {
+        self.declarations.push(text.into());
+    }
+
+    /// An array that the workgroup shares.
+    pub fn share(&mut self, name: &str, element: &str, length: usize, bytes: usize) {
+        self.shared += length * bytes;
+        self.declare(format!("var<workgroup> {name}: array<{element}, {length}>;"));
+    }
+
+    /// The name of a function, which the text will hold.
+    pub fn call(&mut self, function: Function) -> &'static str {
+        function.require(&mut self.functions);
+        function.name()
+    }
+
+    /// An operand.
+    pub fn base(&mut self, pointer: &Pointer) -> Base {
+        Base { range: pointer.range, address: self.word(Word::Pointer(pointer.clone())) }
+    }
+
+    /// A number that dispatches are told.
+    pub fn number(&mut self, number: u32) -> String {
+        self.word(Word::Number(number))
+    }
+
+    fn word(&mut self, told: Word) -> String {
+        let place = self.words.iter().position(|w| *w == told).unwrap_or_else(|| {
+            self.words.push(told);
+            self.words.len() - 1
+        });
+        let word = OWN_WORDS + place;
+        format!("p.o[{}].{}", word / 4, ["x", "y", "z", "w"][word % 4])
+    }
+
+    /// What a dispatch is told after the first workgroup.
+    pub fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    /// The whole text.
+    pub fn finish(&self) -> Text {
+        let words = (OWN_WORDS + self.words.len()).div_ceil(4);
+        let mut wgsl = String::new();
+        // Writing to a string cannot fail.
+        let _ = writeln!(wgsl, "struct Words {{ o: array<vec4<u32>, {words}> }}");
+        let _ = writeln!(wgsl, "@group(0) @binding(0) var<uniform> p: Words;");
+        let _ = writeln!(wgsl, "@group(0) @binding(1) var<storage, read> feed: array<u32>;");
+        let _ = writeln!(wgsl, "@group(0) @binding(2) var<storage, read_write> flags: array<atomic<u32>>;");
+        let range = |word: &Word| if let Word::Pointer(p) = word { Some(p.range) } else { None };
+        let ranges: BTreeSet<usize> = self.words.iter().filter_map(range).collect();
+        for r in ranges {
+            let _ = writeln!(wgsl, "@group(0) @binding({}) var<storage, read_write> m{r}: array<f32>;", 3 + r);
+        }
+        for text in &self.declarations {
+            let _ = writeln!(wgsl, "{text}");
+        }
+        for function in &self.functions {
+            wgsl.push_str(&function.text());
+        }
+        let _ = writeln!(wgsl, "@compute @workgroup_size({})", self.threads);
+        let _ = writeln!(
+            wgsl,
+            "fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {{"
+        );
+        let mut values = vec![None; wgsl.lines().count()];
+        for (line, value) in &self.lines {
+            values.extend(line.lines().map(|_| *value));
+            let _ = writeln!(wgsl, "{line}");
+        }
+        wgsl.push_str("}\n");
+        Text { wgsl, values }
+    }
+}
+
+/// A number as WGSL spells it. What is not finite, or too small for a literal, goes by its bits.
+pub(super) fn literal(kernel: &mut Kernel, x: f32) -> String {
+    if x.is_normal() || x == 0.0 {
+        spelled(x)
+    } else {
+        format!("{}(0x{:x}u)", kernel.call(Function::FromBits), x.to_bits())
+    }
+}
+
+/// A finite number as WGSL spells it.
+pub(super) fn spelled(x: f32) -> String {
+    if x.is_sign_negative() { format!("({x:?}f)") } else { format!("{x:?}f") }
+}
+
+/// Names of the indices of dimensions: `name0`, `name1`, …, taken from one running index, the last dimension fastest.
+pub(super) fn split(kernel: &mut Kernel, running: &str, name: &str, sizes: &[usize]) -> Vec<String> {
+    let names: Vec<String> = (0..sizes.len()).map(|d| format!("{name}{d}")).collect();
+    let mut left = running.to_owned();
+    for d in (0..sizes.len()).rev() {
+        if d == 0 {
+            kernel.line(format!("let {} = {left};", names[0]));
+        } else {
+            kernel.line(format!("let {} = {left} % {}u;", names[d], sizes[d]));
+            kernel.line(format!("let {name}_{d} = {left} / {}u;", sizes[d]));
+            left = format!("{name}_{d}");
+        }
+    }
+    names
+}
+
+/// ` + i0 * 12u + i1`: what indices add to an address.
+pub(super) fn offset(names: &[String], strides: &[usize]) -> String {
+    let mut text = String::new();
+    for (name, stride) in names.iter().zip(strides) {
+        match stride {
+            0 => {}
+            1 => {
+                let _ = write!(text, " + {name}");
+            }
+            s => {
+                let _ = write!(text, " + {name} * {s}u");
+            }
+        }
+    }
+    text
+}

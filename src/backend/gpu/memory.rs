@@ -1,0 +1,146 @@
+//! Where every buffer of a plan lies on a device.
+
+use super::device::Limits;
+use super::errors::{Error, OverLimit};
+use super::kernel::Pointer;
+use crate::graph::Op;
+use crate::plan::{Buffer, Plan, Space};
+use crate::source::Span;
+
+/// Ranges start at multiples of this many words.
+const ALIGN: usize = 64;
+
+/// Ranges of memory that a kernel sees besides those of values: what the host feeds, and flags.
+const OTHER_BINDINGS: u32 = 2;
+
+/// A place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    /// The range.
+    pub range: usize,
+    /// The word.
+    pub word: usize,
+}
+
+impl Spot {
+    /// As an operand.
+    pub fn pointer(self) -> Pointer {
+        Pointer { range: self.range, word: self.word, loops: Vec::new() }
+    }
+}
+
+/// The ranges of memory, each one binding, and what lies where in them.
+pub(super) struct Memory {
+    /// The words of each range.
+    pub ranges: Vec<usize>,
+    spots: Vec<Option<Spot>>,
+    /// Room for what a kernel leaves to the next, by size.
+    spare: Vec<(usize, Spot)>,
+    limits: Limits,
+    device: String,
+}
+
+/// Whether the host writes a value: it keeps a place of its own, which nothing else may use in between.
+pub(super) fn is_fed(op: &Op) -> bool {
+    matches!(op, Op::Number(_) | Op::Table(_) | Op::Iota(_) | Op::Eye(_) | Op::Parameter(_) | Op::State(_) | Op::Step)
+}
+
+/// A sum over samples is finished where the plan has its part: its place is in use from there on.
+fn has_own_place(plan: &Plan, buffer: &Buffer) -> bool {
+    is_fed(&plan.program.node(buffer.owner).op) || plan.partials.contains(&buffer.owner)
+}
+
+impl Memory {
+    /// Places all buffers.
+    ///
+    /// # Errors
+    /// When one is larger than a range may be, or all are more than a kernel sees.
+    pub fn lay_out(plan: &Plan, limits: Limits, device: &str) -> Result<Self, Error> {
+        let mut memory = Self {
+            ranges: vec![0],
+            spots: vec![None; plan.buffers.len()],
+            spare: Vec::new(),
+            limits,
+            device: device.to_owned(),
+        };
+        let mut slots: Vec<((Space, usize), Spot)> = Vec::new();
+        for (i, b) in plan.buffers.iter().enumerate() {
+            let span = plan.program.node(b.owner).span;
+            let lanes = |lane: bool| if lane { plan.width } else { 1 };
+            if has_own_place(plan, b) {
+                memory.spots[i] = Some(memory.reserve(b.rows * lanes(b.lane), span)?);
+                continue;
+            }
+            let key = (if b.space == Space::Setup { Space::Once } else { b.space }, b.slot);
+            let known = slots.iter().find(|(k, _)| *k == key).map(|(_, spot)| *spot);
+            let spot = match known {
+                Some(spot) => spot,
+                None => {
+                    let all = match b.space {
+                        Space::Setup | Space::Once => &plan.once,
+                        Space::Kept => &plan.kept,
+                        Space::Scratch => &plan.scratch,
+                    };
+                    // A buffer that nothing uses has no slot.
+                    let Some(slot) = all.get(b.slot) else { continue };
+                    let spot = memory.reserve(slot.rows * lanes(slot.lane), span)?;
+                    slots.push((key, spot));
+                    spot
+                }
+            };
+            memory.spots[i] = Some(spot);
+        }
+        Ok(memory)
+    }
+
+    /// Where a buffer starts.
+    ///
+    /// # Panics
+    /// For buffers that nothing uses.
+    pub fn spot(&self, buffer: usize) -> Spot {
+        self.spots[buffer].expect("a buffer that is used has a place")
+    }
+
+    /// A new place.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn reserve(&mut self, words: usize, span: Span) -> Result<Spot, Error> {
+        let most = (self.limits.binding.min(self.limits.buffer) / 4) as usize;
+        let words = words.max(1).next_multiple_of(ALIGN);
+        if words > most {
+            return Err(self.over("bytes in one piece", 4 * words as u128, 4 * most as u64, span));
+        }
+        let mut range = self.ranges.len() - 1;
+        if self.ranges[range] + words > most {
+            range += 1;
+            let count = self.limits.bindings.saturating_sub(OTHER_BINDINGS);
+            if range >= count as usize {
+                let needed = 4 * (self.ranges.iter().sum::<usize>() + words) as u128;
+                return Err(self.over("bytes", needed, 4 * most as u64 * u64::from(count), span));
+            }
+            self.ranges.push(0);
+        }
+        let spot = Spot { range, word: self.ranges[range] };
+        self.ranges[range] += words;
+        Ok(spot)
+    }
+
+    /// Room for what a kernel leaves to the next one.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn spare(&mut self, words: usize, span: Span) -> Result<Spot, Error> {
+        if let Some((_, spot)) = self.spare.iter().find(|(size, _)| *size >= words) {
+            return Ok(*spot);
+        }
+        let spot = self.reserve(words, span)?;
+        self.spare.push((words, spot));
+        Ok(spot)
+    }
+
+    fn over(&self, what: &'static str, needed: u128, limit: u64, span: Span) -> Error {
+        let advice = "lower `batch` or `grid`, or run with `--backend cpu`".to_owned();
+        Box::new(OverLimit { what, needed, limit, device: self.device.clone(), advice, span }).into()
+    }
+}

@@ -1,0 +1,154 @@
+//! GPUs: the same plan as kernels in WGSL, run through wgpu.
+//!
+//! In: a [`Program`], laid out by [`plan`] with the whole batch as one tile, and a [`Device`]. Out: the values of its
+//! outputs. May not know: what the program is for, or the CPU.
+//!
+//! Every piece of the plan becomes a kernel: a group of element-wise values, a product in tiles, a reduction in a fixed
+//! order, a draw, a move. Kernels that differ in the places of their operands alone are one pipeline. A loop is recorded
+//! as its dispatches, with the places moved by its counter: the host waits only for the outputs of a run.
+//!
+//! Numbers agree with the CPU's to rounding, not to the bit: WGSL leaves it to the driver whether a product and a sum are
+//! rounded once. The random words are the same.
+
+mod compile;
+mod dense;
+mod device;
+mod errors;
+mod fold;
+mod functions;
+mod fused;
+mod kernel;
+mod machine;
+mod memory;
+mod ops;
+mod product;
+
+pub use device::{Adapter, Device, Limits, adapters};
+pub use errors::{Error, Kernel, NoDevice, OverLimit, Refused};
+
+use ndarray::ArrayD;
+
+use self::compile::compile;
+use self::machine::Machine;
+use self::memory::Memory;
+use super::{Executor, Fault, Feed, Lost};
+use crate::graph::{Program, ValueId};
+use crate::plan::{self, Cost, Item, Options, Plan};
+
+/// A program on a device.
+pub struct Gpu {
+    program: Program,
+    device: Device,
+    machine: Machine,
+    lost: Option<Lost>,
+}
+
+/// The plan of a program for a device: the whole batch is one tile, and nothing is cut for the sake of a cache.
+fn lay_out(program: &Program, fuse: bool) -> Result<Plan, plan::Error> {
+    let mut plan = plan::build(program, Options { fuse, cache: usize::MAX / 4 })?;
+    plan.width = plan.batch;
+    Ok(plan)
+}
+
+/// What a run of a program takes on any device.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// Operations.
+    pub cost: Cost,
+    /// Dispatches, about.
+    pub dispatches: u64,
+}
+
+/// What a run of a program takes on any device, by arithmetic alone.
+///
+/// # Errors
+/// When the program cannot be laid out.
+pub fn estimate(program: &Program) -> Result<Estimate, plan::Error> {
+    fn count(items: &[Item]) -> u64 {
+        let of = |item: &Item| match item {
+            Item::Loop(l) => l.before.len() as u64 + l.size as u64 * (count(&l.body) + l.after.len() as u64),
+            _ => 1,
+        };
+        items.iter().map(of).sum()
+    }
+    let plan = lay_out(program, true)?;
+    let dispatches = plan.segments.iter().map(|s| count(&s.items)).sum();
+    Ok(Estimate { cost: plan.cost, dispatches })
+}
+
+impl Gpu {
+    /// Refuses a program that needs more than the device allows, by arithmetic alone.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn check(program: &Program, device: &Device) -> Result<(), Error> {
+        let Adapter { limits, name, .. } = device.adapter();
+        let plan = lay_out(program, true)?;
+        let mut memory = Memory::lay_out(&plan, *limits, name)?;
+        compile(&plan, &mut memory, (name, limits.workgroup_storage), false).map(drop)
+    }
+
+    /// Lays a program out for a device and builds its kernels.
+    ///
+    /// # Errors
+    /// When the program needs more than the device allows.
+    pub fn new(program: Program, device: &Device) -> Result<Self, Error> {
+        let machine = Machine::new(device, &lay_out(&program, true)?, false)?;
+        Ok(Self { program, device: device.clone(), machine, lost: None })
+    }
+
+    /// Dispatches of one run, different kernels, bytes of memory.
+    pub fn summary(&self) -> (usize, usize, u64) {
+        (self.machine.dispatches(), self.machine.kernels(), self.machine.bytes())
+    }
+
+    /// Runs again with every value looked at, and names the first that was not finite.
+    fn find_fault(&self, feed: &Feed<'_>, fallback: Fault) -> Fault {
+        let watched =
+            lay_out(&self.program, false).map_err(Error::from).and_then(|plan| Machine::new(&self.device, &plan, true));
+        watched.ok().and_then(|mut machine| machine.run(feed).ok()?.1).unwrap_or(fallback)
+    }
+}
+
+impl Executor for Gpu {
+    fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
+        let first = self.program.outputs.first().map_or(ValueId(0), |(_, v)| *v);
+        let outputs = match self.machine.run(feed) {
+            Ok((outputs, _)) => outputs,
+            Err(why) => {
+                self.lost = Some(Lost { device: self.device.adapter().name.clone(), why });
+                return Err(Fault { value: first, found: f64::NAN });
+            }
+        };
+        for ((_, v), array) in self.program.outputs.iter().zip(&outputs) {
+            if let Some(found) = array.iter().find(|x| !x.is_finite()) {
+                return Err(self.find_fault(feed, Fault { value: *v, found: *found }));
+            }
+        }
+        Ok(outputs)
+    }
+
+    fn lost(&self) -> Option<Lost> {
+        self.lost.clone()
+    }
+}
+
+/// The kernels of a program, each with how often it is dispatched and, line by line, the value it computes.
+///
+/// # Errors
+/// When the program cannot be laid out.
+pub fn wgsl(program: &Program) -> Result<String, Error> {
+    let most = u64::from(u32::MAX);
+    let limits = Limits {
+        binding: most,
+        buffer: most,
+        bindings: 8,
+        workgroup_storage: 32 << 10,
+        invocations: 256,
+        workgroups: 65_535,
+    };
+    let plan = lay_out(program, true)?;
+    let mut memory = Memory::lay_out(&plan, limits, "any")?;
+    let code = compile(&plan, &mut memory, ("any", limits.workgroup_storage), false)?;
+    Ok(code.print())
+}

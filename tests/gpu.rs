@@ -1,0 +1,145 @@
+//! A device against the reference evaluator: every operation and programs put together at random. Without any adapter there
+//! is nothing to test, and every test says so.
+#![cfg(feature = "gpu")]
+
+mod common;
+mod operations;
+
+use common::device;
+use ndarray::{ArrayD, IxDyn};
+use operations::feed;
+use socrun::backend::gpu::{Device, Error, Gpu, Kernel, NoDevice, OverLimit, Refused};
+use socrun::backend::reference::Reference;
+use socrun::backend::{Executor, Fault, Lost};
+use socrun::diagnostic::{Report, render};
+use socrun::graph::{
+    AxisKind, Binary, Builder, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Type, Unary, verify,
+};
+use socrun::source::SourceMap;
+
+/// Every kernel is compiled by the driver first: few programs, but of every sort.
+const RANDOM_PROGRAMS: u64 = 8;
+
+fn fault(program: &Program) -> Option<Fault> {
+    let device = device()?;
+    Some(Gpu::new(program.clone(), &device).expect("fits").execute(&feed(&[], &[], 0)).expect_err("not finite"))
+}
+
+fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>], tolerance: f64) {
+    let Some(device) = device() else { return };
+    verify(program).expect("the program is well formed");
+    let mut reference = Reference::new(program.clone());
+    let mut gpu = match Gpu::new(program.clone(), &device) {
+        Ok(gpu) => gpu,
+        Err(why) => panic!("{why}"),
+    };
+    for step in 0..2 {
+        let feed = feed(parameters, states, step);
+        let want = reference.execute(&feed).expect("finite");
+        let got = gpu.execute(&feed).expect("finite");
+        for (i, (want, got)) in want.iter().zip(&got).enumerate() {
+            let scale = want.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
+            assert_eq!(want.shape(), got.shape());
+            for ((index, w), g) in want.indexed_iter().zip(got) {
+                assert!(
+                    (w - g).abs() <= tolerance * scale,
+                    "output {i} ({:?}) at {index:?} in step {step}: reference {w}, found {g}",
+                    program.node(program.outputs[i].1).op
+                );
+            }
+        }
+    }
+}
+
+/// Every elementary function, over all that f32 can hold of its domain.
+#[test]
+fn functions_are_accurate_everywhere() {
+    let Some(device) = device() else { return };
+    let powers: Vec<f64> = (-120..=126).map(|e| f64::from((2.0_f64.powi(e) * 1.234_567) as f32)).collect();
+    let small: Vec<f64> = (-2000..=2000).map(|i| f64::from(i as f32 * 0.0431)).collect();
+    let near: Vec<f64> = (-400..=400).map(|i| f64::from(1.0 + i as f32 * 1e-4)).collect();
+    let signed = |x: &[f64]| -> Vec<f64> { x.iter().flat_map(|x| [*x, -x]).collect() };
+    let both = [signed(&powers), small].concat();
+    let positive = [powers, near].concat();
+    let cases: [(Unary, &[f64], f64, f64); 9] = [
+        (Unary::Exp, &both, 3e-7, 1e-38),
+        (Unary::Log, &positive, 2.5e-7, 1e-12),
+        (Unary::Tanh, &both, 4e-7, 1e-38),
+        (Unary::Sigmoid, &both, 5e-7, 1e-37),
+        (Unary::Softplus, &both, 5e-7, 1e-37),
+        (Unary::Erf, &both, 3e-7, 1e-38),
+        (Unary::Sin, &both, 0.0, 3e-7),
+        (Unary::Cos, &both, 0.0, 3e-7),
+        (Unary::SquareRoot, &positive, 2e-7, 0.0),
+    ];
+    for (f, points, relative, absolute) in cases {
+        let mut b = Builder::new();
+        b.program_mut().parameters.push(ParameterInfo { name: "x".to_owned(), shape: vec![points.len()] });
+        let x = b.push(Op::Parameter(0));
+        let y = b.unary(f, x);
+        // The largest finite number stands for what is beyond it.
+        let most = b.number(f64::from(f32::MAX));
+        let y = b.binary(Binary::Minimum, y, most);
+        b.program_mut().outputs.push((Output::Named("y".to_owned()), y));
+        let program = b.finish();
+        let parameters = [ArrayD::from_shape_vec(IxDyn(&[points.len()]), points.to_vec()).expect("one row")];
+        let found =
+            Gpu::new(program.clone(), &device).expect("fits").execute(&feed(&parameters, &[], 0)).expect("finite");
+        let want = Reference::new(program).execute(&feed(&parameters, &[], 0)).expect("finite");
+        for ((x, found), want) in points.iter().zip(&found[0]).zip(&want[0]) {
+            let off = (found - want).abs();
+            assert!(off <= relative * want.abs() + absolute, "{f:?} {x:e}: {found:e}, and it is {want:e}");
+        }
+    }
+}
+
+/// The whole of what a reader sees, without the text that a span points at.
+fn rendered(error: impl miette::Diagnostic + Send + Sync + 'static) -> String {
+    render(&[Report::new(error)], &SourceMap::new())
+}
+
+#[test]
+fn errors_are_worded() {
+    let found = vec!["0: a software device (software, Vulkan)".to_owned()];
+    let device = "a card".to_owned();
+    let span = socrun::source::Span::NONE;
+    let all = [
+        rendered(NoDevice { wanted: Some("another card".to_owned()), found: found.clone() }),
+        rendered(NoDevice { wanted: None, found }),
+        rendered(NoDevice { wanted: None, found: Vec::new() }),
+        rendered(Refused { device: device.clone(), why: "out of memory".to_owned() }),
+        rendered(OverLimit {
+            what: "bytes in one piece",
+            needed: 4_000_000_000,
+            limit: 134_217_728,
+            device: device.clone(),
+            advice: "lower `batch` or `grid`, or run with `--backend cpu`".to_owned(),
+            span,
+        }),
+        rendered(Kernel { device: device.clone(), why: "expected `;`, found `}`".to_owned(), span }),
+        rendered(Lost { device, why: "it was taken out".to_owned() }),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn what_a_device_does_not_allow_is_refused_with_the_limit() {
+    let Some(device) = device() else { return };
+    let limit = device.adapter().limits.binding;
+    let mut b = Builder::new();
+    let sample = b.axis("sample", (limit / 4 + 1) as usize, AxisKind::Sample);
+    let draw = Draw { stream: 1, law: Law::Normal, lifetime: Lifetime::Step, seed: None };
+    let x = b.push_typed(Op::Draw(draw), Some(Type::new([sample], [1])));
+    let total = b.sum(x, &[sample], &[0]);
+    b.program_mut().outputs.push((Output::Named("total".to_owned()), total));
+    match Gpu::check(&b.finish(), &device) {
+        Err(Error::OverLimit(over)) => assert!(over.needed > u128::from(over.limit) && over.limit <= limit, "{over}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error() {
+    assert!(matches!(Device::open(Some("a card that is not there")), Err(Error::NoDevice(_))));
+    assert!(matches!(Device::open(Some("4096")), Err(Error::NoDevice(_))));
+}
