@@ -56,7 +56,7 @@ measure {{
         );
         (quantity(&text, "gain") - 0.292_553_916_7_f64).abs()
     };
-    for (scheme, order) in [("euler", 1.0), ("heun", 2.0), ("rk4", 4.0)] {
+    for (scheme, order) in [("euler", 1.0), ("heun", 2.0), ("rk4", 4.0), ("implicit", 1.0), ("exponential", 2.0)] {
         let (coarse, fine) = (error(scheme, 5), error(scheme, 10));
         let seen = (coarse / fine).log2();
         assert!((seen - order).abs() < 0.35, "{scheme}: errors {coarse:.2e}, {fine:.2e}, order {seen:.2}");
@@ -116,6 +116,114 @@ measure { grid 2000 batch 2
     let truth = quantity(text, "value");
     let (cost, error) = optimal_cost("linear_ou(3)", 200);
     assert!((cost - truth).abs() < 3.0 * error, "{cost} ± {error}, closed form {truth}");
+}
+
+/// The best cost on K steps: the value function stays quadratic under Euler–Maruyama and left sums.
+fn riccati_on_grid(a: f64, p: f64, q: f64, steps: u32) -> (f64, f64) {
+    let h = 1.0 / f64::from(steps);
+    let (mut f, mut sum) = (q, 0.0);
+    for _ in 0..steps {
+        sum += h * f;
+        f = h * p + f * (1.0 + h * a).powi(2) / (1.0 + 2.0 * h * f);
+    }
+    (f, sum)
+}
+
+#[test]
+fn the_published_start_gives_the_published_optimum() {
+    let start = quantity(
+        "use std.problems.quadratic_ou
+use std.published.normals_20
+let d = 20
+problem P = quadratic_ou(d, x0 = if d = 20 then 0.5*normals_20 else 0.5*randn[d](seed = 0))
+measure { grid 1 batch 2
+  path X of P
+  let start = E[ |X(0)|² + 0*|X(T)|² ] }
+",
+        "start",
+    );
+    assert!((start - 6.025_701_9).abs() < 1e-6, "{start}");
+    for (a, p, q, optimum, on_grid) in
+        [(0.2, 0.2, 0.1, 5.818_224_82, 5.790_446_21), (1.0, 1.0, 0.5, 28.611_741_47, 28.748_805_66)]
+    {
+        let (f, sum) = riccati(a, p, q);
+        assert!((f * start + 20.0 * sum - optimum).abs() < 1e-6 * optimum);
+        let (f, sum) = riccati_on_grid(a, p, q, 50);
+        assert!((f * start + 20.0 * sum - on_grid).abs() < 1e-6 * on_grid);
+    }
+}
+
+#[test]
+fn the_published_matrix_gives_the_published_optimum() {
+    let text = |grid: usize| {
+        format!(
+            "use std.problems.linear_ou
+use std.published.normals_10_10
+problem P = linear_ou(10, ξ = 0.1*normals_10_10)
+measure {{ grid {grid} batch 2
+  path X of P
+  process y: R[10] by euler {{
+    y(T) = ones[10]
+    dy = -P.A'*y dt
+  }}
+  let value = E[ -½*trapezoid ∫ |P.optimal(X, t)|² dt + 0*|X(T)|² ]
+  let on_grid = E[ -½*right ∫ |P.σ(t)'*y|² dt + 0*|X(T)|² ]
+  let speed = E[ |P.optimal(X(0), 0)| + 0*|X(T)|² ] }}
+"
+        )
+    };
+    assert!((quantity(&text(400), "value") + 2.856_301_32).abs() < 1e-5);
+    assert!((quantity(&text(400), "speed") - 1.452_029).abs() < 1e-5);
+    // The optimum of a hundred steps: the adjoint of Euler–Maruyama in place of the exponential.
+    assert!((quantity(&text(100), "on_grid") + 2.874_074_62).abs() < 1e-6);
+}
+
+#[test]
+fn double_wells_have_their_optimum_on_a_grid() {
+    let found = |nodes: usize| {
+        let text = format!(
+            "use std.problems.double_well
+problem P = double_well(2, hard = 1, nodes = {nodes})
+problem Q = double_well(10, nodes = {nodes})
+measure {{ grid 20 batch 2
+  path X of P
+  let value = Q.value(zeros[10], 0)
+  let near = (P.optimal([0.5, 0.5], 0))[2]
+  let far = (P.optimal([0.5, 0.5], 0))[1] }}
+"
+        );
+        let all = measure(&text, 1);
+        ["value", "near", "far"].map(|name| all.iter().find(|(n, _)| n == name).unwrap().1)
+    };
+    let (coarse, fine) = (found(49), found(97));
+    let errors = [coarse[0], fine[0]].map(|value| (value - 2.087_426_0).abs());
+    assert!(errors[1] < 3e-4, "{errors:?}");
+    let order = (errors[0] / errors[1]).log2();
+    assert!((order - 2.0).abs() < 0.35, "{errors:?}, order {order:.2}");
+    assert!((fine[1] - 1.537_30e-2).abs() < 1e-5, "{fine:?}");
+    assert!((fine[2] - 1.75e-8).abs() < 2e-9, "{fine:?}");
+}
+
+#[test]
+fn agents_pay_inside_an_obstacle() {
+    let text = "use std.problems.{multi_agent, thresholded}
+problem P = multi_agent()
+let inside = [0, 5, -7, 4.5, -4, 1.5, -7, 1.5, -4, -1.5, -7, -1.5, -4, -4.5, -7, -4.5]
+measure { grid 2 batch 2
+  path X of P
+  let free = P.f(P.start, 0)
+  let blocked = P.f(inside, 0)
+  let home = P.g(P.target)
+  let away = P.g(P.start)
+  let jump = (thresholded(0.050001*ones[8]) - thresholded(0.049999*ones[8]))[1] }
+";
+    let all = measure(text, 1);
+    let get = |name: &str| all.iter().find(|(n, _)| n == name).unwrap().1;
+    assert!((get("free") + 134.0).abs() < 1e-9);
+    assert!((get("blocked") - (0.05 * (20.0 * 180.0 - 680.0) - 100.0)).abs() < 1e-9, "{}", get("blocked"));
+    assert!((get("home") + 320.0).abs() < 1e-9);
+    assert!((get("away") - 2.0 * (4.0 * 64.0 + 4.0 * 196.0 - 160.0)).abs() < 1e-9);
+    assert!((get("jump") - (0.05 - (1.0 + 1.0_f64.exp()).ln() / 20.0)).abs() < 1e-5, "{}", get("jump"));
 }
 
 /// Mean of the weights over the value that they should have, its standard error, and their relative deviation.

@@ -13,7 +13,7 @@ use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Fault, Lost};
 use socrun::diagnostic::{Report, render};
 use socrun::graph::{
-    AxisKind, Binary, Builder, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Type, Unary, verify,
+    AxisKind, Binary, Builder, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Type, Unary, ValueId, verify,
 };
 use socrun::source::SourceMap;
 
@@ -90,6 +90,48 @@ fn functions_are_accurate_everywhere() {
             let off = (found - want).abs();
             assert!(off <= relative * want.abs() + absolute, "{f:?} {x:e}: {found:e}, and it is {want:e}");
         }
+    }
+}
+
+/// NaN stays NaN through every function, whatever a driver makes of comparisons.
+#[test]
+fn what_is_no_number_stays_so() {
+    let Some(device) = device() else { return };
+    let unary = [
+        Unary::Absolute,
+        Unary::Sign,
+        Unary::Exp,
+        Unary::Log,
+        Unary::SquareRoot,
+        Unary::Sin,
+        Unary::Cos,
+        Unary::Tanh,
+        Unary::Sigmoid,
+        Unary::Softplus,
+        Unary::Relu,
+        Unary::Erf,
+        Unary::Power(3),
+        Unary::Floor,
+    ];
+    let parameters = [f64::NAN, 1.0].map(|x| ArrayD::from_elem(IxDyn(&[]), x));
+    let check = |op: &dyn Fn(ValueId, ValueId) -> Op| {
+        let mut b = Builder::new();
+        for name in ["x", "y"] {
+            b.program_mut().parameters.push(ParameterInfo { name: name.to_owned(), shape: vec![] });
+        }
+        let (x, one) = (b.push(Op::Parameter(0)), b.push(Op::Parameter(1)));
+        let op = op(x, one);
+        let y = b.push(op.clone());
+        b.program_mut().outputs.push((Output::Named("y".to_owned()), y));
+        let found = Gpu::new(b.finish(), &device).expect("fits").execute(&feed(&parameters, &[], 0));
+        assert!(found.is_err(), "{op:?} hides NaN");
+    };
+    for f in unary {
+        check(&|x, _| Op::Unary(f, x));
+    }
+    for f in [Binary::Minimum, Binary::Maximum] {
+        check(&|x, one| Op::Binary(f, x, one));
+        check(&|x, one| Op::Binary(f, one, x));
     }
 }
 

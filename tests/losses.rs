@@ -18,6 +18,7 @@ use socrun::transform::optimise;
 const LOSSES: &[&str] = &[
     "socm(_, _, M)",
     "socm_constant",
+    "socm_exp(_, _, γ)",
     "socm_adjoint",
     "adjoint_matching",
     "relative_entropy",
@@ -30,18 +31,19 @@ const LOSSES: &[&str] = &[
 fn text(problem: &str, d: usize, batch: usize, grid: usize) -> String {
     format!(
         "use std.problems.{{quadratic_ou, linear_ou}}
-use std.losses.{{socm, socm_constant, socm_adjoint, adjoint_matching, relative_entropy, cross_entropy, log_variance, variance, moment}}
+use std.losses.{{socm, socm_constant, socm_exp, socm_adjoint, adjoint_matching, relative_entropy, cross_entropy, log_variance, variance, moment}}
 use std.nets.{{unet, kernel, constant}}
 let d = {d}
 problem P = {problem}(d)
 net V(x: R[d], t: R) -> R[d] = unet([8, 6, 4])(x, t)
 net M(t: R, s: R) -> R[d, d] = kernel([8, 8], scale = 1)(t, s)
+net γ() -> R = constant(1.5)()
 net y() -> R = constant(0.3)()
 let u(x, t) = -P.σ(t)'*V(x, t)
 sweep L in [{}]
 train {{
   grid {grid}  batch {batch}  steps 10
-  minimize L(P, u) over V by adam(1e-3), M by adam(1e-3), y by adam(1e-3)
+  minimize L(P, u) over V by adam(1e-3), M by adam(1e-3), γ by adam(1e-3), y by adam(1e-3)
 }}
 ",
         LOSSES.join(", ")

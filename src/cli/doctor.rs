@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io;
+#[cfg(feature = "gpu")]
 use std::time::Instant;
 
 use super::exit::Exit;

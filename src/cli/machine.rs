@@ -48,6 +48,7 @@ impl Loader {
     ///
     /// # Errors
     /// When the device that it names is not there.
+    #[cfg_attr(not(feature = "gpu"), expect(clippy::unnecessary_wraps, reason = "only devices may be missing"))]
     pub(super) fn new(target: &Target, jobs: usize) -> Result<Self, Report> {
         static WARNED: Once = Once::new();
         let cores = cores();

@@ -67,13 +67,13 @@ impl<'a> Lowerer<'a> {
             return Err(fault(span, "∇ takes the gradient of a scalar field; the Jacobian of a vector field f is ∂f"));
         }
         let one = self.b.filled(1.0, ty);
-        Ok(self.cotangent(&t, one))
+        Ok(self.cotangent(t.output, t.input, one))
     }
 
-    fn cotangent(&mut self, t: &Tangent<'a>, seed: ValueId) -> ValueId {
-        let found = vjp(&mut self.b, &[(t.output, seed)], &[t.input])[0];
+    fn cotangent(&mut self, output: ValueId, input: ValueId, seed: ValueId) -> ValueId {
+        let found = vjp(&mut self.b, &[(output, seed)], &[input])[0];
         found.unwrap_or_else(|| {
-            let ty = self.b.ty(t.input).clone();
+            let ty = self.b.ty(input).clone();
             self.b.filled(0.0, ty)
         })
     }
@@ -106,7 +106,7 @@ impl<'a> Lowerer<'a> {
         let t = self.widened(t, v)?;
         let ty = self.b.ty(t.output).clone();
         let seed = self.b.broadcast(v, ty);
-        Ok(self.cotangent(&t, seed))
+        Ok(self.cotangent(t.output, t.input, seed))
     }
 
     /// ∂f·v by one jvp.
@@ -129,17 +129,23 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The Jacobian as an array `[outputs, inputs]`, row by row.
-    pub fn jacobian_rows(&mut self, t: &Rc<Tangent<'a>>) -> ValueId {
-        let ty = self.b.ty(t.output).clone();
-        let n = ty.shape[0];
-        let columns = self.b.ty(t.input).shape[0];
+    pub fn jacobian_rows(&mut self, t: &Tangent<'a>) -> ValueId {
+        self.jacobian_of(t.output, t.input)
+    }
+
+    /// ∂output/∂input as an array `[outputs, inputs]` over all entries of both, one vjp for each row. The input varies
+    /// over all that the output varies over.
+    pub fn jacobian_of(&mut self, output: ValueId, input: ValueId) -> ValueId {
+        let ty = self.b.ty(output).clone();
+        let n = ty.elements();
+        let columns = self.b.ty(input).elements();
         let eye = self.b.push(Op::Eye(n));
         let mut rows = Vec::with_capacity(n);
         for i in 0..n {
             let e = self.b.push(Op::Slice { dim: 0, start: i, length: 1, of: eye });
-            let e = self.b.reshape(e, [n]);
+            let e = self.b.reshape(e, ty.shape.clone());
             let e = self.b.broadcast(e, ty.clone());
-            let row = self.cotangent(t, e);
+            let row = self.cotangent(output, input, e);
             rows.push(self.b.reshape(row, [1, columns]));
         }
         self.b.push(Op::Concat(0, rows))

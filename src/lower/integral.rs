@@ -8,8 +8,20 @@ use super::lowerer::Lowerer;
 use super::time::{Grid, Moment, Place};
 use super::value::{Noise, Process, Value};
 use crate::graph::{AxisId, AxisKind, Binary, Op, ValueId};
-use crate::source::{Name, Span};
+use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Expr, Integral};
+use crate::syntax::walk::indexed_by;
+
+/// Where in each step the integrand is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quadrature {
+    /// At the left end, which goes with Euler–Maruyama and gives Itô's integral.
+    Left,
+    /// At the right end.
+    Right,
+    /// The mean of both; against a noise, Stratonovich's integral.
+    Trapezoid,
+}
 
 /// Against what an integral is taken.
 enum Against<'a> {
@@ -21,11 +33,12 @@ enum Against<'a> {
 impl<'a> Lowerer<'a> {
     /// `∫[from..to] integrand d…`: the left-point sum, or the Itô sum against a noise or a path.
     pub fn integral(&mut self, integral: &'a Integral, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<Value<'a>> {
-        if let Some(rule) = &integral.rule
-            && rule.key.as_str() != "left"
-        {
-            return Err(fault(rule.span, format!("there is no quadrature rule `{rule}` here")));
-        }
+        let rule = match integral.rule.as_ref().map(|rule| (rule, rule.key.as_str())) {
+            None | Some((_, "left")) => Quadrature::Left,
+            Some((_, "right")) => Quadrature::Right,
+            Some((_, "trapezoid")) => Quadrature::Trapezoid,
+            Some((rule, _)) => return Err(fault(rule.span, format!("there is no quadrature rule `{rule}` here"))),
+        };
         let name = &integral.differential.name;
         let against = match scope.find(&name.key) {
             Some((_, Binding::Value(Value::Noise(n)))) => Against::Noise(n),
@@ -45,27 +58,36 @@ impl<'a> Lowerer<'a> {
         };
         let axis = self.free_axis(&grid);
         let moment = self.moments(&grid, axis);
-        let inner = Scope::child(scope);
         // The variable of `dW(s)` is s; that of `dW` is whatever the text calls the time.
         let variable = match (&against, &integral.differential.at) {
             (Against::Time, _) => Some(name.key.clone()),
             (_, Some(at)) => Self::is_plain_name(at).cloned(),
             (_, None) => None,
-        };
-        match variable {
-            Some(key) => inner.bind(&key, Value::Time(moment)),
-            None => inner.bind(&crate::source::Symbol::folded("t"), Value::Time(moment)),
         }
+        .unwrap_or_else(|| crate::source::Symbol::folded("t"));
+        let value = self.within(axis, moment, |l| {
+            let left = l.integrand(integral, scope, &variable, moment)?;
+            let value = match rule {
+                Quadrature::Left => left,
+                Quadrature::Right | Quadrature::Trapezoid => {
+                    let end = l.end(&grid);
+                    l.now.push(end);
+                    let last = l.integrand(integral, scope, &variable, end);
+                    l.now.pop();
+                    let (left, last) = (l.tensor(&left, span)?, l.tensor(&last?, span)?);
+                    Value::Tensor(l.at_ends(rule, left, last, axis))
+                }
+            };
+            l.summand(integral, &value, &against, &grid, axis)
+        })?;
         if let Some((from, to)) = bounds
             && (from.place == Place::End || to.place == Place::Start)
         {
             // An empty range: only the shape of the integrand is wanted.
-            let value = self.within(axis, moment, |l| l.integrand(integral, &inner, &against, &grid, axis))?;
             let mut ty = self.b.ty(value).clone();
             ty.axes.retain(|x| *x != axis);
             return Ok(Value::Tensor(self.b.filled(0.0, ty)));
         }
-        let value = self.within(axis, moment, |l| l.integrand(integral, &inner, &against, &grid, axis))?;
         self.sum_between(value, axis, bounds).map(Value::Tensor)
     }
 
@@ -88,19 +110,56 @@ impl<'a> Lowerer<'a> {
         out
     }
 
-    /// The summand at each step: integrand times increment.
     fn integrand(
         &mut self,
         integral: &'a Integral,
         scope: &Rc<Scope<'a>>,
+        variable: &Symbol,
+        at: Moment,
+    ) -> Lowered<Value<'a>> {
+        let inner = Scope::child(scope);
+        inner.bind(variable, Value::Time(at));
+        let value = self.expr(&integral.integrand, &inner, None)?;
+        // A process stands at this time, not at one of the place where the sum is taken.
+        Ok(if matches!(value, Value::Process(_)) {
+            Value::Tensor(self.tensor(&value, integral.integrand.span)?)
+        } else {
+            value
+        })
+    }
+
+    /// The integrand as the rule takes it at each step: at the right end, or the mean of both ends.
+    fn at_ends(&mut self, rule: Quadrature, left: ValueId, last: ValueId, axis: AxisId) -> ValueId {
+        if !self.b.ty(left).varies(axis) {
+            return left;
+        }
+        let axes: Vec<AxisId> = self.b.ty(last).axes.clone();
+        let left = self.b.spread(left, &axes);
+        let mut ty = self.b.ty(left).clone();
+        ty.axes.retain(|x| *x != axis);
+        let fill = self.b.broadcast(last, ty);
+        let right = self.b.push(Op::Shift { axis, by: 1, fill, of: left });
+        if rule == Quadrature::Right {
+            return right;
+        }
+        let sum = self.b.add(left, right);
+        let half = self.b.number(0.5);
+        self.b.mul(half, sum)
+    }
+
+    /// The summand at each step: integrand times increment.
+    fn summand(
+        &mut self,
+        integral: &'a Integral,
+        value: &Value<'a>,
         against: &Against<'a>,
         grid: &Grid,
         axis: AxisId,
     ) -> Lowered<ValueId> {
-        let value = self.expr(&integral.integrand, scope, None)?;
+        let span = integral.integrand.span;
         let increment = match against {
             Against::Time => {
-                let v = self.tensor(&value, integral.integrand.span)?;
+                let v = self.tensor(value, span)?;
                 let h = self.b.number(grid.step());
                 return Ok(self.b.mul(h, v));
             }
@@ -108,12 +167,11 @@ impl<'a> Lowerer<'a> {
             Against::Path(p) => self.b.sub(p.right, p.left),
         };
         let increment = self.along(grid, increment, axis);
-        let span = integral.integrand.span;
         if integral.dot {
-            let v = self.tensor(&value, span)?;
+            let v = self.tensor(value, span)?;
             return self.inner(v, increment, span);
         }
-        let product = self.multiply(&value, &Value::Tensor(increment), span)?;
+        let product = self.multiply(value, &Value::Tensor(increment), span)?;
         self.tensor(&product, span)
     }
 
@@ -203,13 +261,13 @@ impl<'a> Lowerer<'a> {
         scope: &Rc<Scope<'a>>,
         span: Span,
     ) -> Lowered<Value<'a>> {
-        let Some((from, to)) = range else {
-            if name.key.as_str() == "sample" {
+        let (from, to) = match range {
+            Some((from, to)) => (self.integer(from, scope)?, self.integer(to, scope)?),
+            None if name.key.as_str() == "sample" => {
                 return self.sum_over_samples(body, scope).map(Value::Tensor);
             }
-            return Err(fault(span, format!("Σ[{name}] needs a range here: Σ[{name} = 1..n]")));
+            None => (1, self.range_of(name, body, scope, span)?),
         };
-        let (from, to) = (self.integer(from, scope)?, self.integer(to, scope)?);
         let mut total = Value::Number(0.0);
         for i in from..=to {
             let inner = Scope::child(scope);
@@ -219,6 +277,20 @@ impl<'a> Lowerer<'a> {
                 if i == from { value } else { self.binary(crate::syntax::tree::BinaryOp::Add, &total, &value, span)? };
         }
         Ok(total)
+    }
+
+    /// The size that an index without a range runs to: that of the first array it stands in, `x[i]`.
+    fn range_of(&mut self, name: &Name, body: &'a Expr, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<i64> {
+        let needed = || fault(span, format!("Σ[{name}] needs a range here: Σ[{name} = 1..n]"));
+        let (base, place) = indexed_by(name, body).ok_or_else(needed)?;
+        let value = self.expr(base, scope, None)?;
+        if let Value::List(items) = &value
+            && place == 0
+        {
+            return Ok(items.len() as i64);
+        }
+        let v = self.tensor(&value, base.span)?;
+        self.b.ty(v).shape.get(place).map(|n| *n as i64).ok_or_else(needed)
     }
 
     /// E[e]: the mean over samples.

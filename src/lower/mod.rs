@@ -33,6 +33,7 @@ mod rows;
 mod sampled;
 mod schedule;
 mod sequence;
+mod stiff;
 mod stretch;
 mod time;
 mod value;

@@ -23,6 +23,10 @@ enum Scheme {
     Heun,
     /// The classical method of order four; the right-hand side is asked for between grid times.
     Rk4,
+    /// y + h·(I − h·J)⁻¹·f(t', y), J = ∂f/∂y there: backward Euler where f is linear.
+    Implicit,
+    /// y + h·φ₁(h·J)·f(t, y), φ₁(z) = (e^z − 1)/z: exact where f is linear with constant coefficients.
+    Exponential,
 }
 
 /// What the statements of a process say.
@@ -75,9 +79,9 @@ impl<'a> Lowerer<'a> {
             Some((_, "trapezoid")) => Scheme::Trapezoid,
             Some((_, "heun")) => Scheme::Heun,
             Some((_, "rk4")) => Scheme::Rk4,
-            Some((s, _)) => {
-                return Err(fault(s.span, format!("there is no scheme `{s}`; there are euler, trapezoid, heun, rk4")));
-            }
+            Some((_, "implicit")) => Scheme::Implicit,
+            Some((_, "exponential")) => Scheme::Exponential,
+            Some((s, _)) => return Err(fault(s.span, format!("there is no scheme `{s}`"))),
         };
         let parts = self.parts(name, &body.statements, &inner, &grid, statement.span)?;
         let shape = self.shape(ty, scope)?.ok_or_else(|| fault(ty.span, "a process is a tensor: R or R[…]"))?;
@@ -219,6 +223,21 @@ impl<'a> Lowerer<'a> {
                 let outer = self.b.add(k1, k4);
                 let sum = self.b.add(outer, inner);
                 Ok(along(self, sum, h / 6.0))
+            }
+            Scheme::Implicit | Scheme::Exponential => {
+                let at = if scheme == Scheme::Implicit { self.step_time(grid, region, far) } else { here };
+                let point = self.mark(y);
+                let k = self.right_hand_side(parts, name, point, at, scheme)?;
+                if !self.b.ty(k).axes.iter().all(|axis| self.b.ty(y).varies(*axis)) {
+                    // The caller widens the process by these axes and comes again.
+                    return Ok(self.b.add(y, k));
+                }
+                let jacobian = self.jacobian_of(k, point);
+                let change = match scheme {
+                    Scheme::Implicit => self.implicit_change(jacobian, k, h),
+                    _ => self.exponential_change(jacobian, k, h),
+                };
+                Ok(self.b.add(y, change))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::tree::{Block, Expr, ExprKind, Param, StatementKind};
-use crate::source::Symbol;
+use crate::source::{Name, Symbol};
 
 /// Calls `f` on every direct part of an expression.
 pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
@@ -112,4 +112,17 @@ pub fn is_schedule(block: &Block) -> bool {
                     | StatementKind::Assign { .. }
             )
         })
+}
+
+/// The first array that an expression indexes by this name alone, `x[i]`, and the dimension it stands at, from 0.
+pub fn indexed_by<'a>(name: &Name, e: &'a Expr) -> Option<(&'a Expr, usize)> {
+    if let ExprKind::Index(base, items) = &e.kind
+        && matches!(base.kind, ExprKind::Name(_) | ExprKind::Member(..))
+        && let Some(place) = items.iter().position(|item| matches!(&item.kind, ExprKind::Name(n) if n == name))
+    {
+        return Some((base, place));
+    }
+    let mut found = None;
+    for_each_part(e, |part| found = found.or_else(|| indexed_by(name, part)));
+    found
 }

@@ -31,6 +31,7 @@ pub(super) enum Function {
     Sin,
     Cos,
     Relu,
+    Heaviside,
     Sign,
     Root,
     Power,
@@ -57,14 +58,15 @@ impl Function {
             | Self::Turn
             | Self::High
             | Self::Uniform
-            | Self::Sign
             | Self::Relu
+            | Self::Heaviside
             | Self::Power
-            | Self::LogNear
-            | Self::Exp => &[],
+            | Self::LogNear => &[],
+            Self::Exp | Self::Sign => &[Self::IsNan],
             Self::Root => &[Self::FromBits],
             Self::Log => &[Self::FromBits, Self::LogNear],
-            Self::Tanh | Self::Sigmoid | Self::Erf => &[Self::Exp],
+            Self::Tanh | Self::Sigmoid => &[Self::Exp],
+            Self::Erf => &[Self::Exp, Self::IsNan],
             Self::Softplus => &[Self::Exp, Self::Log, Self::LogNear],
             Self::Reduced => &[Self::High],
             Self::Sin | Self::Cos => &[Self::Reduced, Self::Turn],
@@ -93,6 +95,7 @@ impl Function {
             Self::Sin => "sin_",
             Self::Cos => "cos_",
             Self::Relu => "relu",
+            Self::Heaviside => "heaviside",
             Self::Sign => "sign_",
             Self::Root => "root",
             Self::Power => "power",
@@ -152,9 +155,21 @@ impl Function {
                 "fn cos_(x: f32) -> f32 { let r = reduced(x); return turn(bitcast<f32>(r.x), bitcast<i32>(r.y)).y; }\n"
                     .to_owned()
             }
-            Self::Relu => "fn relu(x: f32) -> f32 { return select(x, 0.0f, x < 0.0f); }\n".to_owned(),
+            // What is negative, and no NaN, by its bits: a driver may turn x < 0 into the opposite of x ≥ 0.
+            Self::Relu => "fn relu(x: f32) -> f32 {
+  let b = bitcast<u32>(x);
+  return select(x, 0.0f, b > 0x80000000u && b <= 0xff800000u);
+}
+"
+            .to_owned(),
+            Self::Heaviside => "fn heaviside(x: f32) -> f32 {
+  let b = bitcast<u32>(x);
+  return select(0.0f, 1.0f, b > 0u && b <= 0x7f800000u);
+}
+"
+            .to_owned(),
             Self::Sign => {
-                "fn sign_(x: f32) -> f32 { return select(select(x, -1.0f, x < 0.0f), 1.0f, x > 0.0f); }\n".to_owned()
+                "fn sign_(x: f32) -> f32 { return select(select(select(x, -1.0f, x < 0.0f), 1.0f, x > 0.0f), x, is_nan(x)); }\n".to_owned()
             }
             Self::Root => {
                 "fn root(x: f32) -> f32 { return select(from_bits(0x7fc00000u), sqrt(x), x >= 0.0f); }\n".to_owned()
@@ -171,10 +186,10 @@ impl Function {
 "
             .to_owned(),
             Self::Minimum => {
-                "fn minimum(a: f32, b: f32) -> f32 { return select(b, a, a < b || is_nan(a)); }\n".to_owned()
+                "fn minimum(a: f32, b: f32) -> f32 { return select(b, a, (a < b && !is_nan(b)) || is_nan(a)); }\n".to_owned()
             }
             Self::Maximum => {
-                "fn maximum(a: f32, b: f32) -> f32 { return select(b, a, a > b || is_nan(a)); }\n".to_owned()
+                "fn maximum(a: f32, b: f32) -> f32 { return select(b, a, (a > b && !is_nan(b)) || is_nan(a)); }\n".to_owned()
             }
             Self::Philox => format!(
                 "fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {{
@@ -229,7 +244,8 @@ fn exp() -> String {
   let p = fma({p} * r, r, r) + 1.0f;
   let half = k >> 1u;
   let rest = k - half;
-  return p * bitcast<f32>(u32(half + 127) << 23u) * bitcast<f32>(u32(rest + 127) << 23u);
+  let scaled = p * bitcast<f32>(u32(half + 127) << 23u) * bitcast<f32>(u32(rest + 127) << 23u);
+  return select(scaled, x, is_nan(x));
 }}
 ",
         log2e = spelled(std::f32::consts::LOG2_E),
@@ -314,7 +330,7 @@ fn erf() -> String {
   let far = select(1.0f - exp_(r), 1.0f, t > 4.0f);
   let signed = bitcast<f32>(bitcast<u32>(far) | (bitcast<u32>(x) & 0x80000000u));
   let near = fma({p}, x, x);
-  return select(select(x, near, t <= {end}), signed, t > {end});
+  return select(select(near, signed, t > {end}), x, is_nan(x));
 }}
 ",
         series = horner(&first, "t", &far[4..]),

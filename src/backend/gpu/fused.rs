@@ -85,7 +85,7 @@ fn unary(kernel: &mut Kernel, f: Unary, x: &str) -> String {
         Unary::Negate => format!("-{x}"),
         Unary::Absolute => format!("abs({x})"),
         Unary::Sign => call(Function::Sign),
-        Unary::Heaviside => format!("select(0.0f, 1.0f, {x} > 0.0f)"),
+        Unary::Heaviside => call(Function::Heaviside),
         Unary::Exp => call(Function::Exp),
         Unary::Log => call(Function::Log),
         Unary::SquareRoot => call(Function::Root),

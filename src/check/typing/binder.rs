@@ -6,10 +6,15 @@ use super::errors::{MixedTimes, NoVariable, NothingVaries, RangeNeeded};
 use super::scope::Scope;
 use super::ty::{Entry, Moment, SAMPLE, Tensor, TimeTy, Ty, join};
 use super::typer::Typer;
+use crate::check::size::Size;
 use crate::check::walk::{as_name, canonical, free_names};
 use crate::diagnostic::nearest;
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Expr, Integral};
+use crate::syntax::walk::indexed_by;
+
+/// The quadrature rules of an integral on the grid of its path.
+const RULES: [&str; 3] = ["left", "right", "trapezoid"];
 
 impl<'a> Typer<'a> {
     /// `E[e]`, `Var[e]`
@@ -56,7 +61,13 @@ impl<'a> Typer<'a> {
             if name.key.as_str() == "sample" {
                 return self.sum_over_samples(body, scope);
             }
-            return self.report(at, RangeNeeded { index: name.text.to_string(), at });
+            let Some(upper) = self.range_of(name, body, scope) else {
+                return self.report(at, RangeNeeded { index: name.text.to_string(), at });
+            };
+            let inner = Scope::child(scope);
+            inner.bind(&name.key, Ty::Index(Some(upper)));
+            let ty = self.expr(body, &inner, None);
+            return self.tensor(&ty, body.span, &inner).map_or(Ty::Poison, Ty::Tensor);
         };
         let mut upper = None;
         for (end, is_upper) in [(from, false), (to, true)] {
@@ -75,6 +86,15 @@ impl<'a> Typer<'a> {
         inner.bind(&name.key, Ty::Index(upper));
         let ty = self.expr(body, &inner, None);
         self.tensor(&ty, body.span, &inner).map_or(Ty::Poison, Ty::Tensor)
+    }
+
+    /// The size that an index without a range runs to: that of the first array it stands in, `x[i]`.
+    fn range_of(&mut self, name: &Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Option<Size> {
+        let (base, place) = indexed_by(name, body)?;
+        match self.expr(base, scope, None) {
+            Ty::List(items) if place == 0 => Some(Size::constant(items.len() as i128)),
+            ty => self.tensor(&ty, base.span, scope)?.shape.get(place).cloned(),
+        }
     }
 
     /// `∂[s] e`
@@ -127,11 +147,11 @@ impl<'a> Typer<'a> {
     /// `∫[from..to] integrand differential`
     pub(crate) fn integral(&mut self, integral: &'a Integral, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         if let Some(rule) = &integral.rule
-            && rule.key.as_str() != "left"
+            && !RULES.contains(&rule.key.as_str())
         {
-            let help = match nearest(&rule.text, ["left"]) {
+            let help = match nearest(&rule.text, RULES) {
                 Some(near) => format!("did `{near}` stand here?"),
-                None => "an integral is the left-point sum on the grid of its path".to_string(),
+                None => format!("the rules are {}; without a name it is the left one", RULES.join(", ")),
             };
             let error = super::errors::UnknownWord {
                 expected: "a quadrature rule",

@@ -14,7 +14,7 @@ use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Equation, Expr, ExprKind, Statement, StatementKind, TypeExpr, Use, UsePath};
 
 /// The schemes of a process.
-const SCHEMES: [&str; 4] = ["euler", "trapezoid", "heun", "rk4"];
+const SCHEMES: [&str; 6] = ["euler", "trapezoid", "heun", "rk4", "implicit", "exponential"];
 
 /// A process as its statement says it.
 pub(crate) struct Written<'a> {
