@@ -79,12 +79,9 @@ impl<'a> Lowerer<'a> {
             let node = self.b.number(node);
             let step = self.b.mul(node, length);
             let moment = Moment { place: Place::Free, value: self.b.add(origin, step) };
-            let s = match self.diffusion(p, x, None, moment)? {
-                Operator::Scalar(s, _) | Operator::Diagonal(s) => s,
-                _ => {
-                    let why = "the law without control is known for noise before which a number or a diagonal stands";
-                    return Err(fault(span, why));
-                }
+            let (Operator::Scalar(s, _) | Operator::Diagonal(s)) = self.diffusion(p, x, None, moment)? else {
+                let why = "the law without control is known for noise before which a number or a diagonal stands";
+                return Err(fault(span, why));
             };
             let square = self.b.unary(Unary::Power(2), s);
             let weight = self.b.number(weight);

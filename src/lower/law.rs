@@ -38,6 +38,18 @@ pub enum Distribution<'a> {
     },
 }
 
+impl<'a> Distribution<'a> {
+    /// The law of m + L·z. A multiple of the identity or a diagonal stays what it is.
+    fn linear(shift: ValueId, factor: &Rc<Operator<'a>>) -> Self {
+        match &**factor {
+            Operator::Scalar(scale, _) | Operator::Diagonal(scale) => {
+                Self::Entries { law: Law::Normal, shift, scale: *scale }
+            }
+            _ => Self::Linear { shift, factor: factor.clone() },
+        }
+    }
+}
+
 const LOG_TAU: f64 = 1.837_877_066_409_345_6;
 
 impl<'a> Lowerer<'a> {
@@ -53,7 +65,7 @@ impl<'a> Lowerer<'a> {
                 turns.then(|| Rc::new(Operator::Dense(v)))
             };
             if let Some(factor) = factor {
-                return Ok(Value::Law(Rc::new(self.linear_normal(shift, &factor))));
+                return Ok(Value::Law(Rc::new(Distribution::linear(shift, &factor))));
             }
         }
         let v = self.tensors(given, span)?;
@@ -63,16 +75,6 @@ impl<'a> Lowerer<'a> {
             _ => return Err(fault(span, format!("`{name}` takes two arguments"))),
         };
         Ok(Value::Law(Rc::new(Distribution::Entries { law, shift, scale })))
-    }
-
-    /// The law of m + L·z. A multiple of the identity or a diagonal stays what it is.
-    pub fn linear_normal(&mut self, shift: ValueId, factor: &Rc<Operator<'a>>) -> Distribution<'a> {
-        match &**factor {
-            Operator::Scalar(scale, _) | Operator::Diagonal(scale) => {
-                Distribution::Entries { law: Law::Normal, shift, scale: *scale }
-            }
-            _ => Distribution::Linear { shift, factor: factor.clone() },
-        }
     }
 
     /// `mixture(laws, weights = [0.3, 0.7])`; equal weights where none are given.

@@ -436,10 +436,7 @@ fn keep<'a>(l: &mut Lowerer<'a>, name: &Name, s: &'a Statement, scope: &Rc<Scope
 /// What a value varies over, if that is samples and at most the times of the grid.
 fn varies_over(l: &mut Lowerer<'_>, v: ValueId, grid: Option<&Rc<Grid>>) -> Option<Vec<Varies>> {
     let axes = l.b.ty(v).axes.clone();
-    let time = match grid {
-        Some(grid) => Some((l.axis_of(grid, 0), Varies::Grid(grid.from, grid.to))),
-        None => None,
-    };
+    let time = grid.map(|grid| (l.axis_of(grid, 0), Varies::Grid(grid.from, grid.to)));
     axes.iter()
         .map(|axis| match time {
             Some((own, over)) if own == *axis => Some(over),

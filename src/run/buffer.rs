@@ -125,7 +125,7 @@ mod tests {
         let mut rows = Rows::new(&buffer);
         rows.push(&[&[0.0, 0.5, 1.0, 1.5], &[0.0, 1.0]]);
         rows.push(&[&[2.0, 2.5, 3.0, 3.5], &[2.0, 3.0]]);
-        let drawn = rows.draw(&draw(200, None), &buffer, 1, 0).unwrap();
+        let drawn = rows.draw(&draw(200, None), &buffer, 1, 0).expect("there are rows");
         let kept: std::collections::BTreeSet<u64> = drawn[1].iter().map(|x| *x as u64).collect();
         assert_eq!(kept, [1, 2, 3].into());
         for (point, number) in drawn[0].rows().into_iter().zip(&drawn[1]) {
@@ -138,7 +138,7 @@ mod tests {
         let buffer = buffer(4);
         let mut rows = Rows::new(&buffer);
         rows.push(&[&[0.0; 8], &[1.0, 0.0, 3.0, 4.0]]);
-        let drawn = rows.draw(&draw(80_000, Some(1)), &buffer, 5, 2).unwrap();
+        let drawn = rows.draw(&draw(80_000, Some(1)), &buffer, 5, 2).expect("there are rows");
         let share = |x: f64| drawn[1].iter().filter(|y| **y == x).count() as f64 / 80_000.0;
         assert_eq!(share(0.0), 0.0);
         for (weight, expected) in [(1.0, 0.125), (3.0, 0.375), (4.0, 0.5)] {

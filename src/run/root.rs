@@ -65,18 +65,20 @@ pub(super) fn root<E>(mut a: f64, mut b: f64, mut f: impl FnMut(f64) -> Result<f
 mod tests {
     use super::*;
 
+    type Formula = fn(f64) -> f64;
+
     fn find(a: f64, b: f64, f: impl Fn(f64) -> f64) -> (Bracketed, usize) {
         let mut calls = 0;
         let found = root(a, b, |x| {
             calls += 1;
             Ok::<_, ()>(f(x))
         });
-        (found.unwrap(), calls)
+        (found.expect("nothing fails"), calls)
     }
 
     #[test]
     fn roots_are_found_to_the_last_digits() {
-        let cases: [(f64, f64, fn(f64) -> f64, f64); 5] = [
+        let cases: [(f64, f64, Formula, f64); 5] = [
             (0.0, 2.0, |x| x * x - 2.0, 2.0_f64.sqrt()),
             (2.0, 0.0, |x| x * x - 2.0, 2.0_f64.sqrt()),
             (0.0, 1.0, |x| x.powi(9) - 1e-3, 0.464_158_883_361_277_9),

@@ -229,13 +229,11 @@ impl Run<'_> {
         let found = root(from, to, |x| evaluate(self, x).and_then(|values| named(Root::RESIDUAL, &values)))?;
         let value = match found {
             Bracketed::At(x) => x,
-            Bracketed::None(low, high) => match solved.otherwise {
-                true => named(Root::OTHERWISE, &first)?,
-                false => {
-                    let error = NoRoot { from, to, low, high, span: solved.span };
-                    return Err(Stop::Report(Report::new(error)));
-                }
-            },
+            Bracketed::None(..) if solved.otherwise => named(Root::OTHERWISE, &first)?,
+            Bracketed::None(low, high) => {
+                let error = NoRoot { from, to, low, high, span: solved.span };
+                return Err(Stop::Report(Report::new(error)));
+            }
         };
         self.memory.set(&solved.cell, ndarray::arr0(value).into_dyn());
         Ok(())

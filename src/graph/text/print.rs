@@ -34,7 +34,7 @@ impl Printer<'_> {
         }
         lines.extend(p.parameters.iter().map(|x| format!("parameter {:?} {:?}", x.name, x.shape)));
         lines.extend(p.states.iter().map(|x| {
-            let over: String = x.axes.iter().map(|a| format!(" {}", self.axis(*a))).collect();
+            let over = x.axes.iter().fold(String::new(), |all, a| all + " " + &self.axis(*a));
             format!("state {:?} {:?}{}{over}", x.name, x.shape, if over.is_empty() { "" } else { " over" })
         }));
         for (i, parent) in p.regions.iter().enumerate().skip(1) {
