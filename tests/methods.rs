@@ -76,3 +76,201 @@ fn averaged_controls_run_alike_on_both_machines() {
     let slope = history(&truth, "slope");
     assert!(slope[0].abs() < 1e-12 && slope[5].abs() > 1e-5, "{slope:?}");
 }
+
+/// Two numbers that move in turn, a state, a condition and a loop inside a loop.
+const TURNS: &str = "
+use std.nets.constant
+net a() -> R = constant(4)()
+net b() -> R = constant(0)()
+train {
+  rate := 0.5
+  repeat 3 times {
+    repeat 2 times {
+      minimize ½*|a() - b()|² over a by sgd(rate)
+    }
+    every 2 {
+      minimize ½*|b() - a()|² over b by sgd(0.25)
+    }
+    rate := rate/2
+    until rate < 0.2
+  }
+}
+measure every 1 {
+  batch 1
+  let x = a()
+  let y = b()
+}
+table x, y
+";
+
+#[test]
+fn loops_states_and_turns_happen_in_order() {
+    let (mut x, mut y, mut rate) = (4.0_f64, 0.0_f64, 0.5_f64);
+    let (mut xs, mut ys) = (vec![x], vec![y]);
+    for round in 0..3 {
+        for _ in 0..2 {
+            x -= rate * (x - y);
+            xs.push(x);
+            ys.push(y);
+        }
+        if round % 2 == 0 {
+            y -= 0.25 * (y - x);
+            xs.push(x);
+            ys.push(y);
+        }
+        rate /= 2.0;
+        if rate < 0.2 {
+            break;
+        }
+    }
+    for machine in Both::all() {
+        let outcome = machine.run(TURNS, 1);
+        machine.close(&history(&outcome, "x"), &xs);
+        machine.close(&history(&outcome, "y"), &ys);
+        assert_eq!(outcome.steps, 5);
+    }
+}
+
+/// A method with a buffer of points, a buffer of paths, a snapshot, a root and weights.
+const METHOD: &str = "
+use std.problems.quadratic_ou
+use std.nets.mlp
+
+method rounds(P: Problem, u: P.Control, opt: Optimizer, times: Nat = 2, keep: Nat = 12, rows: Nat = 8)
+  requires P.quadratic_control and P.matched_noise
+{
+  use P.{f, g, λ}
+  buffer A: (X: P.Path, W: P.Brownian, C: R) capacity keep
+  buffer B: (x: P.State, w: R) capacity keep
+  repeat times times {
+    let v = snapshot(u)
+    path (X, W) of P under v, batch 8
+    let C = (∫ (½*|v(X, t)|² + f(X, t)) dt + g(X(T)))/λ + ∫ v(X, t)·dW(t)/√λ
+    push (X, W, C) -> A
+    push (X(T), softmax[sample](-C)) -> B
+    solve β in 0..1: Σ[sample] softmax[sample](-β*C)^2 = 1/6 else 1
+    repeat 2 times {
+      (X, W, C) ~ A, batch rows
+      let gap = ∫ (u(X, t) - v(X, t))·dW(t)/√λ - ½*∫ |u(X, t) - v(X, t)|² dt/λ + β*C
+      minimize Var[ gap ] over u by opt
+    }
+    (x, w) ~ B, batch 5, weight w
+    minimize E[ |u(x, 0)|² ] over u by opt
+  }
+}
+
+problem P = quadratic_ou(2)
+net V(x: R[2], t: R) -> R[2] = mlp([8])(x, t)
+let u(x, t) = -V(x, t)
+train {
+  grid 6
+  run rounds(P, u, adam(1e-2))
+}
+measure every 1 {
+  batch 16
+  path X of P under u
+  let size = E[ |X(T)|² ]
+}
+table size
+";
+
+#[test]
+fn a_method_runs_alike_on_both_machines() {
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(METHOD, 3), cpu.run(METHOD, 3));
+    assert_eq!(truth.steps, 6);
+    let sizes = history(&truth, "size");
+    assert!(sizes.windows(2).all(|pair| pair[0] != pair[1]), "{sizes:?}");
+    cpu.close(&history(&found, "size"), &sizes);
+}
+
+/// Draws and densities of laws, and the law of a process without control: variance 4(1 − 16^{−t}) by the time t.
+const LAWS: &str = "
+use std.problems.{sampler, geometric}
+let p = mixture([normal([1, 2], 0.5), normal([-1, 0], 0.25)], weights = [0.25, 0.75])
+let q(x) = log_density(p, x)
+let roots = [√(i + 10*j) for i in 1..2 for j in 0..1]
+problem P = sampler(2, (x) => -q(x), geometric(0.5, 2))
+measure {
+  batch 40_000
+  x ~ p
+  y ~ normal([1, -1], [[1, 0], [2, 0.5]])
+  z ~ P.marginal(0.25)
+  w ~ P.bridge(0.25, [1, -2])
+  let density = q([0, 1])
+  let flat = log_density(uniform(0, 2), 0.5)
+  let slope = ∇q([0, 1])·[1, 0]
+  let entry = roots[2]
+  let mean = E[ x·[1, 0] ]
+  let second = E[ |x|² ]
+  let together = E[ (y - [1, -1])·[1, 0]*((y - [1, -1])·[0, 1]) ]
+  let free = E[ |z|² ]
+  let between = E[ w·[0, 1] ]
+  let spread = E[ |w|² ]
+}
+table density, flat, slope, entry, mean, second, together, free, between, spread
+";
+
+#[test]
+fn laws_are_drawn_and_weighed() {
+    let bell = |squared: f64, s: f64| (-squared / (2.0 * s * s)).exp() / (std::f64::consts::TAU * s * s);
+    let (a, b) = (0.25 * bell(2.0, 0.5), 0.75 * bell(2.0, 0.25));
+    let exact = [
+        ("density", (a + b).ln()),
+        ("flat", -2.0_f64.ln()),
+        ("slope", (a / 0.25 - b / 0.0625) / (a + b)),
+        ("entry", 11.0_f64.sqrt()),
+    ];
+    let (share, rest) = (2.0 / 3.75, 1.75);
+    let drawn = [
+        ("mean", -0.5, 0.01),
+        ("second", 0.25 * 5.5 + 0.75 * 1.125, 0.03),
+        ("together", 2.0, 0.05),
+        ("free", 4.0, 0.06),
+        ("between", -2.0 * share, 0.015),
+        ("spread", 5.0 * share * share + 2.0 * share * rest, 0.05),
+    ];
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(LAWS, 1), cpu.run(LAWS, 1));
+    for (name, value) in exact {
+        reference.close(&history(&truth, name), &[value]);
+        cpu.close(&history(&found, name), &[value]);
+    }
+    for (name, value, noise) in drawn {
+        let mean = history(&truth, name)[0];
+        assert!((mean - value).abs() < noise, "{name}: {mean}, exact {value}");
+        cpu.close(&history(&found, name), &[mean]);
+    }
+}
+
+/// The library's method on two modes.
+const SAMPLING: &str = "
+use std.problems.{sampler, geometric}
+use std.methods.adjoint_sampling
+use std.nets.residual_net
+let target = mixture([normal([1, 0], 0.5), normal([-1, 0], 0.5)])
+problem P = sampler(2, (x) => -log_density(target, x), geometric(0.2, 2))
+net V(x: R[2], t: R) -> R[2] = residual_net(8, 2)(x, t)
+let u(x, t) = P.σ(t)*V(x, t)
+train {
+  grid 8
+  run adjoint_sampling(P, u, adam(1e-3), rounds = 3, fresh = 16, inner = 2, keep = 32, rows = 8, clip = 20)
+}
+measure every 2 {
+  batch 32
+  path X of P under u
+  let size = E[ |X(T)|² ]
+  let value = E[ P.g(X(T)) ]
+}
+table size, value
+";
+
+#[test]
+fn adjoint_sampling_runs_alike_on_both_machines() {
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(SAMPLING, 3), cpu.run(SAMPLING, 3));
+    assert_eq!(truth.steps, 6);
+    for name in ["size", "value"] {
+        cpu.close(&history(&found, name), &history(&truth, name));
+    }
+}

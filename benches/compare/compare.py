@@ -15,7 +15,6 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOCRUN = os.environ.get("SOCRUN", "target/release/socrun")
-EASY = "experiments/socm/quadratic_ou_easy.soc"
 LOSSES = ["socm_adjoint", "adjoint_matching", "relative_entropy", "log_variance", "cross_entropy", "socm"]
 ROWS = LOSSES + ["double_well", "simulation_1", "simulation_10"]
 
@@ -48,7 +47,7 @@ def ours(row, folder):
     if row == "double_well":
         return training(f"{HERE}/double_well.soc", "--steps", "12")
     value = "socm(_, _, M)" if row == "socm" else row
-    return training(EASY, "--set", f"L=[{value}]", "--set", "measure.batch=16", "--steps", "60")
+    return training(f"{HERE}/quadratic.soc", "--set", f"L=[{value}]", "--steps", "60")
 
 
 def theirs(row):

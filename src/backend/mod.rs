@@ -23,7 +23,7 @@ use crate::graph::ValueId;
 pub struct Feed<'a> {
     /// One tensor per parameter.
     pub parameters: &'a [ArrayD<f64>],
-    /// One tensor per memory cell.
+    /// One tensor per memory cell, row-major; extents as those of the cell's type.
     pub states: &'a [ArrayD<f64>],
     /// The number of this run, from 0.
     pub step: u64,

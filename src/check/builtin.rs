@@ -45,6 +45,10 @@ pub(crate) enum Rule {
     Reshape,
     /// Two numbers to a law.
     Law,
+    /// Laws and their weights to a law.
+    Mixture,
+    /// A law and a value to a number.
+    LogDensity,
     /// A learning rate and options to an optimizer.
     Optimizer,
 }
@@ -103,6 +107,8 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("reshape", "reshape[n, m](x)", Rule::Reshape),
     row("uniform", "uniform(a, b)", Rule::Law),
     row("normal", "normal(m, s)", Rule::Law),
+    row("mixture", "mixture([normal(0, 1), normal(3, 1)], weights = [0.3, 0.7])", Rule::Mixture),
+    row("log_density", "log_density(p, x)", Rule::LogDensity),
     row("adam", "adam(rate, β1 = 0.9, β2 = 0.999, ε = 1e-8, decay = 0, clip = 1)", Rule::Optimizer),
     row("sgd", "sgd(rate, momentum = 0, clip = 1)", Rule::Optimizer),
 ];

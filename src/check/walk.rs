@@ -27,6 +27,9 @@ pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Lambda(_, inner)
         | ExprKind::Member(inner, _) => vec![inner],
         ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().collect(),
+        ExprKind::Comprehension(entry, indices) => {
+            std::iter::once(&**entry).chain(indices.iter().flat_map(|(_, from, to)| [from, to])).collect()
+        }
         ExprKind::Range(a, b) | ExprKind::Binary(_, _, a, b) => vec![a, b],
         ExprKind::If(a, b, c) => vec![a, b, c],
         ExprKind::Call(callee, arguments) => {
@@ -100,6 +103,14 @@ fn collect_free(expr: &Expr, bound: &mut Vec<Symbol>, found: &mut BTreeSet<Symbo
             bound.push(name.key.clone());
             collect_free(body, bound, found);
         }
+        ExprKind::Comprehension(entry, indices) => {
+            for (name, from, to) in indices {
+                collect_free(from, bound, found);
+                collect_free(to, bound, found);
+                bound.push(name.key.clone());
+            }
+            collect_free(entry, bound, found);
+        }
         ExprKind::Integral(integral) => {
             for end in integral.bounds.iter().flat_map(|(from, to)| [from, to]) {
                 collect_free(end, bound, found);
@@ -136,7 +147,12 @@ fn collect_free(expr: &Expr, bound: &mut Vec<Symbol>, found: &mut BTreeSet<Symbo
 pub(super) fn binds(expr: &Expr) -> bool {
     matches!(
         expr.kind,
-        ExprKind::Lambda(..) | ExprKind::MeanOver(..) | ExprKind::Sum(..) | ExprKind::Integral(_) | ExprKind::With(..)
+        ExprKind::Lambda(..)
+            | ExprKind::Comprehension(..)
+            | ExprKind::MeanOver(..)
+            | ExprKind::Sum(..)
+            | ExprKind::Integral(_)
+            | ExprKind::With(..)
     ) || children(expr).into_iter().any(binds)
 }
 
@@ -166,6 +182,10 @@ fn write_canonical(expr: &Expr, out: &mut String) {
         ExprKind::Hole => return out.push('_'),
         ExprKind::Tuple(_) => "tuple".into(),
         ExprKind::List(_) => "list".into(),
+        ExprKind::Comprehension(_, indices) => {
+            let names: Vec<&str> = indices.iter().map(|(name, ..)| name.key.as_str()).collect();
+            format!("entries {}", names.join(" "))
+        }
         ExprKind::Range(..) => "range".into(),
         ExprKind::Lambda(params, _) => {
             let names: Vec<&str> = params.iter().map(|param| param.name.key.as_str()).collect();

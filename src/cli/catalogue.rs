@@ -1,4 +1,4 @@
-//! What texts offer: their problems, losses and layers.
+//! What texts offer: their problems, losses, methods and layers.
 
 use crate::source::{SourceMap, Span};
 use crate::syntax::tree::{Definition, Expr, ExprKind, File, Item, ItemKind, Param};
@@ -8,16 +8,18 @@ use crate::syntax::tree::{Definition, Expr, ExprKind, File, Item, ItemKind, Para
 pub(super) enum Kind {
     Problem,
     Loss,
+    Method,
     Layer,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Problem, Self::Loss, Self::Layer];
+    pub(super) const ALL: [Self; 4] = [Self::Problem, Self::Loss, Self::Method, Self::Layer];
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Problem => "problem",
             Self::Loss => "loss",
+            Self::Method => "method",
             Self::Layer => "layer",
         }
     }
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::Problem => "problems",
             Self::Loss => "losses",
+            Self::Method => "methods",
             Self::Layer => "layers",
         }
     }
@@ -55,9 +58,11 @@ pub(super) fn offers(file: &File, sources: &SourceMap, import: impl Fn(&str) -> 
             ItemKind::Problem(Definition { name, params, body, .. }) => {
                 (Kind::Problem, name, params, body.span.start, &[][..])
             }
-            ItemKind::Loss(Definition { name, params, requires, body }) => {
+            ItemKind::Loss(Definition { name, params, requires, body })
+            | ItemKind::Method(Definition { name, params, requires, body }) => {
+                let kind = if matches!(item.kind, ItemKind::Loss(_)) { Kind::Loss } else { Kind::Method };
                 let end = requires.first().map_or(body.span.start, |clause| clause.span.start);
-                (Kind::Loss, name, params, end, requires.as_slice())
+                (kind, name, params, end, requires.as_slice())
             }
             ItemKind::Layer(layer) => (Kind::Layer, &layer.name, &layer.params, layer.body.span.start, &[][..]),
             _ => return None,

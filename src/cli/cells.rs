@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Report;
 use crate::lower::{Cell, Outline, Stage, cell};
+use crate::run::{Machine, refuse_buffers};
 use crate::typed::Checked;
 
 use super::machine::Loader;
@@ -30,11 +31,11 @@ impl<'a> Cells<'a> {
             }
             let lowered = lower(checked, chosen)?;
             loader.refuse(&lowered.init)?;
+            lowered.stages.iter().flat_map(Stage::programs).try_for_each(|program| loader.refuse(program))?;
             for stage in &lowered.stages {
-                loader.refuse(match stage {
-                    Stage::Train(training) => &training.program,
-                    Stage::Measure(measurement) => &measurement.program,
-                })?;
+                if let Stage::Schedule(schedule) = stage {
+                    refuse_buffers(schedule, loader.memory())?;
+                }
             }
             lowered.running_measures.iter().try_for_each(|measurement| loader.refuse(&measurement.program))?;
             first.get_or_insert(lowered);

@@ -75,6 +75,10 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     for part in &cell.stages {
         match part {
             Part::Train(training) => named.push(("training step".to_owned(), &training.program)),
+            Part::Schedule(schedule) => {
+                let programs = schedule.programs().into_iter().enumerate();
+                named.extend(programs.map(|(i, program)| (format!("training, part {}", i + 1), program)));
+            }
             Part::Measure(m) => named.push((format!("measurement of {}", m.quantities.join(", ")), &m.program)),
         }
     }

@@ -145,6 +145,10 @@ impl Machine for Loader {
         };
         Ok(Loaded { program, executor })
     }
+
+    fn memory(&self) -> u64 {
+        free_memory()
+    }
 }
 
 /// The reference evaluator holds every value whole and drops it after its last use: what it needs is at least a few

@@ -55,7 +55,7 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
         Op::Iota(axis) => Ok(Type::new([*axis], [])),
         Op::Eye(n) => Ok(Type::shaped([*n, *n])),
         Op::Parameter(i) => Ok(Type::shaped(program.parameters[*i].shape.clone())),
-        Op::State(i) => Ok(Type::shaped(program.states[*i].shape.clone())),
+        Op::State(i) => Ok(program.states[*i].ty()),
         Op::Draw(_) | Op::Argument(..) => given(),
         Op::Unary(_, a) | Op::Detach(a) | Op::Mark(_, a) => Ok(ty(*a).clone()),
         Op::Binary(_, a, b) => elementwise(&[*a, *b]),

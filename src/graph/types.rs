@@ -124,8 +124,17 @@ pub struct ParameterInfo {
 pub struct StateInfo {
     /// Its name in checkpoints.
     pub name: String,
-    /// Its shape; cells have no axes.
+    /// The axes over which its content varies, sorted; none but where a schedule hands values from program to program.
+    pub axes: Vec<AxisId>,
+    /// Its shape.
     pub shape: Vec<usize>,
+}
+
+impl StateInfo {
+    /// The type of its content.
+    pub fn ty(&self) -> Type {
+        Type { axes: self.axes.clone(), shape: self.shape.clone() }
+    }
 }
 
 /// What a value of the program is handed out as.

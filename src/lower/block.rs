@@ -48,7 +48,7 @@ impl<'a> Lowerer<'a> {
                 scope.bind(&name.key, Value::Process(Rc::new(process)));
                 Ok(())
             }
-            StatementKind::Path { state, noise, problem, control } => {
+            StatementKind::Path { state, noise, problem, control, .. } => {
                 let p = match self.expr(problem, scope, None)? {
                     Value::Problem(p) => p,
                     other => return Err(fault(problem.span, format!("expected a problem, found {}", other.kind()))),
@@ -71,12 +71,15 @@ impl<'a> Lowerer<'a> {
                 scope.bind(&name.key, Value::Tensor(v));
                 Ok(())
             }
-            StatementKind::Draw { names, law } => {
+            StatementKind::Draw { names, law, weight, .. } => {
+                if let Value::Buffer(buffer) = self.expr(law, scope, None)? {
+                    return self.draw_rows(names, &buffer, weight.as_ref(), scope, s.span);
+                }
                 for name in names {
                     let v = match self.expr(law, scope, None)? {
                         Value::Law(law) => {
-                            let shape = self.b.ty(law.shift).shape.clone();
-                            self.draw(&law, shape)
+                            let shape = self.shape_of(&law);
+                            self.draw(&law, shape)?
                         }
                         // The law of a problem's first state is drawn where it is asked for.
                         Value::Tensor(v) => v,
@@ -93,6 +96,14 @@ impl<'a> Lowerer<'a> {
             }
             StatementKind::Setting { .. } | StatementKind::Minimize { .. } => Ok(()),
             StatementKind::Return(_)
+            | StatementKind::Repeat { .. }
+            | StatementKind::Every { .. }
+            | StatementKind::Until(_)
+            | StatementKind::Run(_)
+            | StatementKind::Buffer { .. }
+            | StatementKind::Push { .. }
+            | StatementKind::Solve { .. }
+            | StatementKind::Assign { .. }
             | StatementKind::Time { .. }
             | StatementKind::State(_)
             | StatementKind::Control(_)

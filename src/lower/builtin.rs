@@ -8,8 +8,8 @@ use super::errors::{Lowered, fault};
 use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
-use super::value::{Distribution, Function, Optimizer, Value};
-use crate::graph::{Binary, Draw, Law, Lifetime, Op, Output, Reduction, StateInfo, Type, Unary, ValueId};
+use super::value::{Function, Optimizer, Value};
+use crate::graph::{Binary, Draw, Law, Lifetime, Op, Output, Reduction, StateInfo, Type, Unary};
 use crate::source::{Span, Symbol};
 use crate::syntax::tree::{Expr, ExprKind};
 
@@ -52,6 +52,8 @@ const OTHERS: &[&str] = &[
     "sgd",
     "uniform",
     "normal",
+    "mixture",
+    "log_density",
     "length",
     "first",
     "last",
@@ -84,15 +86,8 @@ impl<'a> Lowerer<'a> {
                 self.copied_function(name, given, span)
             }
             "ema" => self.running_mean(given, span),
-            "uniform" | "normal" => {
-                let v = self.tensors(&given, span)?;
-                let (law, shift, scale) = match (name, v.as_slice()) {
-                    ("uniform", [a, b]) => (Law::Uniform, *a, self.b.sub(*b, *a)),
-                    ("normal", [m, s]) => (Law::Normal, *m, *s),
-                    _ => return Err(fault(span, format!("`{name}` takes two arguments"))),
-                };
-                Ok(Value::Law(Rc::new(Distribution { law, shift, scale })))
-            }
+            "uniform" | "normal" => self.law(name, &given, span),
+            "mixture" => self.mixture(given, span),
             _ => {
                 let args = positional(given);
                 self.call_plain(name, &args, span)
@@ -106,6 +101,11 @@ impl<'a> Lowerer<'a> {
             ("detach", [a]) => {
                 let v = self.tensor(a, span)?;
                 Ok(Value::Tensor(self.b.detach(v)))
+            }
+            ("log_density", [Value::Law(law), x]) => {
+                let x = self.tensor(x, span)?;
+                let law = law.clone();
+                self.log_density(&law, x, span).map(Value::Tensor)
             }
             ("min" | "max", [a, b]) => {
                 let (x, y) = (self.tensor(a, span)?, self.tensor(b, span)?);
@@ -194,6 +194,12 @@ impl<'a> Lowerer<'a> {
         if let Value::Function(f) = &value
             && let Function::Builtin(name) = &**f
         {
+            if let [one] = items
+                && Self::is_plain_name(one).is_some_and(|key| key.as_str() == "sample")
+                && matches!(*name, "softmax" | "logsumexp" | "max")
+            {
+                return Ok(Value::Function(Rc::new(Function::OverSamples(name))));
+            }
             let sizes = items.iter().map(|i| self.size(i, scope)).collect::<Lowered<Vec<_>>>()?;
             return self.sized(name, sizes, span);
         }
@@ -284,15 +290,6 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// A draw of a law: independent for every sample.
-    pub fn draw(&mut self, law: &Distribution, shape: Vec<usize>) -> ValueId {
-        let ty = Type::new(self.sample, shape);
-        let draw = Draw { stream: self.stream(), law: law.law, lifetime: Lifetime::Step, seed: None };
-        let standard = self.b.push_typed(Op::Draw(draw), Some(ty));
-        let scaled = self.b.mul(law.scale, standard);
-        self.b.add(law.shift, scaled)
-    }
-
     /// `ema(e, rate = 0.002)`: m ← m + max(rate, 1/(n + 1))·(e − m) at step n: the plain mean until 1/rate values were seen, so
     /// that the noise of the first one does not stay for 1/rate steps. No gradient flows through it.
     fn running_mean(&mut self, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
@@ -317,7 +314,9 @@ impl<'a> Lowerer<'a> {
         }
         let shape = self.b.ty(v).shape.clone();
         let number = self.b.program().states.len();
-        self.b.program_mut().states.push(StateInfo { name: format!("ema{number}"), shape });
+        // Programs share cells of one name.
+        let name = if self.scheduled { format!("{}.ema{number}", self.purpose) } else { format!("ema{number}") };
+        self.b.program_mut().states.push(StateInfo { name, axes: Vec::new(), shape });
         let old = self.b.push(Op::State(number));
         let step = self.b.push(Op::Step);
         let one = self.b.number(1.0);
@@ -348,6 +347,7 @@ impl<'a> Lowerer<'a> {
         let rule = match (name, number) {
             ("ema", Some(decay)) => CopyRule::Mean { decay },
             ("ema", None) => return Err(fault(span, "`ema` of a function takes its decay")),
+            (_, None) if self.scheduled => CopyRule::Taken { place: span.start },
             (_, every) => CopyRule::Held { every: every.map(|n| n as u64) },
         };
         Ok(Value::Function(Rc::new(Function::Copied(f, rule))))

@@ -6,10 +6,10 @@ use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::time::{Grid, Moment};
-use super::value::{Function, Value};
+use super::value::{BoundMethod, Function, Value};
 use crate::graph::ValueId;
 use crate::source::{Span, Symbol};
-use crate::syntax::tree::{Argument, Expr, ExprKind, Param};
+use crate::syntax::tree::{Argument, Definition, Expr, ExprKind, Param};
 
 /// Arguments as given: by place or by name.
 pub type Arguments<'a> = Vec<(Option<Symbol>, Value<'a>)>;
@@ -102,6 +102,8 @@ impl<'a> Lowerer<'a> {
                 self.problem(definition, *module, *item, given, span).map(Value::Problem)
             }
             Function::Loss(definition, module) => self.loss(definition, *module, given, span),
+            Function::Method(definition, module) => self.bound_method(definition, *module, given, span),
+            Function::OverSamples(name) => self.over_samples(name, &positional(given), span).map(Value::Tensor),
             Function::Partial(inner, first) => {
                 let mut rest = given.into_iter();
                 let mut all = Vec::with_capacity(first.len());
@@ -194,14 +196,39 @@ impl<'a> Lowerer<'a> {
         Ok(())
     }
 
-    /// A loss at its arguments: the value of its `return`.
-    fn loss(
+    /// A method at its arguments.
+    fn bound_method(
         &mut self,
-        definition: &'a crate::syntax::tree::Definition,
+        definition: &'a Definition,
         module: usize,
         given: Arguments<'a>,
         span: Span,
     ) -> Lowered<Value<'a>> {
+        let scope = self.bound_scope(definition, module, given, span)?;
+        Ok(Value::Method(Rc::new(BoundMethod { definition, scope })))
+    }
+
+    /// A loss at its arguments: the value of its `return`.
+    fn loss(
+        &mut self,
+        definition: &'a Definition,
+        module: usize,
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Value<'a>> {
+        let scope = self.bound_scope(definition, module, given, span)?;
+        let value = self.block(&definition.body, &scope)?;
+        value.ok_or_else(|| fault(span, format!("`{}` returns nothing", definition.name)))
+    }
+
+    /// The scope of a definition's body: its parameters, and the grid of its problem.
+    fn bound_scope(
+        &mut self,
+        definition: &'a Definition,
+        module: usize,
+        given: Arguments<'a>,
+        span: Span,
+    ) -> Lowered<Rc<Scope<'a>>> {
         let scope = Scope::child(&self.root(module));
         self.bind_params(&definition.params, given, &scope, span)?;
         for param in &definition.params {
@@ -211,8 +238,7 @@ impl<'a> Lowerer<'a> {
                 break;
             }
         }
-        let value = self.block(&definition.body, &scope)?;
-        value.ok_or_else(|| fault(span, format!("`{}` returns nothing", definition.name)))
+        Ok(scope)
     }
 
     /// The tensors of arguments given by place.

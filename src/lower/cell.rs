@@ -8,14 +8,17 @@ use super::block::needs_time;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::expectation::known_names;
-use super::experiment::{Cell, Group, Measurement, Stage, Training};
+use super::experiment::{Cell, Measurement, Stage, Training};
 use super::lowerer::Lowerer;
 use super::network::Registry;
 use super::outline::sweep_axes;
+use super::schedule::Schedule;
+use super::sequence::schedule;
 use super::value::Value;
-use crate::graph::{AxisKind, Op, Output, Program, Type};
+use crate::graph::{AxisKind, Output, Program, Type};
 use crate::source::{Name, Span, Symbol};
-use crate::syntax::tree::{Block, Expr, ItemKind, Measure, StatementKind};
+use crate::syntax::tree::{Block, ItemKind, Measure, StatementKind};
+use crate::syntax::walk::is_schedule;
 use crate::transform::with_gradients;
 use crate::typed::Checked;
 
@@ -40,7 +43,11 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     for item in &checked.entry().tree.items {
         match &item.kind {
             ItemKind::Train(block) => {
-                stages.push(Stage::Train(training(checked, &choice, &registry, block, item.span)?));
+                stages.push(if is_schedule(block) {
+                    Stage::Schedule(scheduled(checked, &choice, &registry, block, item.span)?)
+                } else {
+                    Stage::Train(training(checked, &choice, &registry, block, item.span)?)
+                });
             }
             ItemKind::Measure(m) => {
                 measures += 1;
@@ -59,8 +66,8 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     let registry = registry.borrow();
     let (parameters, copies) = (registry.names(), registry.copies());
     // A copy may be met after the programs that do without it: all are fed alike.
-    for program in stages.iter_mut().map(Stage::program_mut).chain(running_measures.iter_mut().map(|m| &mut m.program))
-    {
+    let of_stages = stages.iter_mut().flat_map(Stage::programs_mut);
+    for program in of_stages.chain(running_measures.iter_mut().map(|m| &mut m.program)) {
         program.parameters = registry.infos();
     }
     Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
@@ -145,6 +152,25 @@ fn settings(
     Ok(Settings { grid: find("grid", 1)?, batch: find("batch", 1)?, steps: find("steps", 1)? as u64 })
 }
 
+fn scheduled(
+    checked: &Checked,
+    choice: &BTreeMap<Symbol, usize>,
+    registry: &Rc<RefCell<Registry>>,
+    block: &Block,
+    span: Span,
+) -> Lowered<Schedule> {
+    let settings = settings(checked, choice, registry, block, None)?;
+    let given = |word: &str| {
+        block
+            .statements
+            .iter()
+            .any(|s| matches!(&s.kind, StatementKind::Setting { name, .. } if name.key.as_str() == word))
+    };
+    let batch = given("batch").then_some(settings.batch);
+    let repeated = given("steps").then_some(settings.steps);
+    schedule(checked, choice, registry, block, (settings.grid, batch, repeated), span)
+}
+
 fn training(
     checked: &Checked,
     choice: &BTreeMap<Symbol, usize>,
@@ -163,61 +189,13 @@ fn training(
     for s in &block.statements {
         let StatementKind::Minimize { objective, over } = &s.kind else { continue };
         at = objective.span;
-        minimize(&mut l, objective, over, &scope, &mut groups, &mut objectives)?;
+        l.minimize(objective, over, &scope, &mut groups, &mut objectives)?;
     }
     if groups.is_empty() {
         return Err(fault(span, "nothing is minimised here"));
     }
     let program = with_gradients(l.b.finish(), &objectives);
     Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, span: at })
-}
-
-fn minimize<'a>(
-    l: &mut Lowerer<'a>,
-    objective: &'a Expr,
-    over: &'a [(Name, Expr)],
-    scope: &Rc<Scope<'a>>,
-    groups: &mut Vec<Group>,
-    objectives: &mut Vec<(usize, Vec<usize>)>,
-) -> Lowered<()> {
-    let value = l.expr(objective, scope, None)?;
-    let loss = l.tensor(&value, objective.span)?;
-    if *l.b.ty(loss) != Type::SCALAR {
-        return Err(fault(
-            objective.span,
-            "what is minimised is one number; average it over what it varies over, E[…]",
-        ));
-    }
-    let place = l.b.program().outputs.len();
-    l.b.program_mut().outputs.push((Output::Named(Training::OBJECTIVE.to_owned()), loss));
-    let mut numbers: Vec<usize> = Vec::new();
-    for (name, optimizer) in over {
-        let parameters = l.parameters_of(&name.key);
-        let Value::Optimizer(o) = l.expr(optimizer, scope, None)? else {
-            return Err(fault(optimizer.span, "expected an optimizer: adam(1e-3), sgd(1e-2)"));
-        };
-        let rate = match &o.rate {
-            Value::Function(f) => {
-                let step = l.b.push(Op::Step);
-                let f = f.clone();
-                let value = l.call(&f, vec![(None, Value::Tensor(step))], optimizer.span, None)?;
-                l.tensor(&value, optimizer.span)?
-            }
-            other => l.tensor(&other.clone(), optimizer.span)?,
-        };
-        let output = format!("rate:{}", groups.len());
-        l.b.program_mut().outputs.push((Output::Named(output.clone()), rate));
-        groups.push(Group {
-            name: name.text.to_string(),
-            parameters: parameters.iter().map(|p| p.0).collect(),
-            rule: o.rule,
-            rate: output,
-            clip: o.clip,
-        });
-        numbers.extend(parameters.iter().map(|p| p.0));
-    }
-    objectives.push((place, numbers));
-    Ok(())
 }
 
 fn measurement(

@@ -22,6 +22,8 @@ pub enum Binding<'a> {
     Process(&'a Statement),
     /// Being worked out.
     Busy,
+    /// Known before, but not here, and why.
+    Lost(Rc<str>),
 }
 
 /// Names and the scope around them.

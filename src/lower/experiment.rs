@@ -1,6 +1,7 @@
 //! What lowering hands to the run: programs and the order to run them in.
 
 use super::expectation::Expectation;
+use super::schedule::Schedule;
 use crate::graph::Program;
 use crate::source::Span;
 use crate::syntax::Citation;
@@ -84,23 +85,40 @@ pub enum CopyRule {
         /// Steps between two renewals.
         every: Option<u64>,
     },
+    /// θ̄ ← θ where a schedule says so.
+    Taken {
+        /// The offset in the text that says so.
+        place: u32,
+    },
 }
 
 /// A part of a run.
 #[derive(Clone, Debug)]
 pub enum Stage {
-    /// Optimises parameters.
+    /// Optimises parameters, one step like the other.
     Train(Training),
+    /// Optimises parameters as a schedule says.
+    Schedule(Schedule),
     /// Measures once.
     Measure(Measurement),
 }
 
 impl Stage {
-    /// Its program.
-    pub fn program_mut(&mut self) -> &mut Program {
+    /// Its programs, in order.
+    pub fn programs(&self) -> Vec<&Program> {
         match self {
-            Self::Train(training) => &mut training.program,
-            Self::Measure(measurement) => &mut measurement.program,
+            Self::Train(training) => vec![&training.program],
+            Self::Schedule(schedule) => schedule.programs(),
+            Self::Measure(measurement) => vec![&measurement.program],
+        }
+    }
+
+    /// Its programs, in order.
+    pub fn programs_mut(&mut self) -> Vec<&mut Program> {
+        match self {
+            Self::Train(training) => vec![&mut training.program],
+            Self::Schedule(schedule) => schedule.programs_mut(),
+            Self::Measure(measurement) => vec![&mut measurement.program],
         }
     }
 }

@@ -30,6 +30,11 @@ impl<'a> Lowerer<'a> {
             ExprKind::Group(inner) => self.expr(inner, scope, expected),
             ExprKind::Tuple(items) => self.all(items, scope).map(|v| Value::Tuple(Rc::new(v))),
             ExprKind::List(items) => self.all(items, scope).map(|v| Value::List(Rc::new(v))),
+            ExprKind::Comprehension(entry, indices) => {
+                let mut items = Vec::new();
+                self.comprehend(entry, indices, scope, &mut items)?;
+                Ok(Value::List(Rc::new(items)))
+            }
             ExprKind::Range(from, to) => {
                 let from = self.integer(from, scope)?;
                 let to = self.integer(to, scope)?;
@@ -148,6 +153,27 @@ impl<'a> Lowerer<'a> {
 
     fn all(&mut self, items: &'a [Expr], scope: &Rc<Scope<'a>>) -> Lowered<Vec<Value<'a>>> {
         items.iter().map(|i| self.expr(i, scope, None)).collect()
+    }
+
+    /// One entry per choice of the indices.
+    fn comprehend(
+        &mut self,
+        entry: &'a Expr,
+        indices: &'a [(crate::source::Name, Expr, Expr)],
+        scope: &Rc<Scope<'a>>,
+        items: &mut Vec<Value<'a>>,
+    ) -> Lowered<()> {
+        let Some(((name, from, to), rest)) = indices.split_first() else {
+            items.push(self.expr(entry, scope, None)?);
+            return Ok(());
+        };
+        let (from, to) = (self.integer(from, scope)?, self.integer(to, scope)?);
+        for i in from..=to {
+            let inner = Scope::child(scope);
+            inner.bind(&name.key, Value::Number(i as f64));
+            self.comprehend(entry, rest, &inner, items)?;
+        }
+        Ok(())
     }
 
     /// An expression that is a function.

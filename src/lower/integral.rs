@@ -263,6 +263,7 @@ impl<'a> Lowerer<'a> {
     ) -> Lowered<Value<'a>> {
         let (from, to) = match range {
             Some((from, to)) => (self.integer(from, scope)?, self.integer(to, scope)?),
+            None if name.key.as_str() == "sample" => return self.sum_over_samples(body, scope).map(Value::Tensor),
             None => (1, self.range_of(name, body, scope, span)?),
         };
         let mut total = Value::Number(0.0);
@@ -314,7 +315,8 @@ impl<'a> Lowerer<'a> {
         Ok(self.b.mul(scale, sum))
     }
 
-    fn sample_axis(&self, v: ValueId, span: Span) -> Lowered<AxisId> {
+    /// The axis of samples of a value.
+    pub fn sample_axis(&self, v: ValueId, span: Span) -> Lowered<AxisId> {
         let axes = &self.b.ty(v).axes;
         axes.iter()
             .copied()

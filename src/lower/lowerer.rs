@@ -9,6 +9,7 @@ use super::errors::{Lowered, fault};
 use super::experiment::CopyRule;
 use super::network::{Naming, Registry};
 use super::operator::Operator;
+use super::schedule::RowDraw;
 use super::time::{Grid, Moment, Place, Side};
 use super::value::{Function, Process, Value};
 use crate::graph::{AxisId, Builder, Op, RegionId, Type, ValueId};
@@ -47,7 +48,11 @@ pub struct Lowerer<'a> {
     /// The number of marks made.
     pub marks: u32,
     /// Distinguishes the draws of this program from those of others.
-    pub purpose: &'static str,
+    pub purpose: String,
+    /// Whether the program belongs to a schedule, which says when a snapshot is taken.
+    pub scheduled: bool,
+    /// Rows that are drawn before the program runs.
+    pub rows: Vec<RowDraw>,
     /// The number of draws made.
     pub draws: u64,
     roots: Vec<Rc<Scope<'a>>>,
@@ -74,7 +79,7 @@ impl<'a> Lowerer<'a> {
         checked: &'a Checked,
         choice: &'a BTreeMap<Symbol, usize>,
         registry: Rc<RefCell<Registry>>,
-        purpose: &'static str,
+        purpose: &str,
         steps: usize,
     ) -> Self {
         let mut b = Builder::new();
@@ -94,7 +99,9 @@ impl<'a> Lowerer<'a> {
             registry,
             naming: None,
             marks: 0,
-            purpose,
+            purpose: purpose.to_owned(),
+            scheduled: false,
+            rows: Vec::new(),
             draws: 0,
             roots: (0..checked.modules.len()).map(Scope::root).collect(),
             depth: 0,
@@ -139,6 +146,7 @@ impl<'a> Lowerer<'a> {
         if let Some((home, binding)) = scope.find(&name.key) {
             return match binding {
                 Binding::Value(v) => Ok(v),
+                Binding::Lost(why) => Err(fault(name.span, why.to_string())),
                 Binding::Busy => Err(fault(name.span, format!("`{name}` is defined by itself"))),
                 Binding::Lazy(definition) => {
                     home.set(&name.key, Binding::Busy);
@@ -179,6 +187,7 @@ impl<'a> Lowerer<'a> {
             }
             ItemKind::Bind(bind) => l.expr(&bind.value, &scope, None),
             ItemKind::Loss(definition) => Ok(Value::Function(Rc::new(Function::Loss(definition, module)))),
+            ItemKind::Method(definition) => Ok(Value::Function(Rc::new(Function::Method(definition, module)))),
             ItemKind::Layer(layer) => Ok(Value::Function(Rc::new(Function::Layer(layer, module)))),
             ItemKind::Net(net) => {
                 l.network(net, &scope).map(|n| Value::Function(Rc::new(Function::Network(Rc::new(n)))))
@@ -273,6 +282,8 @@ impl<'a> Lowerer<'a> {
             | Value::Problem(_)
             | Value::Hole
             | Value::Optimizer(_)
+            | Value::Method(_)
+            | Value::Buffer(_)
             | Value::Law(_) => {
                 Err(fault(span, format!("expected a number, a vector or a matrix, found {}", value.kind())))
             }
@@ -346,7 +357,7 @@ impl<'a> Lowerer<'a> {
     /// A stream for the next draw.
     pub fn stream(&mut self) -> u64 {
         self.draws += 1;
-        stream_of(self.purpose, self.draws)
+        stream_of(&self.purpose, self.draws)
     }
 }
 

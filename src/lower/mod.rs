@@ -9,6 +9,7 @@
 
 mod arithmetic;
 mod block;
+mod bridge;
 mod builtin;
 mod calculus;
 mod call;
@@ -19,13 +20,21 @@ mod expectation;
 mod experiment;
 mod expr;
 mod integral;
+mod law;
 mod lowerer;
+mod minimise;
+mod nets;
 mod network;
 mod operator;
 mod outline;
 mod problem;
 mod process;
+mod rows;
+mod sampled;
+mod schedule;
+mod sequence;
 mod stiff;
+mod stretch;
 mod time;
 mod value;
 
@@ -35,3 +44,4 @@ pub use errors::LowerError;
 pub use expectation::{Arithmetic, Claim, Expectation, Formula, Order};
 pub use experiment::{Cell, CopyRule, Figure, Group, Measurement, Outline, ParameterCopy, Rule, Stage, Training};
 pub use outline::outline;
+pub use schedule::{Action, Buffer, Root, RowDraw, RowPush, Schedule, Stretch};

@@ -8,6 +8,7 @@ use super::call::Arguments;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::experiment::{CopyRule, ParameterCopy};
+use super::law::Distribution;
 use super::lowerer::{Lowerer, stream_of};
 use super::value::{Function, Value};
 use crate::graph::{Draw, Lifetime, Op, Output, ParameterInfo, Type, ValueId};
@@ -52,13 +53,14 @@ impl Registry {
     }
 
     /// The number under which programs know the copy of a parameter.
-    fn copy(&mut self, of: usize, rule: CopyRule) -> usize {
+    pub fn copy(&mut self, of: usize, rule: CopyRule) -> usize {
         let known = self.copies.iter().position(|c| c.of == of && c.rule == rule);
         let number = known.unwrap_or_else(|| {
             let how = match rule {
                 CopyRule::Mean { decay } => format!("ema({decay})"),
                 CopyRule::Held { every: None } => "snapshot".to_owned(),
                 CopyRule::Held { every: Some(every) } => format!("snapshot({every})"),
+                CopyRule::Taken { place } => format!("snapshot@{place}"),
             };
             let name = format!("{how}.{}", self.entries[of].info.name);
             self.copies.push(ParameterCopy { name, of, rule });
@@ -70,6 +72,11 @@ impl Registry {
     /// The names of all parameters.
     pub fn names(&self) -> Vec<String> {
         self.entries.iter().map(|e| e.info.name.clone()).collect()
+    }
+
+    /// The number of parameters without copies.
+    pub fn count(&self) -> usize {
+        self.entries.len()
     }
 
     /// The parameters of a net.
@@ -99,6 +106,13 @@ pub struct Network<'a> {
 pub struct AppliedLayer<'a> {
     layer: &'a Layer,
     scope: Rc<Scope<'a>>,
+}
+
+impl Network<'_> {
+    /// Its name.
+    pub fn key(&self) -> &Symbol {
+        &self.name.key
+    }
 }
 
 impl<'a> Lowerer<'a> {
@@ -331,10 +345,16 @@ impl<'a> Lowerer<'a> {
         let ty = Type::shaped(shape.to_vec());
         let v = match (&value, drawn) {
             (Value::Law(law), true) => {
-                let draw = Draw { stream: stream_of(full, 0), law: law.law, lifetime: Lifetime::Run, seed: None };
+                let Distribution::Entries { law, shift, scale } = &**law else {
+                    return Err(fault(
+                        init.span,
+                        "a parameter is drawn entry by entry: `normal(m, s)`, `uniform(a, b)`",
+                    ));
+                };
+                let draw = Draw { stream: stream_of(full, 0), law: *law, lifetime: Lifetime::Run, seed: None };
                 let standard = self.b.push_typed(Op::Draw(draw), Some(ty.clone()));
-                let scaled = self.b.mul(law.scale, standard);
-                self.b.add(law.shift, scaled)
+                let scaled = self.b.mul(*scale, standard);
+                self.b.add(*shift, scaled)
             }
             (_, true) => return Err(fault(init.span, format!("expected a law to draw from, found {}", value.kind()))),
             (_, false) => self.tensor(&value, init.span)?,
@@ -344,11 +364,5 @@ impl<'a> Lowerer<'a> {
         } else {
             Err(fault(init.span, format!("expected the shape {shape:?}, found {:?}", self.b.ty(v).shape)))
         }
-    }
-
-    /// The parameter values of a net, for gradients.
-    pub fn parameters_of(&mut self, net: &Symbol) -> Vec<(usize, ValueId)> {
-        let numbers = self.registry.borrow().of_net(net.as_str());
-        numbers.into_iter().map(|n| (n, self.b.push(Op::Parameter(n)))).collect()
     }
 }

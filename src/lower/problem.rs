@@ -19,7 +19,8 @@ use crate::typed::{Predicate, Structure};
 /// A problem with its parameters bound.
 pub struct Problem<'a> {
     definition: &'a Definition,
-    structure: &'a Structure,
+    /// What its equations say.
+    pub structure: &'a Structure,
     scope: Rc<Scope<'a>>,
     changes: Vec<(Symbol, Rc<Function<'a>>)>,
     states: Vec<Vec<usize>>,
@@ -161,6 +162,10 @@ impl<'a> Lowerer<'a> {
         if DERIVED.contains(&key) {
             return Ok(Value::Function(Rc::new(Function::Member(p.clone(), name.key.clone()))));
         }
+        let holds = |predicate: Predicate| p.structure.facts.iter().any(|f| f.predicate == predicate && f.holds);
+        if matches!(key, "bridge" | "marginal") && holds(Predicate::Driftless) && holds(Predicate::AdditiveNoise) {
+            return Ok(Value::Function(Rc::new(Function::Member(p.clone(), name.key.clone()))));
+        }
         match key {
             "d" => return Ok(Value::Number(p.dimension as f64)),
             "m" => return Ok(Value::Number(p.control_dimension as f64)),
@@ -185,8 +190,7 @@ impl<'a> Lowerer<'a> {
             _ => {}
         }
         if let Some((predicate, ..)) = Predicate::ALL.iter().find(|(_, n, _)| *n == key) {
-            let holds = p.structure.facts.iter().any(|f| f.predicate == *predicate && f.holds);
-            return Ok(Value::Bool(holds));
+            return Ok(Value::Bool(holds(*predicate)));
         }
         self.lookup(name, &p.scope.clone())
     }
@@ -366,7 +370,7 @@ impl<'a> Lowerer<'a> {
             let v = match (&value, drawn) {
                 (Value::Law(law), true) => {
                     let law = law.clone();
-                    self.draw(&law, shape.clone())
+                    self.draw(&law, shape.clone())?
                 }
                 _ => self.tensor(&value, e.span)?,
             };
@@ -396,6 +400,9 @@ impl<'a> Lowerer<'a> {
         span: Span,
     ) -> Lowered<Value<'a>> {
         let key = name.as_str();
+        if matches!(key, "bridge" | "marginal") {
+            return self.gaussian_law(p, key, &given, span);
+        }
         if key == "weight" {
             return self.weight(p, &given, span).map(Value::Tensor);
         }

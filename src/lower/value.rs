@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use super::environment::Scope;
 use super::experiment::{CopyRule, Rule};
+use super::law::Distribution;
 use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
+use super::rows::BufferRef;
 use super::time::{Grid, Moment};
-use crate::graph::{Law, ValueId};
+use crate::graph::ValueId;
 use crate::source::Symbol;
 use crate::syntax::tree::{Definition, Expr, Layer, Param, TypeExpr};
 
@@ -47,8 +49,12 @@ pub enum Value<'a> {
     Hole,
     /// An optimiser.
     Optimizer(Rc<Optimizer<'a>>),
+    /// A method with its parameters bound.
+    Method(Rc<BoundMethod<'a>>),
+    /// A buffer of a schedule.
+    Buffer(Rc<BufferRef>),
     /// A law to draw from.
-    Law(Rc<Distribution>),
+    Law(Rc<Distribution<'a>>),
 }
 
 /// Values of a process on a grid.
@@ -85,17 +91,6 @@ pub struct Noise {
     pub increments: ValueId,
 }
 
-/// A law and its parameters.
-#[derive(Clone, Debug)]
-pub struct Distribution {
-    /// The law of the standard variable.
-    pub law: Law,
-    /// The draw is shift + scale · standard.
-    pub shift: ValueId,
-    /// See `shift`.
-    pub scale: ValueId,
-}
-
 /// `adam(1e-4, clip = 1)`
 pub struct Optimizer<'a> {
     /// The rule.
@@ -104,6 +99,14 @@ pub struct Optimizer<'a> {
     pub rate: Value<'a>,
     /// The largest gradient norm.
     pub clip: Option<f64>,
+}
+
+/// A method at its arguments.
+pub struct BoundMethod<'a> {
+    /// The text.
+    pub definition: &'a Definition,
+    /// Its parameters.
+    pub scope: Rc<Scope<'a>>,
 }
 
 /// What can be called.
@@ -135,6 +138,10 @@ pub enum Function<'a> {
     ProblemDefinition(&'a Definition, usize, usize),
     /// A loss before its arguments: (definition, module).
     Loss(&'a Definition, usize),
+    /// A method before its arguments: (definition, module).
+    Method(&'a Definition, usize),
+    /// `softmax[sample]`
+    OverSamples(&'static str),
     /// A call with holes.
     Partial(Rc<Function<'a>>, Vec<(Option<Symbol>, Value<'a>)>),
     /// A function whose nets keep their parameters fixed.
@@ -172,6 +179,8 @@ impl Value<'_> {
             Self::Problem(_) => "a problem",
             Self::Hole => "a hole",
             Self::Optimizer(_) => "an optimizer",
+            Self::Method(_) => "a method",
+            Self::Buffer(_) => "a buffer",
             Self::Law(_) => "a law",
         }
     }

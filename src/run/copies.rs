@@ -12,7 +12,7 @@ pub(super) fn follow(rule: CopyRule, steps: u64, moved: &ArrayD<f64>, old: &Arra
             Zip::from(new).and(moved).and(old).for_each(|new, x, old| *new = decay * old + (1.0 - decay) * x);
         }
         CopyRule::Held { every } if every.is_some_and(|n| steps.is_multiple_of(n.max(1))) => new.assign(moved),
-        CopyRule::Held { .. } => new.assign(old),
+        CopyRule::Held { .. } | CopyRule::Taken { .. } => new.assign(old),
     }
 }
 

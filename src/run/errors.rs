@@ -82,6 +82,76 @@ impl NonFinite {
     }
 }
 
+/// A buffer that is empty when rows are drawn from it.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[error("the buffer `{name}` is empty when it is drawn from")]
+#[diagnostic(code(soc::method), help("push into `{name}` before this, in every run of the loop that comes here"))]
+pub struct EmptyDraw {
+    /// The buffer.
+    pub name: String,
+    /// The draw.
+    #[label("drawn from here")]
+    pub span: Span,
+}
+
+/// Rows that cannot be drawn in proportion to their weights.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[error("expected weights from 0 that are not all 0, found {found}")]
+#[diagnostic(code(soc::method), help("push weights such as `softmax[sample](ℓ)` or `exp(ℓ)`"))]
+pub struct BadWeights {
+    /// What was found.
+    pub found: String,
+    /// The draw.
+    #[label("drawn by weight here")]
+    pub span: Span,
+}
+
+/// An equation without a root between the ends.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[error(
+    "the equation has no root between {from} and {to}: left minus right is {low} at the one and {high} at the other"
+)]
+#[diagnostic(
+    code(soc::method),
+    help("choose ends at which the signs differ, or say what stands for the root: `… else {to}`")
+)]
+pub struct NoRoot {
+    /// The lower end.
+    pub from: f64,
+    /// The upper end.
+    pub to: f64,
+    /// The residual at the lower end.
+    pub low: f64,
+    /// The residual at the upper end.
+    pub high: f64,
+    /// The equation.
+    #[label("no root of this")]
+    pub span: Span,
+}
+
+/// Buffers beyond the memory of the machine.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[error("the buffers need {bytes} bytes, and {limit} may be used")]
+#[diagnostic(
+    code(soc::resources),
+    help("a row of `{name}` takes {row} bytes, and it keeps {rows}; lower its capacity")
+)]
+pub struct BuffersTooLarge {
+    /// The largest buffer.
+    pub name: String,
+    /// What all of them need.
+    pub bytes: u128,
+    /// What is allowed.
+    pub limit: u64,
+    /// The capacity of the largest.
+    pub rows: usize,
+    /// The bytes of one of its rows.
+    pub row: u128,
+    /// Where it is declared.
+    #[label("the largest buffer")]
+    pub span: Span,
+}
+
 /// A program that does not hand out what its place in the experiment asks for: a mistake in the compiler.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("expected {expected}, found {found}")]

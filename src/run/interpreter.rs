@@ -6,11 +6,12 @@ use ndarray::ArrayD;
 
 use super::copies::follow;
 use super::memory::Memory;
+use super::schedule::LoadedSchedule;
 use super::{Activity, Loaded, Machine, Malformed, NonFinite, Observer, Optimiser, Outcome, Series, Timing};
 use crate::backend::{Fault, Feed, Lost, first_non_finite};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
-use crate::lower::{Cell, Measurement, ParameterCopy, Stage, Training};
+use crate::lower::{Cell, Group, Measurement, ParameterCopy, Stage, Training};
 use crate::source::Span;
 
 /// Runs a cell with a seed: every stage in order, running measurements during the training.
@@ -27,6 +28,7 @@ pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dy
     for stage in &cell.stages {
         stages.push(match stage {
             Stage::Train(training) => LoadedStage::Train(training, load_training(training, machine)?),
+            Stage::Schedule(schedule) => LoadedStage::Schedule(LoadedSchedule::new(schedule, machine)?),
             Stage::Measure(measurement) => LoadedStage::Measure(load_measurement(measurement, machine)?),
         });
     }
@@ -43,7 +45,7 @@ pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dy
 }
 
 /// Why a run ends before its end.
-enum Stop {
+pub(super) enum Stop {
     NonFinite(NonFinite),
     Lost(Lost),
     Report(Report),
@@ -51,6 +53,7 @@ enum Stop {
 
 enum LoadedStage<'a> {
     Train(&'a Training, Loaded),
+    Schedule(LoadedSchedule<'a>),
     Measure(LoadedMeasurement<'a>),
 }
 
@@ -84,7 +87,7 @@ fn load_measurement<'a>(measurement: &'a Measurement, machine: &dyn Machine) -> 
 }
 
 /// The position of a named scalar among the outputs of a program.
-fn position(program: &Program, name: &str, span: Span) -> Result<usize, Report> {
+pub(super) fn position(program: &Program, name: &str, span: Span) -> Result<usize, Report> {
     let named = |(kind, _): &(Output, _)| matches!(kind, Output::Named(n) if n == name);
     let malformed = |found: String| Report::new(Malformed { expected: format!("a scalar `{name}`"), found, span });
     let at = program.outputs.iter().position(named).ok_or_else(|| malformed("no output of that name".to_owned()))?;
@@ -96,15 +99,15 @@ fn position(program: &Program, name: &str, span: Span) -> Result<usize, Report> 
 }
 
 /// A run under way.
-struct Run<'a> {
-    seed: u64,
+pub(super) struct Run<'a> {
+    pub(super) seed: u64,
     /// The parameters, then their copies.
-    parameters: Vec<ArrayD<f64>>,
+    pub(super) parameters: Vec<ArrayD<f64>>,
     copies: &'a [ParameterCopy],
-    memory: Memory,
+    pub(super) memory: Memory,
     running: Vec<LoadedMeasurement<'a>>,
-    seconds: Vec<f64>,
-    outcome: Outcome,
+    pub(super) seconds: Vec<f64>,
+    pub(super) outcome: Outcome,
 }
 
 impl<'a> Run<'a> {
@@ -112,7 +115,7 @@ impl<'a> Run<'a> {
         let mut quantities = Vec::new();
         let measured = cell.stages.iter().filter_map(|stage| match stage {
             Stage::Measure(measurement) => Some(measurement),
-            Stage::Train(_) => None,
+            Stage::Train(_) | Stage::Schedule(_) => None,
         });
         for measurement in cell.running_measures.iter().chain(measured) {
             for name in &measurement.quantities {
@@ -168,6 +171,7 @@ impl<'a> Run<'a> {
         for stage in stages {
             match stage {
                 LoadedStage::Train(training, loaded) => self.train(training, loaded, observer)?,
+                LoadedStage::Schedule(schedule) => self.follow(schedule, observer)?,
                 LoadedStage::Measure(mut measurement) => self.measure(&mut measurement, observer)?,
             }
         }
@@ -175,7 +179,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs a program once and keeps what it leaves in memory cells.
-    fn execute(
+    pub(super) fn execute(
         &mut self,
         loaded: &mut Loaded,
         step: u64,
@@ -196,7 +200,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn stop(&self, program: &Program, fault: &Fault, activity: Activity, whole: Span) -> Stop {
+    pub(super) fn stop(&self, program: &Program, fault: &Fault, activity: Activity, whole: Span) -> Stop {
         let span = program.node(fault.value).span;
         let span = if span.is_none() { whole } else { span };
         Stop::NonFinite(NonFinite::new(fault.found, activity, self.outcome.steps, span))
@@ -215,13 +219,31 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn measure_running(&mut self, steps: u64, observer: &mut dyn Observer) -> Result<(), Stop> {
+    pub(super) fn measure_running(&mut self, steps: u64, observer: &mut dyn Observer) -> Result<(), Stop> {
         let mut running = std::mem::take(&mut self.running);
         let step = self.outcome.steps;
         let due = running.iter_mut().filter(|m| m.due(step, steps));
         let result = due.into_iter().try_for_each(|m| self.measure(m, observer));
         self.running = running;
         result
+    }
+
+    /// Measures what was not measured at the last step.
+    pub(super) fn measure_last(&mut self, observer: &mut dyn Observer) -> Result<(), Stop> {
+        let mut running = std::mem::take(&mut self.running);
+        let step = self.outcome.steps;
+        let missed = running.iter_mut().filter(|m| !m.due(step, u64::MAX));
+        let result = missed.into_iter().try_for_each(|m| self.measure(m, observer));
+        self.running = running;
+        result
+    }
+
+    /// Makes copies of parameters equal to them.
+    pub(super) fn take_copies(&mut self, copies: &[usize]) {
+        let first = self.parameters.len() - self.copies.len();
+        for copy in copies {
+            self.parameters[first + copy] = self.parameters[self.copies[*copy].of].clone();
+        }
     }
 
     fn train(&mut self, training: &Training, mut loaded: Loaded, observer: &mut dyn Observer) -> Result<(), Stop> {
@@ -258,20 +280,33 @@ impl<'a> Run<'a> {
         next: &mut Vec<ArrayD<f64>>,
     ) -> Result<f64, Stop> {
         let activity = Activity::Training { step: k + 1, of: training.steps };
-        let mut values = self.execute(loaded, k, activity, training.span)?;
+        let values = self.execute(loaded, k, activity, training.span)?;
+        self.moved((loaded, &training.groups, training.span), activity, values, optimisers, next)
+    }
+
+    /// Moves parameters by the gradients that a program handed out; gives the objective. The step is written to `next`,
+    /// and the two change places.
+    pub(super) fn moved(
+        &mut self,
+        (loaded, groups, span): (&Loaded, &[Group], Span),
+        activity: Activity,
+        mut values: Vec<ArrayD<f64>>,
+        optimisers: &mut [Optimiser],
+        next: &mut Vec<ArrayD<f64>>,
+    ) -> Result<f64, Stop> {
         let named = |name: &str, values: &[ArrayD<f64>]| {
-            let at = position(&loaded.program, name, training.span).expect("checked when the program was loaded");
+            let at = position(&loaded.program, name, span).expect("checked when the program was loaded");
             scalar(&values[at])
         };
         let objective = named(Training::OBJECTIVE, &values);
-        let rates: Vec<f64> = training.groups.iter().map(|group| named(&group.rate, &values)).collect();
+        let rates: Vec<f64> = groups.iter().map(|group| named(&group.rate, &values)).collect();
         let mut gradients: Vec<Option<ArrayD<f64>>> = vec![None; self.parameters.len()];
         for ((kind, id), value) in loaded.program.outputs.iter().zip(&mut values) {
             if let Output::Gradient(number) = kind {
                 let gradient = row_major(std::mem::take(value));
                 if let Some(found) = first_non_finite(slice(&gradient)) {
                     let fault = Fault { value: *id, found };
-                    return Err(self.stop(&loaded.program, &fault, activity, training.span));
+                    return Err(self.stop(&loaded.program, &fault, activity, span));
                 }
                 gradients[*number] = Some(gradient);
             }
@@ -280,23 +315,23 @@ impl<'a> Run<'a> {
             optimiser.step(*rate, &gradients, &self.parameters, next);
         }
         if let Some(found) = next.iter().find_map(first_beyond_single) {
-            return Err(Stop::NonFinite(NonFinite::new(found, activity, self.outcome.steps, training.span)));
+            return Err(Stop::NonFinite(NonFinite::new(found, activity, self.outcome.steps, span)));
         }
         let count = next.len() - self.copies.len();
         let (moved, copies) = next.split_at_mut(count);
         for ((copy, value), old) in self.copies.iter().zip(copies).zip(&self.parameters[count..]) {
-            follow(copy.rule, k + 1, &moved[copy.of], old, value);
+            follow(copy.rule, self.outcome.steps + 1, &moved[copy.of], old, value);
         }
         std::mem::swap(&mut self.parameters, next);
         Ok(objective)
     }
 }
 
-fn scalar(value: &ArrayD<f64>) -> f64 {
+pub(super) fn scalar(value: &ArrayD<f64>) -> f64 {
     *value.first().expect("checked to hold one number when the program was loaded")
 }
 
-fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
+pub(super) fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
     if value.is_standard_layout() { value } else { value.as_standard_layout().into_owned() }
 }
 

@@ -19,4 +19,9 @@ pub trait Machine {
     /// # Errors
     /// When the machine cannot hold it.
     fn load(&self, program: &Program) -> Result<Loaded, Report>;
+
+    /// The bytes that buffers may take.
+    fn memory(&self) -> u64 {
+        u64::MAX
+    }
 }

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::graph::{Output, Program, StateInfo};
 
-/// The cells of all programs of a run. Programs that name one cell, at one shape, share it. A cell holds zeros at first.
+/// The cells of all programs of a run. Programs that name one cell, at one extent, share it. A cell holds zeros at first.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     cells: BTreeMap<(String, Vec<usize>), ArrayD<f64>>,
@@ -15,12 +15,19 @@ pub(super) struct Memory {
 impl Memory {
     /// The contents of the cells of a program, in its order.
     pub(super) fn read(&self, program: &Program) -> Vec<ArrayD<f64>> {
-        program.states.iter().map(|cell| self.content(cell)).collect()
+        program.states.iter().map(|cell| self.content(program, cell)).collect()
     }
 
-    fn content(&self, cell: &StateInfo) -> ArrayD<f64> {
-        let key = (cell.name.clone(), cell.shape.clone());
-        self.cells.get(&key).cloned().unwrap_or_else(|| ArrayD::zeros(IxDyn(&cell.shape)))
+    fn content(&self, program: &Program, cell: &StateInfo) -> ArrayD<f64> {
+        self.cells
+            .get(&key(program, cell))
+            .cloned()
+            .unwrap_or_else(|| ArrayD::zeros(IxDyn(&program.extents(&cell.ty()))))
+    }
+
+    /// Fills a cell.
+    pub(super) fn set(&mut self, name: &str, value: ArrayD<f64>) {
+        self.cells.insert((name.to_owned(), value.shape().to_vec()), value);
     }
 
     /// Keeps what a run of the program wrote.
@@ -28,8 +35,12 @@ impl Memory {
         for ((kind, _), value) in program.outputs.iter().zip(outputs) {
             if let Output::State(number) = kind {
                 let cell = &program.states[*number];
-                self.cells.insert((cell.name.clone(), cell.shape.clone()), value.clone());
+                self.cells.insert(key(program, cell), value.as_standard_layout().into_owned());
             }
         }
     }
+}
+
+fn key(program: &Program, cell: &StateInfo) -> (String, Vec<usize>) {
+    (cell.name.clone(), program.extents(&cell.ty()))
 }

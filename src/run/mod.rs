@@ -4,6 +4,7 @@
 //! the history of every quantity, the parameters, the time per step and, if a value was not finite, where and when.
 //! Knows parameters, optimisers, memory cells and steps. May not know: syntax, or how a program is carried out.
 
+mod buffer;
 mod copies;
 mod errors;
 mod interpreter;
@@ -13,6 +14,8 @@ mod norm;
 mod observer;
 mod optimiser;
 mod outcome;
+mod root;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +25,4 @@ pub use machine::{Loaded, Machine};
 pub use observer::{Observer, Silent};
 pub use optimiser::Optimiser;
 pub use outcome::{Outcome, Series, Timing};
+pub use schedule::refuse_buffers;

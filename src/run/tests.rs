@@ -52,7 +52,7 @@ const BOWL: Closures = Closures {
 };
 
 fn cell(steps: u64, every: Option<u64>) -> Cell {
-    let counter = StateInfo { name: "count".into(), shape: vec![] };
+    let counter = StateInfo { name: "count".into(), axes: vec![], shape: vec![] };
     let parameter = ParameterInfo { name: "θ".into(), shape: vec![2] };
     let named = |name: &str| Output::Named(name.into());
 

@@ -50,6 +50,7 @@ impl Dump {
             ItemKind::Problem(definition) => self.definition("problem", definition),
             ItemKind::Bind(bind) => self.form(&format!("bind {}", bind.name.key), |dump| dump.expr(&bind.value)),
             ItemKind::Loss(definition) => self.definition("loss", definition),
+            ItemKind::Method(definition) => self.definition("method", definition),
             ItemKind::Layer(layer) => self.form(&format!("layer {}", layer.name.key), |dump| {
                 dump.params(&layer.params)?;
                 dump.params(&layer.inputs)?;
@@ -230,13 +231,14 @@ impl Dump {
                 }
                 dump.block(body)
             }),
-            StatementKind::Path { state, noise, problem, control } => {
+            StatementKind::Path { state, noise, problem, control, batch } => {
                 self.form(&format!("path {}", state.key), |dump| {
                     if let Some(noise) = noise {
                         write!(dump.out, " (noise {})", noise.key)?;
                     }
                     dump.expr(problem)?;
-                    control.as_ref().map_or(Ok(()), |control| dump.form("under", |dump| dump.expr(control)))
+                    dump.clause_expr("under", control.as_ref())?;
+                    dump.clause_expr("batch", batch.as_ref())
                 })
             }
             StatementKind::Parameter { name, ty, drawn, init } => {
@@ -246,10 +248,38 @@ impl Dump {
                     dump.expr(init)
                 })
             }
-            StatementKind::Draw { names, law } => self.form("draw", |dump| {
+            StatementKind::Draw { names, law, batch, weight } => self.form("draw", |dump| {
                 dump.names(names)?;
-                dump.expr(law)
+                dump.expr(law)?;
+                dump.clause_expr("batch", batch.as_ref())?;
+                weight.as_ref().map_or(Ok(()), |weight| write!(dump.out, " (weight {})", weight.key))
             }),
+            StatementKind::Repeat { times, body } => self.form("repeat", |dump| {
+                dump.clause_expr("times", times.as_ref())?;
+                dump.block(body)
+            }),
+            StatementKind::Every { rounds, body } => self.form("every", |dump| {
+                dump.expr(rounds)?;
+                dump.block(body)
+            }),
+            StatementKind::Until(condition) => self.form("until", |dump| dump.expr(condition)),
+            StatementKind::Run(method) => self.form("run", |dump| dump.expr(method)),
+            StatementKind::Buffer { name, columns, capacity } => self.form(&format!("buffer {}", name.key), |dump| {
+                columns.iter().try_for_each(|column| dump.declaration("column", column))?;
+                dump.expr(capacity)
+            }),
+            StatementKind::Push { value, buffer } => {
+                self.form(&format!("push {}", buffer.key), |dump| dump.expr(value))
+            }
+            StatementKind::Solve { name, from, to, equation, otherwise } => {
+                self.form(&format!("solve {}", name.key), |dump| {
+                    dump.exprs([from, to, equation])?;
+                    dump.clause_expr("else", otherwise.as_ref())
+                })
+            }
+            StatementKind::Assign { name, value } => {
+                self.form(&format!("assign {}", name.key), |dump| dump.expr(value))
+            }
             StatementKind::Setting { name, value } => {
                 self.form(&format!("setting {}", name.key), |dump| dump.expr(value))
             }
@@ -261,6 +291,10 @@ impl Dump {
             }),
             StatementKind::Return(value) => self.form("return", |dump| dump.expr(value)),
         }
+    }
+
+    fn clause_expr(&mut self, word: &str, value: Option<&Expr>) -> fmt::Result {
+        value.map_or(Ok(()), |value| self.form(word, |dump| dump.expr(value)))
     }
 
     fn term(&mut self, term: &Term) -> fmt::Result {
@@ -302,6 +336,12 @@ impl Dump {
             ExprKind::Hole => write!(self.out, " _"),
             ExprKind::Group(inner) => self.expr(inner),
             ExprKind::Tuple(entries) => self.form("tuple", |dump| dump.exprs(entries)),
+            ExprKind::Comprehension(entry, indices) => self.form("entries", |dump| {
+                dump.expr(entry)?;
+                indices.iter().try_for_each(|(name, from, to)| {
+                    dump.form(&format!("for {}", name.key), |dump| dump.exprs([from, to]))
+                })
+            }),
             ExprKind::List(entries) => self.form("list", |dump| dump.exprs(entries)),
             ExprKind::Range(from, to) => self.form("range", |dump| dump.exprs([&**from, &**to])),
             ExprKind::Lambda(params, body) => self.form("lambda", |dump| {

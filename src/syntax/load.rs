@@ -295,7 +295,9 @@ fn defined_names(items: &[Item]) -> Vec<&Name> {
         .iter()
         .filter_map(|item| match &item.kind {
             ItemKind::Let(binding) => Some(&binding.name),
-            ItemKind::Problem(definition) | ItemKind::Loss(definition) => Some(&definition.name),
+            ItemKind::Problem(definition) | ItemKind::Loss(definition) | ItemKind::Method(definition) => {
+                Some(&definition.name)
+            }
             ItemKind::Bind(bind) => Some(&bind.name),
             ItemKind::Layer(layer) => Some(&layer.name),
             ItemKind::Net(net) => Some(&net.name),

@@ -39,6 +39,8 @@ pub enum ItemKind {
     Bind(Bind),
     /// `loss first(P: Problem, u: P.Control) requires … { … }`
     Loss(Definition),
+    /// `method first(P: Problem, u: P.Control, opt: Optimizer) requires … { … }`
+    Method(Definition),
     /// `layer linear(n: Nat)(x: R[m]) -> R[n] { … }`
     Layer(Layer),
     /// `net V(x: R[d], t: R) -> R[d] = layers([64])(x, t)`
@@ -125,7 +127,7 @@ pub struct Param {
     pub span: Span,
 }
 
-/// A problem or a loss: parameters, requirements and a body.
+/// A problem, a loss or a method: parameters, requirements and a body.
 #[derive(Clone, Debug)]
 pub struct Definition {
     /// The name.
@@ -367,6 +369,8 @@ pub enum StatementKind {
         problem: Expr,
         /// The control; `None` leaves the problem uncontrolled.
         control: Option<Expr>,
+        /// The number of samples from here on.
+        batch: Option<Expr>,
     },
     /// `param W: R[n, m] ~ uniform(-k, k)`, `param γ: R = 2`
     Parameter {
@@ -379,12 +383,70 @@ pub enum StatementKind {
         /// The first value.
         init: Expr,
     },
-    /// `t ~ uniform(0, 1)`
+    /// `t ~ uniform(0, 1)`, `(x, w) ~ B, batch 512, weight w`
     Draw {
         /// The names that receive the draw.
         names: Vec<Name>,
-        /// The law.
+        /// The law, or the buffer.
         law: Expr,
+        /// The number of samples from here on.
+        batch: Option<Expr>,
+        /// The column of a buffer to whose values the chances are proportional.
+        weight: Option<Name>,
+    },
+    /// `repeat n times { … }`
+    Repeat {
+        /// How often; `None` is an error that the checker words.
+        times: Option<Expr>,
+        /// What.
+        body: Block,
+    },
+    /// `every n { … }`
+    Every {
+        /// Rounds of the loop around from one time to the next.
+        rounds: Expr,
+        /// What.
+        body: Block,
+    },
+    /// `until β = 1`: leaves the loop around.
+    Until(Expr),
+    /// `run first(P, u, adam(1e-3))`
+    Run(Expr),
+    /// `buffer B: (x: R[d], a: R[d]) capacity 10_000`
+    Buffer {
+        /// The name.
+        name: Name,
+        /// What a row holds.
+        columns: Vec<Declaration>,
+        /// The most rows it keeps.
+        capacity: Expr,
+    },
+    /// `push (X(T), a(0)) -> B`
+    Push {
+        /// One value, or a tuple with one per column.
+        value: Expr,
+        /// The buffer.
+        buffer: Name,
+    },
+    /// `solve β in 0..1: e = v else 1`
+    Solve {
+        /// The name of the root.
+        name: Name,
+        /// The lower end of the bracket.
+        from: Expr,
+        /// The upper end.
+        to: Expr,
+        /// The equation.
+        equation: Expr,
+        /// The value where the bracket holds no root.
+        otherwise: Option<Expr>,
+    },
+    /// `β := e`
+    Assign {
+        /// The state.
+        name: Name,
+        /// Its first or next value.
+        value: Expr,
     },
     /// `batch 128`, `grid 50`, `steps 60_000`
     Setting {
@@ -512,6 +574,8 @@ pub enum ExprKind {
     Tuple(Vec<Expr>),
     /// `[a, b]`
     List(Vec<Expr>),
+    /// `[e for i in 1..n for j in 1..m]`
+    Comprehension(Box<Expr>, Vec<(Name, Expr, Expr)>),
     /// `1..5`
     Range(Box<Expr>, Box<Expr>),
     /// `(x, y) => e`

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::{Expr, ExprKind, Param};
+use super::tree::{Block, Expr, ExprKind, Param, StatementKind};
 use crate::source::{Name, Symbol};
 
 /// Calls `f` on every direct part of an expression.
@@ -24,6 +24,13 @@ pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
         | ExprKind::Variance(a)
         | ExprKind::MeanOver(_, a) => f(a),
         ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(f),
+        ExprKind::Comprehension(entry, indices) => {
+            f(entry);
+            for (_, from, to) in indices {
+                f(from);
+                f(to);
+            }
+        }
         ExprKind::Range(a, b) | ExprKind::Binary(_, _, a, b) => {
             f(a);
             f(b);
@@ -91,4 +98,31 @@ pub fn indexed_by<'a>(name: &Name, e: &'a Expr) -> Option<(&'a Expr, usize)> {
     let mut found = None;
     for_each_part(e, |part| found = found.or_else(|| indexed_by(name, part)));
     found
+}
+
+/// Whether a block is a step of several minimisations, which `steps` repeats.
+pub fn several(block: &Block) -> bool {
+    let all = &block.statements;
+    let minimised = all.iter().filter(|statement| matches!(statement.kind, StatementKind::Minimize { .. })).count();
+    let loops = |kind: &StatementKind| matches!(kind, StatementKind::Repeat { .. } | StatementKind::Run(_));
+    minimised > 1 && !all.iter().any(|statement| loops(&statement.kind))
+}
+
+/// Whether a `train` says what happens in order, in place of one step.
+pub fn is_schedule(block: &Block) -> bool {
+    let steps = |kind: &StatementKind| matches!(kind, StatementKind::Minimize { .. });
+    block.statements.iter().filter(|statement| steps(&statement.kind)).count() > 1
+        || block.statements.iter().any(|statement| {
+            matches!(
+                statement.kind,
+                StatementKind::Repeat { .. }
+                    | StatementKind::Every { .. }
+                    | StatementKind::Until(_)
+                    | StatementKind::Run(_)
+                    | StatementKind::Buffer { .. }
+                    | StatementKind::Push { .. }
+                    | StatementKind::Solve { .. }
+                    | StatementKind::Assign { .. }
+            )
+        })
 }

@@ -38,7 +38,7 @@ pub fn training(cell: &Cell) -> &Training {
         .iter()
         .find_map(|s| match s {
             Stage::Train(t) => Some(t),
-            Stage::Measure(_) => None,
+            Stage::Measure(_) | Stage::Schedule(_) => None,
         })
         .expect("the text trains")
 }
@@ -48,7 +48,7 @@ pub fn measurement(cell: &Cell) -> &Measurement {
         .iter()
         .find_map(|s| match s {
             Stage::Measure(m) => Some(m),
-            Stage::Train(_) => None,
+            Stage::Train(_) | Stage::Schedule(_) => None,
         })
         .expect("the text measures")
 }

@@ -42,7 +42,7 @@ impl Bench {
     pub fn state(&mut self, shape: &[usize]) -> ValueId {
         let i = self.states.len();
         self.states.push(numbers(shape, 177 + i as u64));
-        self.b.program_mut().states.push(StateInfo { name: format!("s{i}"), shape: shape.to_vec() });
+        self.b.program_mut().states.push(StateInfo { name: format!("s{i}"), axes: vec![], shape: shape.to_vec() });
         self.b.push(Op::State(i))
     }
 

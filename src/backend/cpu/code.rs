@@ -99,7 +99,7 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
             Step::Product(s) => s.run(memory),
             Step::Reduce(s) => s.run(memory),
             Step::Drawing(s) => s.run(memory, context.feed.seed, context.feed.step),
-            Step::Move(s) => s.run(memory),
+            Step::Move(s) => s.run(memory, context.feed),
             Step::Fill(s) => s.run(memory),
             Step::Count(s) => s.run(memory),
             Step::Running(s) => s.run(memory),

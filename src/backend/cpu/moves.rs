@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::memory::{Memory, Ptr};
 use super::strided::walk;
+use crate::backend::Feed;
 
 /// What is copied.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(super) enum From {
     Memory(Ptr, usize),
     /// A table; likewise.
     Table(Arc<[f32]>, usize),
+    /// The memory cell with this number; likewise.
+    State(usize, usize),
 }
 
 /// Numbers moved from one strided place to another.
@@ -29,14 +32,19 @@ pub(super) struct Move {
 
 impl Move {
     /// Moves.
-    pub fn run(&self, memory: &mut Memory<'_>) {
+    pub fn run(&self, memory: &mut Memory<'_>, feed: &Feed<'_>) {
         let at = memory.at(&self.to);
         let mut slot = memory.take(&self.to);
-        let from = match &self.from {
-            From::Memory(p, lane) => &memory.read(p)[memory.start * lane..],
-            From::Table(t, lane) => &t[memory.start * lane..],
-        };
-        self.copy(from, &mut slot[at..]);
+        match &self.from {
+            From::Memory(p, lane) => self.copy(&memory.read(p)[memory.start * lane..], &mut slot[at..]),
+            From::Table(t, lane) => self.copy(&t[memory.start * lane..], &mut slot[at..]),
+            From::State(i, lane) => {
+                let cell = feed.states[*i].as_slice().expect("memory cells are row-major");
+                let (from, to) = (&cell[memory.start * lane..], &mut slot[at..]);
+                let strides = [self.from_strides.as_slice(), self.to_strides.as_slice()];
+                walk(&self.sizes, strides, [0; 2], &mut |[x, y]| to[y] = from[x] as f32);
+            }
+        }
         memory.put(&self.to, slot);
     }
 

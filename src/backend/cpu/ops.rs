@@ -23,20 +23,23 @@ impl Compiler<'_> {
             Op::Number(x) => steps.push(self.fill(to, ty, x.value() as f32)),
             Op::Table(table) => {
                 let data: Arc<[f32]> = table.0.iter().map(|x| *x as f32).collect();
-                steps.push(self.table(data, v));
+                steps.push(self.table(|lane| From::Table(data, lane), v));
             }
             Op::Iota(axis) if Some(*axis) == self.plan.tile => {
                 steps.push(Step::Count(Count { to: self.ptr(to), samples: self.width }));
             }
             Op::Iota(axis) => {
                 let n = self.axis_size(*axis);
-                steps.push(self.table((0..n).map(|i| i as f32).collect(), v));
+                let data: Arc<[f32]> = (0..n).map(|i| i as f32).collect();
+                steps.push(self.table(|lane| From::Table(data, lane), v));
             }
             Op::Eye(n) => {
-                steps.push(self.table((0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect(), v));
+                let data: Arc<[f32]> = (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect();
+                steps.push(self.table(|lane| From::Table(data, lane), v));
             }
             Op::Parameter(i) => steps.push(self.host(Host::Parameter(*i), v)),
-            Op::State(i) => steps.push(self.host(Host::State(*i), v)),
+            Op::State(i) if ty.axes.is_empty() => steps.push(self.host(Host::State(*i), v)),
+            Op::State(i) => steps.push(self.table(|lane| From::State(*i, lane), v)),
             Op::Step => steps.push(self.host(Host::Step, v)),
             Op::Draw(draw) => {
                 let program = &self.plan.program;
@@ -235,7 +238,7 @@ impl Compiler<'_> {
     }
 
     /// Numbers in the order of a value's extents.
-    fn table(&self, data: Arc<[f32]>, v: ValueId) -> Step {
+    fn table(&self, from: impl FnOnce(usize) -> From, v: ValueId) -> Step {
         let (ty, to) = (self.ty(v), &self.view(v));
         let program = &self.plan.program;
         let mut all: Vec<(Dim, usize)> = Vec::new();
@@ -253,7 +256,7 @@ impl Compiler<'_> {
         let of = |dim: Dim| all.iter().position(|(d, _)| *d == dim).map_or(0, |i| strides[i]);
         let dims = self.dims_by(ty, to);
         let from_strides = dims.iter().map(|(d, _)| of(*d)).collect();
-        self.move_to(From::Table(data, of(Dim::Lane)), from_strides, to, &dims, false)
+        self.move_to(from(of(Dim::Lane)), from_strides, to, &dims, false)
     }
 
     /// `n` entries of an element dimension.

@@ -9,6 +9,7 @@ use crate::syntax::tree::{Block, Definition, Equation, Layer, Net, StatementKind
 pub(super) enum Place {
     Problem,
     Loss,
+    Method,
     Layer,
     Process,
     Train,
@@ -20,6 +21,7 @@ impl Place {
         match self {
             Self::Problem => "a problem",
             Self::Loss => "a loss",
+            Self::Method => "a method",
             Self::Layer => "a layer",
             Self::Process => "a process",
             Self::Train => "`train`",
@@ -124,6 +126,9 @@ impl Resolver<'_> {
                     self.declare(name, Role::Plain);
                 }
             }
+            StatementKind::Buffer { name, .. } | StatementKind::Solve { name, .. } => self.declare(name, Role::Plain),
+            // The first assignment declares the state.
+            StatementKind::Assign { name, .. } if !self.is_local(&name.key) => self.declare(name, Role::Plain),
             _ => {}
         }
     }
@@ -155,17 +160,44 @@ impl Resolver<'_> {
                 self.ty(ty, false);
                 self.block(body, Place::Process);
             }
-            StatementKind::Path { problem, control, .. } => {
+            StatementKind::Path { problem, control, batch, .. } => {
                 self.expr(problem);
-                if let Some(control) = control {
-                    self.expr(control);
-                }
+                control.iter().chain(batch).for_each(|one| self.expr(one));
             }
             StatementKind::Parameter { ty, init, .. } => {
                 self.ty(ty, false);
                 self.expr(init);
             }
-            StatementKind::Draw { law, .. } => self.expr(law),
+            StatementKind::Draw { law, batch, .. } => {
+                self.expr(law);
+                batch.iter().for_each(|one| self.expr(one));
+            }
+            StatementKind::Repeat { times, body } => {
+                times.iter().for_each(|one| self.expr(one));
+                self.block(body, Place::Method);
+            }
+            StatementKind::Every { rounds, body } => {
+                self.expr(rounds);
+                self.block(body, Place::Method);
+            }
+            StatementKind::Until(value) | StatementKind::Run(value) | StatementKind::Assign { value, .. } => {
+                self.expr(value);
+            }
+            StatementKind::Buffer { columns, capacity, .. } => {
+                columns.iter().for_each(|one| self.ty(&one.ty, false));
+                self.expr(capacity);
+            }
+            StatementKind::Push { value, buffer } => {
+                self.expr(value);
+                self.need(buffer);
+            }
+            StatementKind::Solve { name, from, to, equation, otherwise } => {
+                [from, to].into_iter().chain(otherwise).for_each(|one| self.expr(one));
+                self.enter();
+                self.bind(name);
+                self.expr(equation);
+                self.leave();
+            }
             StatementKind::Setting { value, .. } => self.expr(value),
             StatementKind::Minimize { objective, over } => {
                 self.expr(objective);
@@ -193,10 +225,10 @@ impl Resolver<'_> {
 
 /// What a statement is called where it may not stand.
 fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
-    use Place::{Layer, Loss, Measure, Problem, Process, Train};
+    use Place::{Layer, Loss, Measure, Method, Problem, Process, Train};
     let (what, places): (_, &[Place]) = match statement {
-        StatementKind::Use(_) => ("`use`", &[Problem, Loss, Train, Measure]),
-        StatementKind::Let(_) => ("`let`", &[Problem, Loss, Layer, Process, Train, Measure]),
+        StatementKind::Use(_) => ("`use`", &[Problem, Loss, Method, Train, Measure]),
+        StatementKind::Let(_) => ("`let`", &[Problem, Loss, Method, Layer, Process, Train, Measure]),
         StatementKind::Time { .. } => ("`time`", &[Problem]),
         StatementKind::State(_) => ("`state`", &[Problem]),
         StatementKind::Control(_) => ("`control`", &[Problem]),
@@ -204,12 +236,20 @@ fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
         StatementKind::Equation(_) => ("an equation", &[Problem, Process]),
         StatementKind::Boundary { .. } => ("a boundary value", &[Problem, Process]),
         StatementKind::Cost(_) => ("`cost`", &[Problem]),
-        StatementKind::Process { .. } => ("`process`", &[Problem, Loss, Train, Measure]),
-        StatementKind::Path { .. } => ("`path`", &[Loss, Train, Measure]),
+        StatementKind::Process { .. } => ("`process`", &[Problem, Loss, Method, Train, Measure]),
+        StatementKind::Path { .. } => ("`path`", &[Loss, Method, Train, Measure]),
         StatementKind::Parameter { .. } => ("`param`", &[Layer]),
-        StatementKind::Draw { .. } => ("a draw", &[Loss, Train, Measure]),
+        StatementKind::Draw { .. } => ("a draw", &[Loss, Method, Train, Measure]),
         StatementKind::Setting { .. } => ("a setting", &[Train, Measure]),
-        StatementKind::Minimize { .. } => ("`minimize`", &[Train]),
+        StatementKind::Minimize { .. } => ("`minimize`", &[Method, Train]),
+        StatementKind::Repeat { .. } => ("`repeat`", &[Method, Train]),
+        StatementKind::Every { .. } => ("`every`", &[Method, Train]),
+        StatementKind::Until(_) => ("`until`", &[Method, Train]),
+        StatementKind::Run(_) => ("`run`", &[Method, Train]),
+        StatementKind::Buffer { .. } => ("`buffer`", &[Method, Train]),
+        StatementKind::Push { .. } => ("`push`", &[Method, Train]),
+        StatementKind::Solve { .. } => ("`solve`", &[Method, Train]),
+        StatementKind::Assign { .. } => ("an assignment", &[Method, Train]),
         StatementKind::Return(_) => ("`return`", &[Loss, Layer]),
     };
     (!places.contains(&place)).then_some(what)

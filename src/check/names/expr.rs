@@ -11,7 +11,7 @@ use crate::syntax::tree::{Expr, ExprKind, Integral, Let, Param, TypeExpr, TypeKi
 pub(super) const TYPE_WORDS: [&str; 6] = ["Nat", "Bool", "Text", "Problem", "Optimizer", "Layer"];
 
 /// The types that a problem has as members.
-pub(super) const MEMBER_TYPES: [&str; 3] = ["State", "Control", "Noise"];
+pub(super) const MEMBER_TYPES: [&str; 5] = ["State", "Control", "Noise", "Path", "Brownian"];
 
 impl Resolver<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) {
@@ -23,6 +23,13 @@ impl Resolver<'_> {
                 self.expr(body);
                 self.leave();
             }
+            // A statistic over the samples names its axis in brackets.
+            ExprKind::Index(base, indices)
+                if matches!(as_name(base), Some(name) if name.key.as_str() != "sample" && !self.is_local(&name.key))
+                    && matches!(indices.as_slice(), [one] if matches!(as_name(one), Some(name) if name.key.as_str() == "sample" && !self.is_known(&name.key))) =>
+            {
+                self.expr(base);
+            }
             ExprKind::Partial(_, name, body) => {
                 self.need(name);
                 self.expr(body);
@@ -33,6 +40,16 @@ impl Resolver<'_> {
                     self.expr(end);
                 }
                 self.binder(name, body);
+            }
+            ExprKind::Comprehension(entry, indices) => {
+                self.enter();
+                for (name, from, to) in indices {
+                    self.expr(from);
+                    self.expr(to);
+                    self.bind(name);
+                }
+                self.expr(entry);
+                self.leave();
             }
             ExprKind::Integral(integral) => self.integral(integral),
             ExprKind::With(base, lets) => {

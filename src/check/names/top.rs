@@ -66,6 +66,7 @@ pub(in crate::check) fn resolve_module(
             ItemKind::Problem(one) => resolver.definition(one, Place::Problem),
             ItemKind::Bind(one) => resolver.expr(&one.value),
             ItemKind::Loss(one) => resolver.definition(one, Place::Loss),
+            ItemKind::Method(one) => resolver.definition(one, Place::Method),
             ItemKind::Layer(one) => resolver.layer(one),
             ItemKind::Net(one) => resolver.net(one),
             ItemKind::Sweep(axes) => axes.iter().for_each(|axis| resolver.expr(&axis.values)),
@@ -107,7 +108,7 @@ fn check_fields(cite: &Cite, sink: &mut Sink) {
 pub(in crate::check) fn defined(item: &Item) -> Vec<&Name> {
     match &item.kind {
         ItemKind::Let(one) => vec![&one.name],
-        ItemKind::Problem(one) | ItemKind::Loss(one) => vec![&one.name],
+        ItemKind::Problem(one) | ItemKind::Loss(one) | ItemKind::Method(one) => vec![&one.name],
         ItemKind::Bind(one) => vec![&one.name],
         ItemKind::Layer(one) => vec![&one.name],
         ItemKind::Net(one) => vec![&one.name],

@@ -58,6 +58,9 @@ impl<'a> Typer<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
         let Some((from, to)) = bounds else {
+            if name.key.as_str() == "sample" {
+                return self.sum_over_samples(body, scope);
+            }
             let Some(upper) = self.range_of(name, body, scope) else {
                 return self.report(at, RangeNeeded { index: name.text.to_string(), at });
             };

@@ -35,7 +35,8 @@ impl<'a> Typer<'a> {
                     self.lookup(&one.name, scope);
                 }
             }
-            StatementKind::Path { state, noise, problem, control } => {
+            StatementKind::Path { state, noise, problem, control, batch } => {
+                self.batch_size(batch.as_ref(), scope);
                 self.path(state, noise.as_ref(), problem, control.as_ref(), scope);
             }
             StatementKind::Process { name, ty, scheme, body } => {
@@ -43,17 +44,25 @@ impl<'a> Typer<'a> {
                 let process = self.process(&written, scope);
                 scope.bind(&name.key, process);
             }
-            StatementKind::Draw { names, law } => {
+            StatementKind::Draw { names, law, batch, weight } => {
+                self.batch_size(batch.as_ref(), scope);
                 let ty = self.expr(law, scope, None);
+                if let Ty::Buffer(buffer) = &ty {
+                    return self.draw_rows(names, &buffer.clone(), weight.as_ref(), law.span, scope);
+                }
+                if let Some(weight) = weight {
+                    let help = Some("rows of a buffer are drawn by weight".to_string());
+                    self.wrong_kind("a buffer before `weight`", &ty, weight.span, Some(law.span), help);
+                }
                 for name in names {
                     let drawn = match &ty {
-                        Ty::Law(shape) => {
+                        Ty::Law(shape, axes) => {
                             let entry = Entry {
                                 name: "sample".into(),
                                 span: name.span,
                                 through: format!("the draw `{name}`").into(),
                             };
-                            Ty::Tensor(Tensor::of(shape.clone(), Axes::from([(SAMPLE, entry)])))
+                            Ty::Tensor(Tensor::of(shape.clone(), join(&Axes::from([(SAMPLE, entry)]), axes)))
                         }
                         Ty::Poison => Ty::Poison,
                         other => {
@@ -64,7 +73,7 @@ impl<'a> Typer<'a> {
                     scope.bind(&name.key, drawn);
                 }
             }
-            _ => {}
+            _ => self.schedule_statement(statement, scope),
         }
     }
 
@@ -114,9 +123,9 @@ impl<'a> Typer<'a> {
         control: Option<&'a Expr>,
         scope: &Rc<Scope<'a>>,
     ) {
-        self.timed = true;
         let ty = self.expr(problem, scope, None);
         let fitted = self.fit(&Declared::Problem, ty, problem.span, None, "the path", scope);
+        self.timed = true;
         let Ty::Problem(of) = fitted else {
             scope.bind(&state.key, Ty::Poison);
             if let Some(noise) = noise {
@@ -130,13 +139,8 @@ impl<'a> Typer<'a> {
             let what = format!("the control of the path `{state}`");
             self.fit(&declared, ty, control.span, None, &what, scope);
         }
-        let horizon = of.scope.as_ref().and_then(|inner| inner.horizon());
-        scope.set_horizon(super::scope::Horizon {
-            from: horizon.as_ref().map_or(Some(0.0), |known| known.from),
-            to: horizon.as_ref().and_then(|known| known.to),
-            texts: None,
-        });
-        self.usual_end(scope);
+        let (from, to) = Self::horizon_of(&of);
+        self.enter_horizon(from, to, scope);
         let process = ProcessTy {
             name: state.clone(),
             role: "path",
@@ -149,6 +153,19 @@ impl<'a> Typer<'a> {
             let increments = NoiseTy { name: noise.clone(), shape: vec![of.noise.clone()] };
             scope.bind(&noise.key, Ty::Noise(Rc::new(increments)));
         }
+    }
+
+    /// The ends of a problem's horizon, where they are known.
+    pub(crate) fn horizon_of(of: &super::problem::ProblemTy<'a>) -> (Option<f64>, Option<f64>) {
+        let horizon = of.scope.as_ref().and_then(|inner| inner.horizon());
+        (horizon.as_ref().map_or(Some(0.0), |known| known.from), horizon.as_ref().and_then(|known| known.to))
+    }
+
+    /// From here on times run between these ends.
+    pub(crate) fn enter_horizon(&mut self, from: Option<f64>, to: Option<f64>, scope: &Rc<Scope<'a>>) {
+        self.timed = true;
+        scope.set_horizon(super::scope::Horizon { from, to, texts: None });
+        self.usual_end(scope);
     }
 
     /// The end of the horizon is known as T where nothing else is.
@@ -272,7 +289,7 @@ impl<'a> Typer<'a> {
         let mut axes = Axes::new();
         match (drawn, &ty) {
             (_, Ty::Poison) => {}
-            (true, Ty::Law(law)) => {
+            (true, Ty::Law(law, _)) => {
                 axes.insert(SAMPLE, Entry { name: "sample".into(), span: value.span, through: "this draw".into() });
                 // The law of one component, drawn for each.
                 if !law.is_empty() {
@@ -288,7 +305,7 @@ impl<'a> Typer<'a> {
                     Some("a value is given with `=`".into()),
                 );
             }
-            (false, Ty::Law(_)) => {
+            (false, Ty::Law(..)) => {
                 self.wrong_kind("a value after `=`", &ty, value.span, None, Some("a draw is written with `~`".into()));
             }
             // 0 goes with any shape.

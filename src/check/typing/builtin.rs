@@ -25,6 +25,8 @@ impl<'a> Typer<'a> {
     ) -> Ty<'a> {
         match builtin.rule {
             Rule::Optimizer => return self.optimizer(builtin, &given, at, scope),
+            Rule::Mixture => return self.mixture(builtin, &given, at, scope),
+            Rule::LogDensity => return self.log_density(builtin, &given, at, scope),
             Rule::RunningMean | Rule::Snapshot
                 if matches!(given.first(), Some(Arg { ty: Ty::Function(_), name: None, .. })) =>
             {
@@ -79,11 +81,16 @@ impl<'a> Typer<'a> {
             }
             (Rule::Law, [a, b]) => {
                 if a.is_scalar() && b.is_scalar() {
-                    return Ty::Law(Vec::new());
+                    return Ty::Law(Vec::new(), axes);
                 }
                 let shape = if a.is_scalar() { b } else { a };
                 if a.is_scalar() || b.is_scalar() || a.same_shape(b) {
-                    return Ty::Law(shape.shape.clone());
+                    return Ty::Law(shape.shape.clone(), axes);
+                }
+                // A square matrix as the scale of a normal vector.
+                if builtin.name == "normal" && a.shape.len() == 1 && b.shape == [a.shape[0].clone(), a.shape[0].clone()]
+                {
+                    return Ty::Law(a.shape.clone(), axes);
                 }
                 self.sum((a, spans[0]), (b, spans[1]), "law")
             }
@@ -91,7 +98,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn misused(&mut self, builtin: &'static Builtin, found: &[Tensor], at: Span) -> Ty<'a> {
+    pub(crate) fn misused(&mut self, builtin: &'static Builtin, found: &[Tensor], at: Span) -> Ty<'a> {
         let found_words: Vec<String> = found.iter().map(|one| Ty::Tensor(one.clone()).describe()).collect();
         let callee = format!("the function `{}`", builtin.name);
         let expected = match builtin.rule {
@@ -102,6 +109,8 @@ impl<'a> Typer<'a> {
             Rule::Diagonal => "one vector or square matrix",
             Rule::Solve => "a square matrix and a vector of its size",
             Rule::Extremum | Rule::Law => "two numbers",
+            Rule::Mixture => "a list of laws and their weights",
+            Rule::LogDensity => "a law and a value",
             _ => "one value",
         };
         let help = Some(if found_words.is_empty() {

@@ -139,6 +139,9 @@ impl<'a> Typer<'a> {
             Function::Builtin(builtin) => self.call_builtin(builtin, given, at, scope),
             Function::Sized(builtin, sizes) => self.call_sized(builtin, sizes, given, at, scope),
             Function::ControlMap(problem) => self.call_control_map(&problem.clone(), given, at, scope),
+            Function::GaussianLaw(problem, between) => {
+                self.call_gaussian_law(&problem.clone(), *between, given, at, scope)
+            }
             Function::Weight(problem) => self.call_weight(&problem.clone(), &given, at),
             Function::Layer(layer, module) => self.call_layer(layer, *module, given, at, scope, expected),
             Function::Applied { layer, scope: inner } => {
@@ -146,6 +149,8 @@ impl<'a> Typer<'a> {
             }
             Function::Problem(definition, place) => self.make_problem(definition, *place, given, at, scope),
             Function::Loss(definition, module) => self.call_loss(definition, *module, given, at, scope),
+            Function::Method(definition, module) => self.call_method(definition, *module, given, at),
+            Function::OverSamples(builtin) => self.call_over_samples(builtin, &given, at, scope),
             Function::Partial(inner, first) => self.call_partial(&inner.clone(), first, given, at, scope, expected),
             Function::Detached(inner) | Function::Copied(inner, _) => {
                 self.call(&inner.clone(), given, at, scope, expected)

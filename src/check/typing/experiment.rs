@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::errors::{BadSetting, EmptySweep, MissingSetting, MissingStatement, StatementTwice, UnknownSetting};
 use super::expect::parts;
 use super::figure::Quantity;
+use super::method::moves;
 use super::scope::Scope;
 use super::ty::Ty;
 use super::typer::Typer;
@@ -13,6 +14,7 @@ use crate::check::walk::{free_names, peel};
 use crate::diagnostic::nearest;
 use crate::source::{Span, Symbol};
 use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, Plot, StatementKind, SweepAxis, Table};
+use crate::syntax::walk::{is_schedule, several};
 
 /// The settings of `train`.
 const TRAIN: [&str; 3] = ["grid", "batch", "steps"];
@@ -165,28 +167,20 @@ impl<'a> Typer<'a> {
         let scope = Scope::child(root);
         self.timed = false;
         let settings = self.settings(block, "train", &TRAIN, &scope);
+        let schedule = is_schedule(block);
+        self.assigned.clear();
         let mut minimised: Option<Span> = None;
         for statement in &block.statements {
             match &statement.kind {
                 StatementKind::Minimize { objective, over } => {
-                    if let Some(first) = minimised {
-                        let error = StatementTwice {
-                            what: "`minimize`".into(),
-                            help: "add the objectives up, and name all nets in one `over`",
-                            second: statement.span,
-                            first,
-                        };
-                        self.report(statement.span, error);
-                        continue;
-                    }
                     minimised = Some(statement.span);
-                    self.minimize(objective, over, block, &scope);
+                    self.minimize(objective, over, Some(block).filter(|_| !schedule), &scope);
                 }
                 _ => self.statement(statement, &scope),
             }
         }
         let at = head(span, "train");
-        if minimised.is_none() {
+        if minimised.is_none() && !moves(block) {
             let help = "say what is minimised, over what and how: `minimize L(P, u) over V by adam(1e-3)`";
             self.report(at, MissingStatement { place: "train".into(), what: "`minimize`", help, at });
         }
@@ -195,12 +189,28 @@ impl<'a> Typer<'a> {
             ("batch", "say over how many samples `E` averages: `batch 128`"),
             ("grid", "say into how many steps the time is divided: `grid 50`"),
         ] {
-            let needed = name != "grid" || self.timed;
+            // A loop says how often, and a path or a draw over how many samples.
+            let looped = schedule && !several(block);
+            let needed = match name {
+                "grid" => self.timed,
+                "batch" => !schedule,
+                _ => !looped,
+            };
             match settings.get(name) {
                 None if needed => {
                     self.report(at, MissingSetting { place: "train", name, help, at });
                 }
-                Some(place) if !needed && minimised.is_some() => self.unused(name, *place),
+                Some(place) if name == "steps" && !needed => {
+                    let error = BadSetting {
+                        name: "`steps`".into(),
+                        expected: "repeats a block without loops",
+                        found: "a block that says how often by itself".into(),
+                        at: *place,
+                        help: Some("leave it out".into()),
+                    };
+                    self.report(*place, error);
+                }
+                Some(place) if name == "grid" && !needed && minimised.is_some() => self.unused(name, *place),
                 _ => {}
             }
         }

@@ -28,6 +28,7 @@ impl<'a> Typer<'a> {
             ExprKind::Group(inner) => self.expr(inner, scope, expected),
             ExprKind::Tuple(items) => Ty::Tuple(Rc::new(self.all(items, scope))),
             ExprKind::List(items) => Ty::List(Rc::new(self.all(items, scope))),
+            ExprKind::Comprehension(entry, indices) => self.comprehension(entry, indices, scope),
             ExprKind::Range(from, to) => self.range(from, to, scope),
             ExprKind::Lambda(params, body) => Ty::Function(Rc::new(Function::Closure(super::function::Closure {
                 name: None,
@@ -164,6 +165,12 @@ impl<'a> Typer<'a> {
         match &ty {
             Ty::Poison => return Ty::Poison,
             Ty::Function(function) => {
+                if let Function::Builtin(builtin) = &**function
+                    && matches!(builtin.name, "softmax" | "logsumexp" | "max")
+                    && matches!(indices, [one] if matches!(as_name(one), Some(name) if name.key.as_str() == "sample"))
+                {
+                    return Ty::Function(Rc::new(Function::OverSamples(builtin)));
+                }
                 if let Function::Builtin(builtin) = &**function
                     && matches!(builtin.rule, Rule::Identity | Rule::Filled | Rule::Drawn | Rule::Reshape)
                 {

@@ -41,6 +41,12 @@ impl<'a> Typer<'a> {
                     Ty::Problem(problem) => match member.key.as_str() {
                         "State" => Declared::Tensor(vec![problem.state.clone()]),
                         "Noise" => Declared::Tensor(vec![problem.noise.clone()]),
+                        "Path" | "Brownian" => {
+                            let help = Some("whole paths are kept in the columns of a buffer".to_string());
+                            let found = Ty::Problem(problem.clone());
+                            self.wrong_kind("a type of numbers", &found, member.span, None, help);
+                            Declared::Poison
+                        }
                         "Control" => Declared::Function(Rc::new(problem.control_type())),
                         _ => Declared::Poison,
                     },
@@ -185,7 +191,7 @@ impl<'a> Typer<'a> {
         match &**function {
             // What works entry by entry works on any shape.
             Function::Builtin(_) => return ty,
-            Function::Layer(..) | Function::Problem(..) | Function::Loss(..) => {
+            Function::Layer(..) | Function::Problem(..) | Function::Loss(..) | Function::Method(..) => {
                 let expected = format!("a function {}", signature.describe());
                 return self.wrong_kind(&expected, &ty, at, because, None);
             }

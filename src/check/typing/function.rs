@@ -100,6 +100,8 @@ pub(crate) enum Function<'a> {
     ControlMap(Rc<ProblemTy<'a>>),
     /// `P.weight`
     Weight(Rc<ProblemTy<'a>>),
+    /// `P.marginal`, or `P.bridge`.
+    GaussianLaw(Rc<ProblemTy<'a>>, bool),
     Layer(&'a Layer, usize),
     /// A layer with its parameters.
     Applied {
@@ -108,6 +110,9 @@ pub(crate) enum Function<'a> {
     },
     Problem(&'a Definition, (usize, usize)),
     Loss(&'a Definition, usize),
+    Method(&'a Definition, usize),
+    /// `softmax[sample]`: over the samples in place of the entries.
+    OverSamples(&'static Builtin),
     Partial(Rc<Function<'a>>, Vec<(Option<Name>, Ty<'a>, Span)>),
     Detached(Rc<Function<'a>>),
     /// At a copy of its parameters: "averaged" or "held".
@@ -128,11 +133,16 @@ impl Function<'_> {
             Self::Declared { name, role, .. } => format!("the {role} `{name}`"),
             Self::Builtin(builtin) | Self::Sized(builtin, _) => format!("the function `{}`", builtin.name),
             Self::ControlMap(problem) => format!("the member `σ` of `{}`", problem.name),
+            Self::GaussianLaw(problem, between) => {
+                format!("the member `{}` of `{}`", if *between { "bridge" } else { "marginal" }, problem.name)
+            }
             Self::Weight(problem) => format!("the member `weight` of `{}`", problem.name),
             Self::Layer(layer, _) => format!("the layer `{}`", layer.name),
             Self::Applied { layer, .. } => format!("the layer `{}`", layer.name),
             Self::Problem(definition, _) => format!("the problem `{}` without its parameters", definition.name),
             Self::Loss(definition, _) => format!("the loss `{}`", definition.name),
+            Self::Method(definition, _) => format!("the method `{}` without its arguments", definition.name),
+            Self::OverSamples(builtin) => format!("the function `{}[sample]`", builtin.name),
             Self::Partial(inner, _) => format!("{} with holes", inner.describe()),
             Self::Detached(inner) => format!("{}, detached", inner.describe()),
             Self::Copied(inner, how) => format!("{}, {how}", inner.describe()),

@@ -225,7 +225,7 @@ impl<'a> Typer<'a> {
         let value = self.expr(init, inner, Some(shape));
         match (drawn, &value) {
             (_, Ty::Poison) => {}
-            (true, Ty::Law(law)) => {
+            (true, Ty::Law(law, _)) => {
                 if !law.is_empty() {
                     self.fit_shape(shape, Tensor::of(law.clone(), Axes::new()), init.span, Some(written.span), &what);
                 }
@@ -234,7 +234,7 @@ impl<'a> Typer<'a> {
                 let other = other.clone();
                 self.wrong_kind("a law after `~`", &other, init.span, None, Some("a value is given with `=`".into()));
             }
-            (false, Ty::Law(_)) => {
+            (false, Ty::Law(..)) => {
                 self.wrong_kind(
                     "a value after `=`",
                     &value,

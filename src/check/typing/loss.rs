@@ -18,6 +18,31 @@ use crate::typed::{Predicate, UnmetRequirement};
 impl<'a> Typer<'a> {
     /// Checks a loss with its problem left open but for what it requires.
     pub(crate) fn check_loss(&mut self, definition: &'a Definition, module: usize) {
+        let scope = self.open_definition(definition, module);
+        let mut returned = false;
+        for statement in &definition.body.statements {
+            if let StatementKind::Return(value) = &statement.kind {
+                returned = true;
+                let ty = self.expr(value, &scope, None);
+                let what = format!("the value of the loss `{}`", definition.name);
+                self.one_number(&ty, value.span, &what, "a loss is one number", &scope);
+                break;
+            }
+            self.statement(statement, &scope);
+        }
+        if !returned {
+            let error = MissingStatement {
+                place: definition.name.text.to_string(),
+                what: "`return`",
+                help: "a loss ends with `return` and the number to minimise",
+                at: definition.name.span,
+            };
+            self.report(definition.name.span, error);
+        }
+    }
+
+    /// The parameters of a loss or a method with their arguments left open, problems but for what is required of them.
+    pub(crate) fn open_definition(&mut self, definition: &'a Definition, module: usize) -> Rc<Scope<'a>> {
         let scope = Scope::child(&self.root(module));
         let clauses = self.clauses(definition);
         for param in &definition.params {
@@ -47,26 +72,7 @@ impl<'a> Typer<'a> {
             };
             scope.bind(&param.name.key, Ty::Problem(Rc::new(problem)));
         }
-        let mut returned = false;
-        for statement in &definition.body.statements {
-            if let StatementKind::Return(value) = &statement.kind {
-                returned = true;
-                let ty = self.expr(value, &scope, None);
-                let what = format!("the value of the loss `{}`", definition.name);
-                self.one_number(&ty, value.span, &what, "a loss is one number", &scope);
-                break;
-            }
-            self.statement(statement, &scope);
-        }
-        if !returned {
-            let error = MissingStatement {
-                place: definition.name.text.to_string(),
-                what: "`return`",
-                help: "a loss ends with `return` and the number to minimise",
-                at: definition.name.span,
-            };
-            self.report(definition.name.span, error);
-        }
+        scope
     }
 
     /// A value that must be a number without axes.
@@ -146,8 +152,20 @@ impl<'a> Typer<'a> {
         if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {
             return Ty::Poison;
         }
+        self.check_requirements(definition, &callee, &inner, at);
+        Ty::real()
+    }
+
+    /// Whether the problems among the arguments are such as the definition requires.
+    pub(crate) fn check_requirements(
+        &mut self,
+        definition: &'a Definition,
+        callee: &str,
+        inner: &Rc<Scope<'a>>,
+        at: Span,
+    ) {
         for (owner, predicate, required) in self.clauses(definition) {
-            let Ty::Problem(problem) = self.lookup(&owner, &inner) else { continue };
+            let Ty::Problem(problem) = self.lookup(&owner, inner) else { continue };
             let (word, meaning) = words(predicate);
             if predicate == Predicate::InvertibleNoise && self.is_square(&problem) {
                 continue;
@@ -155,7 +173,7 @@ impl<'a> Typer<'a> {
             if let Held::No { span, why } = problem.holds(predicate) {
                 self.unmet.push(UnmetRequirement { clause: word, meaning, why: why.clone() });
                 let error = Unmet {
-                    loss: definition.name.text.to_string(),
+                    definition: callee.to_owned(),
                     clause: word.to_string(),
                     problem: problem.name.clone(),
                     why,
@@ -168,7 +186,6 @@ impl<'a> Typer<'a> {
                 self.report(Span::new(required.start, at.start), error);
             }
         }
-        Ty::real()
     }
 
     /// Whether the sizes make σ square although its form left them open.

@@ -18,12 +18,12 @@ impl<'a> Typer<'a> {
         &mut self,
         objective: &'a Expr,
         over: &'a [(Name, Expr)],
-        block: &'a Block,
+        block: Option<&'a Block>,
         scope: &Rc<Scope<'a>>,
     ) {
         let ty = self.expr(objective, scope, None);
         self.one_number(&ty, objective.span, "the objective", "what is minimised is one number", scope);
-        let used = self.reach(objective, block);
+        let used = block.map(|block| self.reach(objective, block));
         let mut seen: Vec<&Name> = Vec::new();
         for (name, by) in over {
             if let Some(first) = seen.iter().find(|first| **first == name) {
@@ -39,12 +39,11 @@ impl<'a> Typer<'a> {
             }
             seen.push(name);
             let ty = self.lookup(name, scope);
-            let is_net =
-                matches!(&ty, Ty::Function(function) if matches!(**function, Function::Declared { role: "net", .. }));
-            if !is_net {
+            let moves = matches!(&ty, Ty::Function(function) if self.holds_net(function));
+            if !moves {
                 let help = Some("parameters belong to nets: `net V(x: R[d]) -> R[d] = …`".to_string());
                 self.wrong_kind("a net after `over`", &ty, name.span, None, help);
-            } else if !used.contains(&name.key) {
+            } else if used.as_ref().is_some_and(|used| !used.contains(&name.key)) {
                 self.report(
                     name.span,
                     Unmoved { net: name.text.to_string(), at: name.span, objective: objective.span },
@@ -61,6 +60,43 @@ impl<'a> Typer<'a> {
         }
     }
 
+    /// Whether a function has parameters that can move: it is a net, is made of one, or is not known yet.
+    pub(crate) fn holds_net(&mut self, function: &Rc<Function<'a>>) -> bool {
+        let mut open = vec![function.clone()];
+        let mut seen: Vec<*const Function<'a>> = Vec::new();
+        while let Some(function) = open.pop() {
+            if seen.contains(&Rc::as_ptr(&function)) {
+                continue;
+            }
+            seen.push(Rc::as_ptr(&function));
+            match &*function {
+                Function::Declared { role, .. } if *role != "member" => return true,
+                Function::Closure(closure) => {
+                    let own = |key: &Symbol| closure.params.iter().any(|param| param.name.key == *key);
+                    for key in free_names(closure.body).into_iter().filter(|key| !own(key)) {
+                        let name = Name { text: key.as_str().into(), key, span: closure.body.span };
+                        if let Ty::Function(inner) = self.lookup(&name, &closure.scope) {
+                            open.push(inner);
+                        }
+                    }
+                }
+                Function::Partial(inner, given) => {
+                    open.push(inner.clone());
+                    open.extend(given.iter().filter_map(|(_, ty, _)| match ty {
+                        Ty::Function(inner) => Some(inner.clone()),
+                        _ => None,
+                    }));
+                }
+                Function::Gradient(inner, _)
+                | Function::Jacobian(inner, _)
+                | Function::Divergence(inner, _)
+                | Function::Laplacian(inner, _) => open.push(inner.clone()),
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// The names on which an expression of a block may depend, definitions looked into.
     fn reach(&self, expr: &'a Expr, block: &'a Block) -> BTreeSet<Symbol> {
         let mut found = BTreeSet::new();
@@ -73,7 +109,7 @@ impl<'a> Typer<'a> {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    StatementKind::Path { state, noise, problem, control }
+                    StatementKind::Path { state, noise, problem, control, .. }
                         if (state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name)) =>
                     {
                         open.extend(free_names(problem));

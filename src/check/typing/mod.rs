@@ -20,11 +20,15 @@ mod expr;
 mod figure;
 mod fit;
 mod function;
+mod law;
 mod layer;
 mod loss;
 mod measure;
+mod method;
 mod minimize;
 mod problem;
+mod sampled;
+mod schedule;
 mod scope;
 mod ty;
 mod typer;
@@ -54,6 +58,7 @@ pub(super) fn type_program(
             match &item.kind {
                 ItemKind::Problem(definition) => typer.check_problem(definition, (module, place)),
                 ItemKind::Loss(definition) => typer.check_loss(definition, module),
+                ItemKind::Method(definition) => typer.check_method(definition, module),
                 _ => {}
             }
         }

@@ -56,6 +56,8 @@ const MEMBERS: &[(&str, &str)] = &[
     ("m", "m"),
     ("initial", "initial"),
     ("weight", "weight(X)"),
+    ("marginal", "marginal(t)"),
+    ("bridge", "bridge(t, x1)"),
     ("optimal", "optimal(x, t)"),
 ];
 
@@ -86,7 +88,7 @@ impl ProblemTy<'_> {
                 if all.iter().any(implied) {
                     Held::Yes
                 } else {
-                    Held::No { span: Some(*span), why: "the loss does not require it".into() }
+                    Held::No { span: Some(*span), why: "its `requires` does not ask for it".into() }
                 }
             }
         }
@@ -193,7 +195,15 @@ impl<'a> Typer<'a> {
             }
             "d" => return Some(Ty::from_size(problem.state.clone())),
             "m" => return Some(Ty::from_size(problem.control.clone())),
-            "initial" => return Some(Ty::Law(vec![problem.state.clone()])),
+            "initial" => return Some(Ty::Law(vec![problem.state.clone()], super::ty::Axes::new())),
+            "bridge" | "marginal" => {
+                let between = name.key.as_str() == "bridge";
+                return self.available(problem, name, Predicate::Driftless, |typer| {
+                    let law =
+                        |_: &mut Typer<'a>| Ty::Function(Rc::new(Function::GaussianLaw(problem.clone(), between)));
+                    typer.available(problem, name, Predicate::AdditiveNoise, law).unwrap_or(Ty::Poison)
+                });
+            }
             _ => return None,
         };
         let signature = Rc::new(Signature { inputs, output });

@@ -1,5 +1,6 @@
 //! Types as values: what an expression is, as far as it is known before the run.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -147,6 +148,28 @@ pub(crate) struct NoiseTy {
     pub(crate) shape: Vec<Size>,
 }
 
+/// Rows that a schedule keeps.
+#[derive(Debug)]
+pub(crate) struct BufferTy {
+    pub(crate) name: Name,
+    pub(crate) columns: Vec<(Name, Column)>,
+    /// Whether something was pushed before, in the order of the text.
+    pub(crate) filled: Cell<bool>,
+}
+
+/// What a column of a buffer holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Column {
+    /// An array of this shape.
+    Point(Vec<Size>),
+    /// The path of a state of this size, between these times.
+    Path(Size, Option<f64>, Option<f64>),
+    /// The increments of a noise of this size.
+    Brownian(Size),
+    /// Found at fault already.
+    Poison,
+}
+
 /// What an expression is.
 #[derive(Clone)]
 pub(crate) enum Ty<'a> {
@@ -171,8 +194,11 @@ pub(crate) enum Ty<'a> {
     Process(Rc<ProcessTy>),
     Noise(Rc<NoiseTy>),
     Optimizer,
-    /// A law; what is drawn from it has this shape.
-    Law(Vec<Size>),
+    /// A method with its arguments, by its name.
+    Method(Arc<str>),
+    Buffer(Rc<BufferTy>),
+    /// A law: the shape of what is drawn, and what its parameters vary over.
+    Law(Vec<Size>, Axes),
     Hole,
 }
 
@@ -218,7 +244,9 @@ impl Ty<'_> {
             Self::Process(process) => format!("the {} `{}`", process.role, process.name),
             Self::Noise(noise) => format!("the noise `{}`", noise.name),
             Self::Optimizer => "an optimizer".into(),
-            Self::Law(_) => "a law".into(),
+            Self::Method(name) => format!("the method `{name}` with its arguments"),
+            Self::Buffer(buffer) => format!("the buffer `{}`", buffer.name),
+            Self::Law(..) => "a law".into(),
             Self::Hole => "a hole `_`".into(),
         }
     }
@@ -244,7 +272,9 @@ impl Ty<'_> {
             (Self::Problem(a), Self::Problem(b)) => Rc::ptr_eq(a, b),
             (Self::Process(a), Self::Process(b)) => Rc::ptr_eq(a, b),
             (Self::Noise(a), Self::Noise(b)) => Rc::ptr_eq(a, b),
-            (Self::Law(a), Self::Law(b)) => a == b,
+            (Self::Buffer(a), Self::Buffer(b)) => Rc::ptr_eq(a, b),
+            (Self::Method(a), Self::Method(b)) => a == b,
+            (Self::Law(a, x), Self::Law(b, y)) => a == b && x.keys().eq(y.keys()),
             _ => false,
         }
     }

@@ -38,6 +38,10 @@ pub(crate) struct Typer<'a> {
     pub(crate) timed: bool,
     /// Where the shape that is asked for is written.
     pub(crate) asked: Option<Span>,
+    /// The states of the schedule that is being typed: what `:=` may assign.
+    pub(crate) assigned: BTreeSet<Symbol>,
+    /// The number of loops around.
+    pub(crate) loops: usize,
     /// The measured names that a plot or a table shows.
     pub(crate) shown: BTreeSet<Symbol>,
     /// Names found to be no sizes: reported once.
@@ -70,6 +74,8 @@ impl<'a> Typer<'a> {
             choice: BTreeMap::new(),
             timed: false,
             asked: None,
+            assigned: BTreeSet::new(),
+            loops: 0,
             shown: BTreeSet::new(),
             no_sizes: BTreeSet::new(),
             unmet: Vec::new(),
@@ -182,6 +188,7 @@ impl<'a> Typer<'a> {
             ItemKind::Problem(definition) => Ty::Function(Rc::new(Function::Problem(definition, (module, item)))),
             ItemKind::Bind(bind) => self.bound_problem(bind, &root),
             ItemKind::Loss(definition) => Ty::Function(Rc::new(Function::Loss(definition, module))),
+            ItemKind::Method(definition) => Ty::Function(Rc::new(Function::Method(definition, module))),
             ItemKind::Layer(layer) => Ty::Function(Rc::new(Function::Layer(layer, module))),
             ItemKind::Net(net) => self.net_type(net, &root),
             ItemKind::Sweep(axes) => match axes.iter().find(|axis| axis.name.key == name.key) {
@@ -285,7 +292,9 @@ impl<'a> Typer<'a> {
             | Ty::Problem(_)
             | Ty::Noise(_)
             | Ty::Optimizer
-            | Ty::Law(_)
+            | Ty::Method(_)
+            | Ty::Buffer(_)
+            | Ty::Law(..)
             | Ty::Hole => {
                 let help = match ty {
                     Ty::Function(_) => Some("a field takes its arguments: `u(X, t)`".to_string()),

@@ -146,11 +146,16 @@ impl Parser {
             }
             "parameter" | "state" => {
                 let (name, rest) = quoted(rest)?;
+                let (rest, over) = rest.split_once(" over ").unwrap_or((rest, ""));
                 let shape = shape(rest)?;
                 if keyword == "parameter" {
                     self.program.parameters.push(ParameterInfo { name, shape });
                 } else {
-                    self.program.states.push(StateInfo { name, shape });
+                    let axes = over
+                        .split_whitespace()
+                        .map(|word| self.axes.get(word).copied().ok_or_else(|| format!("there is no axis `{word}`")));
+                    let axes = axes.collect::<Parsed<Vec<_>>>()?;
+                    self.program.states.push(StateInfo { name, axes, shape });
                 }
             }
             "region" => {

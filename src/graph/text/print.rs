@@ -33,7 +33,10 @@ impl Printer<'_> {
             lines.push(format!("axis {} {kind} {}", self.axis(AxisId(i as u32)), a.size));
         }
         lines.extend(p.parameters.iter().map(|x| format!("parameter {:?} {:?}", x.name, x.shape)));
-        lines.extend(p.states.iter().map(|x| format!("state {:?} {:?}", x.name, x.shape)));
+        lines.extend(p.states.iter().map(|x| {
+            let over = x.axes.iter().fold(String::new(), |all, a| all + " " + &self.axis(*a));
+            format!("state {:?} {:?}{}{over}", x.name, x.shape, if over.is_empty() { "" } else { " over" })
+        }));
         for (i, parent) in p.regions.iter().enumerate().skip(1) {
             lines.push(format!("region r{i} in r{}", parent.0));
         }

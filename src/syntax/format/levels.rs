@@ -52,6 +52,7 @@ pub(super) fn level(expr: &Expr) -> u8 {
         | ExprKind::Group(_)
         | ExprKind::Tuple(_)
         | ExprKind::List(_)
+        | ExprKind::Comprehension(..)
         | ExprKind::Unary(_, Spelling::Word, _)
         | ExprKind::Postfix(..)
         | ExprKind::Norm(..)

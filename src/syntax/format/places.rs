@@ -45,7 +45,9 @@ impl Collector {
 
     fn block_of(&mut self, item: &Item) {
         match &item.kind {
-            ItemKind::Problem(definition) | ItemKind::Loss(definition) => self.block(&definition.body),
+            ItemKind::Problem(definition) | ItemKind::Loss(definition) | ItemKind::Method(definition) => {
+                self.block(&definition.body);
+            }
             ItemKind::Train(block) => self.block(block),
             ItemKind::Measure(measure) => self.block(&measure.body),
             ItemKind::Profile(profile) => {
@@ -63,7 +65,9 @@ impl Collector {
         for statement in &block.statements {
             self.places.statements.insert(self.at(statement.span.start));
             match &statement.kind {
-                StatementKind::Process { body, .. } => self.block(body),
+                StatementKind::Process { body, .. }
+                | StatementKind::Repeat { body, .. }
+                | StatementKind::Every { body, .. } => self.block(body),
                 StatementKind::Equation(equation) => {
                     // The left-hand side is a differential of its own.
                     self.places.differentials.insert(self.at(statement.span.start));
@@ -137,7 +141,7 @@ pub(super) fn each_root(file: &File, f: &mut dyn FnMut(&Expr, Position)) {
         let mut free = |expr: &Expr| f(expr, Position::Free);
         match &item.kind {
             ItemKind::Let(binding) => binding_roots(binding, &mut free),
-            ItemKind::Problem(definition) | ItemKind::Loss(definition) => {
+            ItemKind::Problem(definition) | ItemKind::Loss(definition) | ItemKind::Method(definition) => {
                 param_roots(&definition.params, &mut free);
                 definition.requires.iter().for_each(free);
                 block_roots(&definition.body, f);
@@ -241,20 +245,44 @@ fn statement_roots(statement: &Statement, f: &mut dyn FnMut(&Expr, Position)) {
             free(at);
             free(value);
         }
-        StatementKind::Cost(value) | StatementKind::Return(value) | StatementKind::Setting { value, .. } => free(value),
+        StatementKind::Cost(value)
+        | StatementKind::Return(value)
+        | StatementKind::Setting { value, .. }
+        | StatementKind::Until(value)
+        | StatementKind::Run(value)
+        | StatementKind::Push { value, .. }
+        | StatementKind::Assign { value, .. } => free(value),
+        StatementKind::Repeat { times, body } => {
+            times.iter().for_each(free);
+            block_roots(body, f);
+        }
+        StatementKind::Every { rounds, body } => {
+            free(rounds);
+            block_roots(body, f);
+        }
+        StatementKind::Buffer { columns, capacity, .. } => {
+            columns.iter().for_each(|column| type_roots(&column.ty, &mut free));
+            free(capacity);
+        }
+        StatementKind::Solve { from, to, equation, otherwise, .. } => {
+            [from, to, equation].into_iter().chain(otherwise).for_each(free);
+        }
         StatementKind::Process { ty, body, .. } => {
             type_roots(ty, &mut free);
             block_roots(body, f);
         }
-        StatementKind::Path { problem, control, .. } => {
+        StatementKind::Path { problem, control, batch, .. } => {
             free(problem);
-            control.iter().for_each(free);
+            control.iter().chain(batch).for_each(free);
         }
         StatementKind::Parameter { ty, init, .. } => {
             type_roots(ty, &mut free);
             free(init);
         }
-        StatementKind::Draw { law, .. } => free(law),
+        StatementKind::Draw { law, batch, .. } => {
+            free(law);
+            batch.iter().for_each(free);
+        }
         StatementKind::Minimize { objective, over } => {
             free(objective);
             for (_, optimiser) in over {
@@ -276,14 +304,18 @@ pub(super) fn each_dotted(file: &File, f: &mut dyn FnMut(&Expr, &Differential)) 
                         .filter(|term| term.dot)
                         .for_each(|term| f(&term.integrand, &term.differential));
                 }
-                StatementKind::Process { body, .. } => blocks(body, f),
+                StatementKind::Process { body, .. }
+                | StatementKind::Repeat { body, .. }
+                | StatementKind::Every { body, .. } => blocks(body, f),
                 _ => {}
             }
         }
     }
     for item in &file.items {
         match &item.kind {
-            ItemKind::Problem(definition) | ItemKind::Loss(definition) => blocks(&definition.body, f),
+            ItemKind::Problem(definition) | ItemKind::Loss(definition) | ItemKind::Method(definition) => {
+                blocks(&definition.body, f);
+            }
             ItemKind::Layer(layer) => blocks(&layer.body, f),
             ItemKind::Train(block) => blocks(block, f),
             ItemKind::Measure(measure) => blocks(&measure.body, f),

@@ -75,6 +75,13 @@ impl Rewrite<'_> {
             | ExprKind::Norm(_, inner)
             | ExprKind::Expectation(inner)
             | ExprKind::Variance(inner) => self.expr(inner, FREE),
+            ExprKind::Comprehension(entry, indices) => {
+                self.expr(entry, FREE);
+                for (_, from, to) in indices {
+                    self.expr(from, FREE);
+                    self.expr(to, FREE);
+                }
+            }
             ExprKind::Tuple(entries) | ExprKind::List(entries) => {
                 for entry in entries {
                     self.expr(entry, FREE);

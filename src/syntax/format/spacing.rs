@@ -106,7 +106,10 @@ fn body_gap(left: &Token<'_>, right: &Token<'_>, kept: usize) -> usize {
 }
 
 fn is_relation(text: &str) -> bool {
-    matches!(text, "=" | "~" | "->" | "→" | "=>" | "<" | "<=" | "≤" | ">" | ">=" | "≥" | "!=" | "≠" | "±" | "+/-")
+    matches!(
+        text,
+        "=" | ":=" | "~" | "->" | "→" | "=>" | "<" | "<=" | "≤" | ">" | ">=" | "≥" | "!=" | "≠" | "±" | "+/-"
+    )
 }
 
 /// The infix operators that stand between blanks: those with a blank on either side in the author's text.

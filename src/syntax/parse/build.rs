@@ -152,7 +152,10 @@ fn is_keyword(rule: Rule) -> bool {
         rule,
         Rule::kw_against
             | Rule::kw_at
+            | Rule::kw_batch
+            | Rule::kw_buffer
             | Rule::kw_by
+            | Rule::kw_capacity
             | Rule::kw_cite
             | Rule::kw_control
             | Rule::kw_cost
@@ -160,6 +163,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_end
             | Rule::kw_every
             | Rule::kw_expect
+            | Rule::kw_for
             | Rule::kw_if
             | Rule::kw_in
             | Rule::kw_layer
@@ -168,6 +172,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_loss
             | Rule::kw_mean
             | Rule::kw_measure
+            | Rule::kw_method
             | Rule::kw_minimize
             | Rule::kw_net
             | Rule::kw_noise
@@ -179,8 +184,12 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_problem
             | Rule::kw_process
             | Rule::kw_profile
+            | Rule::kw_push
+            | Rule::kw_repeat
             | Rule::kw_requires
             | Rule::kw_return
+            | Rule::kw_run
+            | Rule::kw_solve
             | Rule::kw_state
             | Rule::kw_step
             | Rule::kw_sweep
@@ -188,9 +197,12 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_the
             | Rule::kw_then
             | Rule::kw_time
+            | Rule::kw_times
             | Rule::kw_train
             | Rule::kw_under
+            | Rule::kw_until
             | Rule::kw_use
+            | Rule::kw_weight
             | Rule::kw_with
             | Rule::arrow
     )

@@ -64,7 +64,20 @@ impl Builder<'_> {
             Rule::norm => ExprKind::Norm(Spelling::Sign, Box::new(self.expr(Children::of(pair).next()))),
             Rule::group => self.group(pair),
             Rule::list => {
-                let entries = Children::of(pair).take_all(Rule::ranged);
+                let mut children = Children::of(pair);
+                let mut entries = children.take_all(Rule::ranged);
+                let indices = children.take_all(Rule::for_);
+                if !indices.is_empty() {
+                    let entry = self.ranged(entries.remove(0));
+                    let indices = indices.into_iter().map(|index| {
+                        let mut parts = Children::of(index);
+                        let name = self.name(&parts.next());
+                        let from = self.expr(parts.next());
+                        (name, from, self.expr(parts.next()))
+                    });
+                    let kind = ExprKind::Comprehension(Box::new(entry), indices.collect());
+                    return Expr { kind, span };
+                }
                 ExprKind::List(entries.into_iter().map(|entry| self.ranged(entry)).collect())
             }
             _ => return self.field(pair),

@@ -40,6 +40,10 @@ impl Builder<'_> {
                 let name = self.name(&children.next());
                 ItemKind::Loss(self.named_body(name, &mut children))
             }
+            Rule::method => {
+                let name = self.name(&children.next());
+                ItemKind::Method(self.named_body(name, &mut children))
+            }
             Rule::layer => ItemKind::Layer(self.layer(&mut children)),
             Rule::net => {
                 let name = self.name(&children.next());
@@ -90,7 +94,7 @@ impl Builder<'_> {
         axes.collect()
     }
 
-    /// Parameters, requirements and body after the name of a problem or a loss.
+    /// Parameters, requirements and body after the name of a problem, a loss or a method.
     fn named_body(&mut self, name: crate::source::Name, children: &mut Children<'_>) -> Definition {
         let params = children.take_if(Rule::params).map_or_else(Vec::new, |params| self.params(params));
         let mut requires = Vec::new();

@@ -74,8 +74,9 @@ impl Builder<'_> {
                 let state = self.name(&children.next());
                 let noise = children.take_if(Rule::name).map(|name| self.name(&name));
                 let problem = self.expr(children.next());
-                let control = children.take().map(|control| self.expr(control));
-                StatementKind::Path { state, noise, problem, control }
+                let control = self.clause(&mut children, Rule::under);
+                let batch = self.clause(&mut children, Rule::batch);
+                StatementKind::Path { state, noise, problem, control, batch }
             }
             Rule::parameter => {
                 let name = self.name(&children.next());
@@ -85,8 +86,19 @@ impl Builder<'_> {
             }
             Rule::draw => {
                 let names = children.take_all(Rule::name).iter().map(|name| self.name(name)).collect();
-                StatementKind::Draw { names, law: self.expr(children.next()) }
+                let law = self.expr(children.next());
+                let batch = self.clause(&mut children, Rule::batch);
+                let weight = children.take_if(Rule::weight).map(|weight| self.name(&Children::of(weight).next()));
+                StatementKind::Draw { names, law, batch, weight }
             }
+            Rule::repeat
+            | Rule::every
+            | Rule::until
+            | Rule::run
+            | Rule::buffer
+            | Rule::push
+            | Rule::solve
+            | Rule::assign => self.step_of_a_method(rule, &mut children),
             Rule::setting => {
                 let name = self.name(&children.next());
                 let value = Children::of(children.next()).next();
@@ -103,6 +115,47 @@ impl Builder<'_> {
                 StatementKind::Minimize { objective, over: over.collect() }
             }
             _ => StatementKind::Return(self.expr(children.next())),
+        }
+    }
+
+    /// The expression of a clause that may be missing.
+    fn clause(&mut self, children: &mut Children<'_>, rule: Rule) -> Option<Expr> {
+        children.take_if(rule).map(|clause| self.expr(Children::of(clause).next()))
+    }
+
+    fn step_of_a_method(&mut self, rule: Rule, children: &mut Children<'_>) -> StatementKind {
+        match rule {
+            Rule::repeat => {
+                let times = children.take_if(Rule::expr).map(|times| self.expr(times));
+                StatementKind::Repeat { times, body: self.block(children.next()) }
+            }
+            Rule::every => {
+                let rounds = self.expr(children.next());
+                StatementKind::Every { rounds, body: self.block(children.next()) }
+            }
+            Rule::until => StatementKind::Until(self.expr(children.next())),
+            Rule::run => StatementKind::Run(self.expr(children.next())),
+            Rule::buffer => {
+                let name = self.name(&children.next());
+                let columns = children.take_all(Rule::declaration).into_iter().map(|one| self.declaration(one));
+                StatementKind::Buffer { name, columns: columns.collect(), capacity: self.expr(children.next()) }
+            }
+            Rule::push => {
+                let value = self.expr(children.next());
+                StatementKind::Push { value, buffer: self.name(&children.next()) }
+            }
+            Rule::solve => {
+                let name = self.name(&children.next());
+                let from = self.expr(children.next());
+                let to = self.expr(children.next());
+                let equation = self.expr(children.next());
+                let otherwise = children.take_if(Rule::expr).map(|otherwise| self.expr(otherwise));
+                StatementKind::Solve { name, from, to, equation, otherwise }
+            }
+            _ => {
+                let name = self.name(&children.next());
+                StatementKind::Assign { name, value: self.expr(children.next()) }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod call;
 mod derivative;
 mod expect;
 mod kind;
+mod method;
 mod process;
 mod requires;
 mod setting;
@@ -15,10 +16,12 @@ pub(super) use call::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, NotCallab
 pub(super) use derivative::{DivergenceOf, GradientOfVector, JacobianOfScalar, NoField, NoVariable};
 pub(super) use expect::{NoClaim, NoFormula, NotMeasuredAt, NotSwept, NothingMeasured, Unbound};
 pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
+pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
 pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
 pub(super) use setting::{
     BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, StatementTwice, UnknownSetting, Unmoved,
+    WeightsOf,
 };
 pub(super) use shape::{
     ByVector, Differ, NoProduct, NotASize, NotSquare, OutOfRange, PowerOfVector, ResultDiffers, ScalarPlusShape,

@@ -20,10 +20,10 @@ pub(in crate::check::typing) struct MemberNeeds {
 }
 
 #[derive(Debug, Error, Diagnostic)]
-#[error("the loss `{loss}` requires `{clause}`, which `{problem}` does not meet: {why}")]
+#[error("{definition} requires `{clause}`, which `{problem}` does not meet: {why}")]
 #[diagnostic(code(soc::requires), help("`{clause}` says: {meaning}"))]
 pub(in crate::check::typing) struct Unmet {
-    pub(in crate::check::typing) loss: String,
+    pub(in crate::check::typing) definition: String,
     pub(in crate::check::typing) clause: String,
     pub(in crate::check::typing) problem: String,
     pub(in crate::check::typing) why: String,

@@ -94,3 +94,12 @@ pub(in crate::check::typing) struct Unmoved {
     #[label("`{net}` does not occur in this objective")]
     pub(in crate::check::typing) objective: Span,
 }
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("the weights of a mixture are not negative and sum to one, found {found}")]
+#[diagnostic(code(soc::setting), help("divide each by their sum"))]
+pub(in crate::check::typing) struct WeightsOf {
+    pub(in crate::check::typing) found: String,
+    #[label("{found}")]
+    pub(in crate::check::typing) at: Span,
+}

@@ -1,0 +1,312 @@
+//! Laws as values: drawing from them, and their log-densities.
+
+use std::rc::Rc;
+
+use super::call::Arguments;
+use super::errors::{Lowered, fault};
+use super::lowerer::Lowerer;
+use super::operator::Operator;
+use super::value::Value;
+use crate::graph::{Binary, Draw, Law, Lifetime, Op, Reduction, Type, Unary, ValueId};
+use crate::source::{Span, Symbol};
+
+/// A law and its parameters.
+#[derive(Clone)]
+pub enum Distribution<'a> {
+    /// shift + scale·z, entry by entry, with independent standard z.
+    Entries {
+        /// The law of z.
+        law: Law,
+        /// A number, or an array of the draw's shape.
+        shift: ValueId,
+        /// Likewise.
+        scale: ValueId,
+    },
+    /// m + L·z with a standard normal z.
+    Linear {
+        /// m, `[n]`.
+        shift: ValueId,
+        /// L, `[n, n]`.
+        factor: Rc<Operator<'a>>,
+    },
+    /// One of several laws, by chance.
+    Mixture {
+        /// The chances, `[k]`.
+        weights: ValueId,
+        /// The laws, all of one shape.
+        parts: Vec<Rc<Distribution<'a>>>,
+    },
+}
+
+impl<'a> Distribution<'a> {
+    /// The law of m + L·z. A multiple of the identity or a diagonal stays what it is.
+    fn linear(shift: ValueId, factor: &Rc<Operator<'a>>) -> Self {
+        match &**factor {
+            Operator::Scalar(scale, _) | Operator::Diagonal(scale) => {
+                Self::Entries { law: Law::Normal, shift, scale: *scale }
+            }
+            _ => Self::Linear { shift, factor: factor.clone() },
+        }
+    }
+}
+
+const LOG_TAU: f64 = 1.837_877_066_409_345_6;
+
+impl<'a> Lowerer<'a> {
+    /// `normal(m, s)`, `uniform(a, b)`
+    pub fn law(&mut self, name: &str, given: &Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+        if let ("normal", [(None, mean), (None, scale)]) = (name, given.as_slice()) {
+            let shift = self.tensor(mean, span)?;
+            let factor = if let Value::Operator(m) = scale {
+                Some(m.clone())
+            } else {
+                let v = self.tensor(scale, span)?;
+                let turns = self.b.ty(v).shape.len() == 2 && self.b.ty(shift).shape.len() == 1;
+                turns.then(|| Rc::new(Operator::Dense(v)))
+            };
+            if let Some(factor) = factor {
+                return Ok(Value::Law(Rc::new(Distribution::linear(shift, &factor))));
+            }
+        }
+        let v = self.tensors(given, span)?;
+        let (law, shift, scale) = match (name, v.as_slice()) {
+            ("uniform", [a, b]) => (Law::Uniform, *a, self.b.sub(*b, *a)),
+            ("normal", [m, s]) => (Law::Normal, *m, *s),
+            _ => return Err(fault(span, format!("`{name}` takes two arguments"))),
+        };
+        Ok(Value::Law(Rc::new(Distribution::Entries { law, shift, scale })))
+    }
+
+    /// `mixture(laws, weights = [0.3, 0.7])`; equal weights where none are given.
+    pub fn mixture(&mut self, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
+        let (mut laws, mut weights) = (None, None);
+        for (name, value) in given {
+            match name.as_ref().map(Symbol::as_str) {
+                None if laws.is_none() => laws = Some(value),
+                None | Some("weights") if weights.is_none() => weights = Some(value),
+                _ => return Err(fault(span, "`mixture` takes a list of laws and their weights")),
+            }
+        }
+        let Some(Value::List(items)) = laws else {
+            return Err(fault(span, "`mixture` takes a list of laws"));
+        };
+        let parts: Option<Vec<_>> = items
+            .iter()
+            .map(|item| match item {
+                Value::Law(law) => Some(law.clone()),
+                _ => None,
+            })
+            .collect();
+        let parts =
+            parts.filter(|parts| !parts.is_empty()).ok_or_else(|| fault(span, "`mixture` takes a list of laws"))?;
+        let n = parts.len();
+        let weights = match weights {
+            None => self.b.filled(1.0 / n as f64, Type::shaped([n])),
+            Some(given) => {
+                let v = self.tensor(&given, span)?;
+                if self.b.ty(v).shape != [n] {
+                    return Err(fault(span, format!("{n} laws take {n} weights, found {:?}", self.b.ty(v).shape)));
+                }
+                if let Value::List(entries) = &given {
+                    self.check_weights(entries, span)?;
+                }
+                v
+            }
+        };
+        Ok(Value::Law(Rc::new(Distribution::Mixture { weights, parts })))
+    }
+
+    /// Weights that are known now are chances.
+    fn check_weights(&mut self, entries: &[Value<'a>], span: Span) -> Lowered<()> {
+        let mut total = 0.0;
+        for entry in entries {
+            let v = self.tensor(entry, span)?;
+            let Some(weight) = self.b.constant(v) else { return Ok(()) };
+            if weight < 0.0 {
+                return Err(fault(span, format!("weights are not negative, found {weight}")));
+            }
+            total += weight;
+        }
+        if (total - 1.0).abs() > 1e-9 {
+            return Err(fault(span, format!("the weights of a mixture sum to one, these to {total}")));
+        }
+        Ok(())
+    }
+
+    /// The shape of what is drawn.
+    pub fn shape_of(&self, law: &Distribution<'a>) -> Vec<usize> {
+        match law {
+            Distribution::Entries { shift, scale, .. } => {
+                let shift = &self.b.ty(*shift).shape;
+                if shift.is_empty() { self.b.ty(*scale).shape.clone() } else { shift.clone() }
+            }
+            Distribution::Linear { shift, .. } => self.b.ty(*shift).shape.clone(),
+            Distribution::Mixture { parts, .. } => self.shape_of(&parts[0]),
+        }
+    }
+
+    /// A draw of a law, independent for every sample.
+    pub fn draw(&mut self, law: &Distribution<'a>, shape: Vec<usize>) -> Lowered<ValueId> {
+        match law {
+            Distribution::Entries { law, shift, scale } => {
+                let standard = self.standard(*law, shape);
+                let scaled = self.b.mul(*scale, standard);
+                Ok(self.b.add(*shift, scaled))
+            }
+            Distribution::Linear { shift, factor } => {
+                let standard = self.standard(Law::Normal, shape);
+                let turned = self.apply(factor, standard)?;
+                Ok(self.b.add(*shift, turned))
+            }
+            Distribution::Mixture { weights, parts } => {
+                let chosen = self.choose(*weights, parts.len());
+                if let Some((means, scales)) = self.stacked_normals(parts) {
+                    let mean = self.b.contract(chosen, &[0], means, &[0, 1], &[1], &[]);
+                    let scale = self.b.contract(chosen, &[0], scales, &[0, 1], &[1], &[]);
+                    let standard = self.standard(Law::Normal, shape);
+                    let scaled = self.b.mul(scale, standard);
+                    return Ok(self.b.add(mean, scaled));
+                }
+                let mut total = None;
+                for (k, part) in parts.iter().enumerate() {
+                    let drawn = self.draw(part, shape.clone())?;
+                    let one = self.b.push(Op::Slice { dim: 0, start: k, length: 1, of: chosen });
+                    let one = self.b.reshape(one, []);
+                    let kept = self.b.mul(one, drawn);
+                    total = Some(total.map_or(kept, |t| self.b.add(t, kept)));
+                }
+                Ok(total.expect("a mixture has parts"))
+            }
+        }
+    }
+
+    fn standard(&mut self, law: Law, shape: Vec<usize>) -> ValueId {
+        let ty = Type::new(self.sample, shape);
+        let draw = Draw { stream: self.stream(), law, lifetime: Lifetime::Step, seed: None };
+        self.b.push_typed(Op::Draw(draw), Some(ty))
+    }
+
+    /// `[k]`, one where a uniform number falls into the part's share of (0, 1), else zero.
+    fn choose(&mut self, weights: ValueId, n: usize) -> ValueId {
+        let u = self.standard(Law::Uniform, Vec::new());
+        let mut sum = None;
+        let mut below = Vec::with_capacity(n);
+        for k in 0..n {
+            let w = self.b.push(Op::Slice { dim: 0, start: k, length: 1, of: weights });
+            let w = self.b.reshape(w, []);
+            let next = sum.map_or(w, |s| self.b.add(s, w));
+            sum = Some(next);
+            // Rounding leaves no gap after the last part.
+            let is = if k + 1 == n { self.b.number(1.0) } else { self.b.binary(Binary::Less, u, next) };
+            below.push(is);
+        }
+        let parts: Vec<ValueId> = (0..n)
+            .map(|k| {
+                let share = if k == 0 { below[0] } else { self.b.sub(below[k], below[k - 1]) };
+                self.b.reshape(share, [1])
+            })
+            .collect();
+        self.b.push(Op::Concat(0, parts))
+    }
+
+    /// Means and scales `[k, n]` of normal laws of vectors with independent entries.
+    fn stacked_normals(&mut self, parts: &[Rc<Distribution<'a>>]) -> Option<(ValueId, ValueId)> {
+        let mut rows = (Vec::new(), Vec::new());
+        for part in parts {
+            let Distribution::Entries { law: Law::Normal, shift, scale } = &**part else { return None };
+            let n = match self.b.ty(*shift).shape.as_slice() {
+                [n] => *n,
+                _ => return None,
+            };
+            let scale = match self.b.ty(*scale).shape.as_slice() {
+                [] => {
+                    let ty = Type { axes: self.b.ty(*scale).axes.clone(), shape: vec![n] };
+                    self.b.broadcast(*scale, ty)
+                }
+                _ => *scale,
+            };
+            rows.0.push(self.b.reshape(*shift, [1, n]));
+            rows.1.push(self.b.reshape(scale, [1, n]));
+        }
+        Some((self.b.push(Op::Concat(0, rows.0)), self.b.push(Op::Concat(0, rows.1))))
+    }
+
+    /// `log_density(p, x)`
+    pub fn log_density(&mut self, law: &Distribution<'a>, x: ValueId, span: Span) -> Lowered<ValueId> {
+        match law {
+            Distribution::Entries { law: Law::Normal, shift, scale } => {
+                let away = self.b.sub(x, *shift);
+                let z = self.b.div(away, *scale);
+                let square = self.sum_of_squares(z);
+                let spread = self.log_volume(*scale, x);
+                Ok(self.gaussian(square, spread, x))
+            }
+            Distribution::Entries { law: Law::Uniform, shift, scale } => {
+                let end = self.b.add(*shift, *scale);
+                let from = self.b.binary(Binary::LessEqual, *shift, x);
+                let to = self.b.binary(Binary::LessEqual, x, end);
+                let inside = self.b.mul(from, to);
+                // The logarithm of zero outside.
+                let density = self.b.div(inside, *scale);
+                let logs = self.b.unary(Unary::Log, density);
+                let dims: Vec<usize> = (0..self.b.ty(logs).shape.len()).collect();
+                Ok(self.b.sum(logs, &[], &dims))
+            }
+            Distribution::Linear { .. } => {
+                Err(fault(span, "the density of a normal law is known for a number or a diagonal as its scale"))
+            }
+            Distribution::Mixture { weights, parts } => {
+                let logs = self.b.unary(Unary::Log, *weights);
+                let each = match self.stacked_normals(parts) {
+                    Some((means, scales)) if self.b.ty(x).shape.len() == 1 => {
+                        let ones = self.b.filled(1.0, Type::shaped([parts.len()]));
+                        let copies = self.b.contract(ones, &[0], x, &[1], &[0, 1], &[]);
+                        let away = self.b.sub(copies, means);
+                        let z = self.b.div(away, scales);
+                        let square = self.b.unary(Unary::Power(2), z);
+                        let square = self.b.sum(square, &[], &[1]);
+                        let spread = self.b.unary(Unary::Log, scales);
+                        let spread = self.b.sum(spread, &[], &[1]);
+                        self.gaussian(square, spread, x)
+                    }
+                    _ => {
+                        let mut densities = Vec::new();
+                        for part in parts {
+                            let one = self.log_density(part, x, span)?;
+                            densities.push(self.b.reshape(one, [1]));
+                        }
+                        self.b.push(Op::Concat(0, densities))
+                    }
+                };
+                let all = self.b.add(logs, each);
+                Ok(self.b.reduce(Reduction::LogSumExp, all, &[], &[0]))
+            }
+        }
+    }
+
+    fn sum_of_squares(&mut self, z: ValueId) -> ValueId {
+        let square = self.b.unary(Unary::Power(2), z);
+        let dims: Vec<usize> = (0..self.b.ty(square).shape.len()).collect();
+        self.b.sum(square, &[], &dims)
+    }
+
+    /// Σ log s over the entries of x.
+    fn log_volume(&mut self, scale: ValueId, x: ValueId) -> ValueId {
+        let logs = self.b.unary(Unary::Log, scale);
+        let dims: Vec<usize> = (0..self.b.ty(logs).shape.len()).collect();
+        if dims.is_empty() {
+            let n = self.b.number(self.b.ty(x).elements() as f64);
+            return self.b.mul(n, logs);
+        }
+        self.b.sum(logs, &[], &dims)
+    }
+
+    /// −½ q − Σ log s − ½ n log 2π
+    fn gaussian(&mut self, square: ValueId, spread: ValueId, x: ValueId) -> ValueId {
+        let half = self.b.number(-0.5);
+        let quadratic = self.b.mul(half, square);
+        let constant = self.b.number(-0.5 * LOG_TAU * self.b.ty(x).elements() as f64);
+        let sum = self.b.sub(quadratic, spread);
+        self.b.add(sum, constant)
+    }
+}
