@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::errors::{Lowered, fault};
 use crate::source::{Name, Span, Symbol};
-use crate::syntax::sweep::meant;
+use crate::syntax::sweep::{label, meant};
 use crate::syntax::tree::{self, BinaryOp, Clause, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, UnaryOp};
 use crate::typed::Checked;
 
@@ -255,13 +255,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `L = a`: the swept name and the label of the value.
+    /// `L = a`: the swept name and the label of the value. A value that the command line left out of the sweep has no cell,
+    /// which leaves the expectation open.
     fn chosen(&self, choice: &Expr) -> Lowered<(String, String)> {
         if let ExprKind::Binary(BinaryOp::Equal, _, name, value) = &choice.kind
             && let ExprKind::Name(name) = &name.kind
             && let Some(axis) = self.axes().find(|axis| axis.name == *name)
-            && let Some(label) = meant(&axis.values, value).pop()
         {
+            let label = meant(&axis.values, value).pop().unwrap_or_else(|| label(value));
             return Ok((axis.name.text.to_string(), label));
         }
         Err(fault(choice.span, "expected the value of a swept name"))

@@ -49,7 +49,8 @@ fn whole(e: &Expr) -> Option<i64> {
     }
 }
 
-fn label(e: &Expr) -> String {
+/// What one value is called: the name that stands first in it, or the number.
+pub fn label(e: &Expr) -> String {
     match &e.kind {
         ExprKind::Name(name) => name.text.to_string(),
         ExprKind::Number { text, .. } | ExprKind::Text(text) => text.to_string(),

@@ -39,6 +39,12 @@ fn verify_prints_expected_beside_found() {
     assert_eq!(code, 0, "{stdout}");
     insta::assert_snapshot!("verified_quick", stdout);
 
+    // A value that the command line leaves out of the sweep is no error of the file.
+    let less = ["run", "claims.soc", "-q", "--backend", "reference", "--set", "rate=[1e-2]", "--out", "less"];
+    let (code, stdout, _) = end(&folder, &less);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("open, a cell is missing"), "{stdout}");
+
     let (code, stdout, _) = end(&folder, &["verify", "claims.soc", "-q", "--json"]);
     let all: Value = serde_json::from_str(&stdout).expect("JSON");
     let claims = all[0]["expectations"].as_array().expect("expectations");

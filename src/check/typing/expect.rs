@@ -262,7 +262,8 @@ impl<'a> Typer<'a> {
                 return None;
             }
             let found = meant(&sweep.values, value);
-            if found.len() != 1 {
+            // The command line may leave values out; what is expected of them stays open.
+            if found.len() != 1 && self.in_file(sweep.values.span) {
                 let labels = sweep_labels(&sweep.values);
                 let listed: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
                 let (found, help) = if found.is_empty() {
@@ -353,11 +354,15 @@ impl<'a> Typer<'a> {
         })
     }
 
+    /// Whether this stands in the file itself, and not on the command line.
+    fn in_file(&self, span: Span) -> bool {
+        self.modules.last().is_some_and(|file| file.span.start <= span.start && span.end <= file.span.end)
+    }
+
     /// The number that the file itself gives; `None` for one from the command line, which may shorten any experiment.
     fn written_number(&mut self, expr: Option<&'a Expr>, root: &Rc<Scope<'a>>) -> Option<f64> {
         let expr = expr?;
-        let whole = self.modules.last()?.span;
-        if expr.span.start < whole.start || whole.end < expr.span.end {
+        if !self.in_file(expr.span) {
             return None;
         }
         match self.expr(expr, root, None) {
