@@ -97,7 +97,12 @@ fn check_here(
     }
     let modules = modules.into_iter().zip(resolved);
     let modules = modules
-        .map(|(module, resolved)| Module { path: module.path, tree: module.tree, names: resolved.names })
+        .map(|(module, resolved)| Module {
+            path: module.path,
+            tree: module.tree,
+            names: resolved.names,
+            data: module.data,
+        })
         .collect();
     (unmet, Some(Checked { modules, structures }))
 }

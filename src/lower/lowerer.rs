@@ -44,7 +44,7 @@ pub struct Lowerer<'a> {
     /// The nets' parameters.
     pub registry: Rc<RefCell<Registry>>,
     /// The net whose layers are being applied.
-    pub naming: Option<Naming>,
+    pub naming: Option<Naming<'a>>,
     /// The number of marks made.
     pub marks: u32,
     /// Distinguishes the draws of this program from those of others.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
+use ndarray::{ArrayD, IxDyn};
+
 use super::call::Arguments;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
@@ -12,7 +14,7 @@ use super::law::Distribution;
 use super::lowerer::{Lowerer, stream_of};
 use super::value::{Function, Value};
 use crate::graph::{Draw, Lifetime, Op, Output, ParameterInfo, Type, ValueId};
-use crate::source::{Name, Span, Symbol};
+use crate::source::{Name, Span, Symbol, Tensors};
 use crate::syntax::tree::{Expr, ExprKind, Layer, Net, Param, TypeExpr, TypeKind};
 
 /// The parameters of all nets of a cell, in the order in which they were first met.
@@ -85,12 +87,69 @@ impl Registry {
     }
 }
 
+/// Names shown of a file that does not fit.
+const MOST: usize = 24;
+
 /// Where in a net the next parameter stands.
 #[derive(Clone, Debug)]
-pub struct Naming {
+pub struct Naming<'a> {
     net: String,
     next: usize,
     layers: Vec<String>,
+    given: Option<Given<'a>>,
+    /// What the file was asked for: names and shapes.
+    asked: Vec<(String, Vec<usize>)>,
+}
+
+/// Where the parameters of a net come from.
+#[derive(Clone, Debug)]
+pub struct Given<'a> {
+    tensors: &'a Tensors,
+    part: &'a str,
+    frozen: bool,
+    span: Span,
+}
+
+impl Naming<'_> {
+    /// The numbers that the file has for a parameter, where there is a file. Where they do not fit, [`Naming::fits`] says so.
+    fn stored(&mut self, rest: &str, shape: &[usize]) -> Option<ArrayD<f64>> {
+        let given = self.given.as_ref()?;
+        let name = format!("{}.{rest}", given.part);
+        let found = given.tensors.entries.get(&name).filter(|found| found.shape() == shape).cloned();
+        self.asked.push((name, shape.to_vec()));
+        Some(found.unwrap_or_else(|| ArrayD::zeros(IxDyn(shape))))
+    }
+
+    /// Compares what the file was asked for with what it has.
+    fn fits(&self) -> Lowered<()> {
+        let Some(given) = &self.given else { return Ok(()) };
+        let entries = &given.tensors.entries;
+        let differs =
+            |(name, shape): &(String, Vec<usize>)| entries.get(name).is_none_or(|found| found.shape() != shape);
+        let inside = format!("{}.", given.part);
+        let more = |name: &String| name.starts_with(&inside) && self.asked.iter().all(|(asked, _)| asked != name);
+        if !self.asked.iter().any(differs) && !entries.keys().any(more) {
+            return Ok(());
+        }
+        let list = |names: &mut dyn Iterator<Item = (&String, &[usize])>| {
+            let lines: Vec<String> = names.map(|(name, shape)| format!("\n  {name} {shape:?}")).collect();
+            let more = lines.len().saturating_sub(MOST);
+            let rest = if more > 0 { format!("\n  … and {more} more") } else { String::new() };
+            if lines.is_empty() { " nothing".to_owned() } else { lines[..lines.len() - more].concat() + &rest }
+        };
+        let expected = list(&mut self.asked.iter().map(|(name, shape)| (name, &shape[..])));
+        let found = list(&mut entries.iter().map(|(name, tensor)| (name, tensor.shape())));
+        let mut error = fault(
+            given.span,
+            format!("expected the parameters of `{}` in `{}`:{expected}\nfound:{found}", self.net, given.tensors.shown),
+        );
+        error.help = Some(
+            "names begin with the net's; say `from \"…\" as \"…\"` where they begin otherwise in the file, as those of a \
+             sweep's cell do"
+                .to_owned(),
+        );
+        Err(error)
+    }
 }
 
 /// A net.
@@ -100,6 +159,7 @@ pub struct Network<'a> {
     output: Vec<usize>,
     value: &'a Expr,
     scope: Rc<Scope<'a>>,
+    given: Option<Given<'a>>,
 }
 
 /// A layer with its parameters bound.
@@ -127,7 +187,14 @@ impl<'a> Lowerer<'a> {
             inputs.push((p, shape));
         }
         let output = self.shape(&net.output, scope)?.ok_or_else(|| fault(net.output.span, "a net gives R or R[…]"))?;
-        Ok(Network { name: net.name.clone(), inputs, output, value: &net.value, scope: scope.clone() })
+        let checked = self.checked;
+        let given = net.stored.as_ref().map(|stored| Given {
+            tensors: &checked.modules[scope.module].data[&stored.file.value],
+            part: stored.part.as_ref().map_or(&net.name.text, |part| &part.value),
+            frozen: net.frozen.is_some(),
+            span: stored.file.span,
+        });
+        Ok(Network { name: net.name.clone(), inputs, output, value: &net.value, scope: scope.clone(), given })
     }
 
     /// Applies a net, so that all its parameters are met.
@@ -170,11 +237,18 @@ impl<'a> Lowerer<'a> {
             }
             scope.bind(&param.name.key, Value::Tensor(v));
         }
-        let naming = Naming { net: net.name.key.as_str().to_owned(), next: 0, layers: Vec::new() };
+        let naming = Naming {
+            net: net.name.key.as_str().to_owned(),
+            next: 0,
+            layers: Vec::new(),
+            given: net.given.clone(),
+            asked: Vec::new(),
+        };
         let outer = self.naming.replace(naming);
         let value = self.expr(net.value, &scope, Some(&net.output));
-        self.naming = outer;
+        let naming = std::mem::replace(&mut self.naming, outer).expect("it was put there");
         let value = value?;
+        naming.fits()?;
         self.fits(&value, &net.output, net.value.span, &format!("`{}`", net.name))?;
         Ok(value)
     }
@@ -303,10 +377,20 @@ impl<'a> Lowerer<'a> {
         let ordinal = naming.next;
         naming.next += 1;
         let net = naming.net.clone();
-        let full = format!("{net}.{ordinal}.{}.{}", naming.layers.join("."), name.key);
+        let rest = format!("{ordinal}.{}.{}", naming.layers.join("."), name.key);
+        let full = format!("{net}.{rest}");
         let place = (net.clone(), ordinal);
+        let stored = naming.stored(&rest, &shape);
+        let frozen = naming.given.as_ref().is_some_and(|given| given.frozen);
+        let stored = stored.map(|values| self.b.table(values, Type::shaped(shape.clone())));
+        if let Some(stored) = stored.filter(|_| frozen) {
+            return Ok(stored);
+        }
         if self.registry.borrow().open {
-            let value = self.first_value(&full, &shape, drawn, init, scope)?;
+            let value = match stored {
+                Some(value) => value,
+                None => self.first_value(&full, &shape, drawn, init, scope)?,
+            };
             let mut registry = self.registry.borrow_mut();
             let number = registry.entries.len();
             if let Entry::Vacant(free) = registry.by_place.entry(place) {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::{Verdict, verdicts};
 use crate::lower::Outline;
 use crate::run::Outcome;
-use crate::source::{SourceFile, SourceMap};
+use crate::source::{SourceFile, SourceMap, Tensors};
 
 /// An experiment that was run.
 #[derive(Clone, Debug)]
@@ -44,6 +44,9 @@ impl Experiment<'_> {
         };
         for file in &self.modules {
             part(file.text());
+        }
+        for data in self.sources.data() {
+            part(&data_hash(data));
         }
         for (name, value) in &self.overrides {
             part(name);
@@ -87,6 +90,10 @@ impl Experiment<'_> {
 }
 
 /// The SHA-256 of a text, in hexadecimal.
+pub(super) fn data_hash(data: &Tensors) -> String {
+    hexadecimal(&Sha256::digest(&data.bytes))
+}
+
 pub(super) fn hash_of(text: &str) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }

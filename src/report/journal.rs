@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::difference;
 use super::errors::{ChangedSince, UnreadableCell, Unwritable};
-use super::experiment::hash_of;
+use super::experiment::{data_hash, hash_of};
 use super::{Experiment, parameters, standing, write_file};
 use crate::diagnostic::Report;
 use crate::run::{Outcome, Series, Standing, Timing};
@@ -205,6 +205,7 @@ fn head(experiment: &Experiment<'_>) -> Head {
     let imported = experiment.modules.split_last().map_or(&[][..], |(_, imported)| imported);
     let module = |name: &str, text: &str| (format!("sha256 of {name}"), hash_of(text));
     facts.extend(imported.iter().map(|file| module(file.name(), file.text())));
+    facts.extend(experiment.sources.data().iter().map(|data| (format!("sha256 of {}", data.shown), data_hash(data))));
     Head { socrun: env!("CARGO_PKG_VERSION").to_owned(), hash: experiment.hash(), facts, text: experiment.text.clone() }
 }
 

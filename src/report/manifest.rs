@@ -6,7 +6,7 @@ use ron::ser::PrettyConfig;
 use serde::Serialize;
 
 use super::Experiment;
-use super::experiment::hash_of;
+use super::experiment::{data_hash, hash_of};
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -68,7 +68,10 @@ pub(super) fn ron(experiment: &Experiment<'_>) -> Result<String, ron::Error> {
         set: experiment.overrides.iter().map(|(name, value)| Setting { name, value }).collect(),
         status: experiment.status(),
         cells: cells.collect(),
-        modules: modules.map(|file| Module { name: file.name(), sha256: hash_of(file.text()) }).collect(),
+        modules: modules
+            .map(|file| Module { name: file.name(), sha256: hash_of(file.text()) })
+            .chain(experiment.sources.data().iter().map(|data| Module { name: &data.shown, sha256: data_hash(data) }))
+            .collect(),
         text: &experiment.text,
     };
     let pretty = PrettyConfig::new().indentor("  ").struct_names(true).escape_strings(false);

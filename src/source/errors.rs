@@ -34,6 +34,35 @@ pub struct TooLarge {
     pub at: Option<Span>,
 }
 
+/// The largest file of numbers that is read.
+pub const LARGEST_DATA: u64 = 1 << 30;
+
+/// A file beyond [`LARGEST_DATA`].
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected a file of at most {} MiB, found more in `{path}`", LARGEST_DATA >> 20)]
+#[diagnostic(code(soc::too_large), help("keep only what the experiment uses"))]
+pub struct TooMuchData {
+    /// As the reader knows it.
+    pub path: String,
+    /// Where it is named.
+    #[label("named here")]
+    pub at: Span,
+}
+
+/// A file that holds no tensors.
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected a safetensors file of finite numbers in single or double precision in `{path}`, found {found}")]
+#[diagnostic(code(soc::data), help("a run writes its parameters to `params.safetensors` in its directory"))]
+pub struct NoTensors {
+    /// As the reader knows it.
+    pub path: String,
+    /// What it is.
+    pub found: String,
+    /// Where it is named.
+    #[label("named here")]
+    pub at: Span,
+}
+
 /// A file that is no text.
 #[derive(Debug, Error, Diagnostic)]
 #[error("expected UTF-8 text, found other bytes in `{path}` from byte {offset} on")]

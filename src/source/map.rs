@@ -56,6 +56,7 @@ pub struct Location {
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    pub(super) data: Vec<Arc<super::Tensors>>,
 }
 
 impl SourceMap {

@@ -1,7 +1,7 @@
 //! Files in one offset space.
 //!
-//! In: paths and the embedded standard library. Out: texts, spans, names under one key, and the set of files that a
-//! run is made of. May not know: what any text means.
+//! In: paths and the embedded standard library. Out: texts, spans, names under one key, files of numbers, and the set of
+//! files that a run is made of. May not know: what any text means.
 
 pub mod errors;
 mod fold;
@@ -11,6 +11,7 @@ mod read;
 mod root;
 mod span;
 mod symbol;
+mod tensors;
 
 pub use fold::{fold, name, to_ascii, to_unicode};
 pub use library::{LibraryFile, library_module, library_modules, references};
@@ -18,3 +19,4 @@ pub use map::{Location, SourceFile, SourceMap};
 pub use root::{Root, Target};
 pub use span::Span;
 pub use symbol::{Name, Symbol};
+pub use tensors::Tensors;

@@ -13,13 +13,9 @@ impl SourceMap {
     ///
     /// # Errors
     /// [`Unreadable`], [`TooLarge`] (more than 4 MiB; no more than that is read), [`NotUtf8`].
-    #[expect(clippy::disallowed_methods, reason = "this is where texts are read")]
     pub fn read(&mut self, path: &Path, shown: &str, at: Option<Span>) -> Result<u32, Report> {
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
-        if let Err(error) = read {
-            return Err(Report::new(Unreadable { path: shown.to_owned(), reason: reason(&error), at }));
-        }
+        let bytes = bytes_of(path, LARGEST_FILE + 1)
+            .map_err(|error| Report::new(Unreadable { path: shown.to_owned(), reason: reason(&error), at }))?;
         let full = u64::from(self.next_base()) + bytes.len() as u64 >= u64::from(u32::MAX);
         if bytes.len() as u64 > LARGEST_FILE || full {
             return Err(Report::new(TooLarge { path: shown.to_owned(), at }));
@@ -37,8 +33,16 @@ impl SourceMap {
     }
 }
 
+/// The first bytes of a file, at most so many.
+#[expect(clippy::disallowed_methods, reason = "this is where files are read")]
+pub(super) fn bytes_of(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The system's reason, in words that do not depend on the system where that can be had.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "no permission".to_owned(),

@@ -60,7 +60,12 @@ impl Dump {
             ItemKind::Net(net) => self.form(&format!("net {}", net.name.key), |dump| {
                 dump.params(&net.inputs)?;
                 dump.type_expr(&net.output)?;
-                dump.expr(&net.value)
+                dump.expr(&net.value)?;
+                let frozen = if net.frozen.is_some() { " frozen" } else { "" };
+                net.stored.iter().try_for_each(|stored| {
+                    let part = stored.part.as_ref().map_or(&net.name.text, |part| &part.value);
+                    write!(dump.out, "{frozen} from {:?} as {part:?}", stored.file.value)
+                })
             }),
             ItemKind::Sweep(axes) => self.sweep(axes),
             ItemKind::Train(body) => self.form("train", |dump| dump.block(body)),

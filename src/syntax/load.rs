@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::errors::{ImportCycle, UnknownImport};
 use super::parse::parse;
-use super::tree::{File, Item, ItemKind, Use, UsePath};
+use super::tree::{File, Item, ItemKind, Net, Stored, Use, UsePath};
 use crate::diagnostic::{Report, Sink, nearest};
 use crate::source::errors::UnknownModule;
-use crate::source::{LibraryFile, Name, Root, SourceMap, Span, Target, library_module, library_modules};
+use crate::source::{LibraryFile, Name, Root, SourceMap, Span, Target, Tensors, library_module, library_modules};
 
 /// A parsed file of a program.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct ParsedModule {
     /// For each `use` among the items: its index, and the index of a module that defines some of its names. A `use`
     /// from a folder of the library may lead to several modules. A `use` from no file (`use P.{b}`) is not here.
     pub imports: Vec<(usize, usize)>,
+    /// The files of numbers that it names, as it writes them.
+    pub data: BTreeMap<Arc<str>, Arc<Tensors>>,
     /// The whole text.
     pub span: Span,
 }
@@ -191,7 +194,15 @@ impl Walk<'_> {
     /// Walks the imports of a parsed text and appends it.
     fn module(&mut self, path: String, origin: Origin, parsed: Parsed) -> usize {
         let mut imports = Vec::new();
+        let mut data = BTreeMap::new();
         for (index, item) in parsed.tree.items.iter().enumerate() {
+            if let ItemKind::Net(Net { stored: Some(Stored { file, .. }), .. }) = &item.kind {
+                let read = self.target(&origin, &file.value, file.span);
+                match read.and_then(|target| self.sources.tensors(&target.path, &target.shown, file.span)) {
+                    Ok(tensors) => drop(data.insert(file.value.clone(), tensors)),
+                    Err(report) => self.fail(report),
+                }
+            }
             let ItemKind::Use(clause) = &item.kind else { continue };
             let mut found = match &clause.from {
                 UsePath::File(text) => self.file_import(&origin, clause, &text.value, text.span),
@@ -203,17 +214,12 @@ impl Walk<'_> {
             imports.extend(found.into_iter().map(|module| (index, module)));
         }
         let end = parsed.base + parsed.length as u32;
-        self.modules.push(ParsedModule { path, tree: parsed.tree, imports, span: Span::new(parsed.base, end) });
+        self.modules.push(ParsedModule { path, tree: parsed.tree, imports, data, span: Span::new(parsed.base, end) });
         self.modules.len() - 1
     }
 
     fn file_import(&mut self, origin: &Origin, clause: &Use, written: &str, here: Span) -> Vec<usize> {
-        let target = match origin {
-            Origin::Disk(from) => self.root.resolve(Some(from), written, here),
-            Origin::Given => self.root.resolve(None, written, here),
-            Origin::Library => Root::default().resolve(None, written, here),
-        };
-        let index = match target {
+        let index = match self.target(origin, written, here) {
             Ok(target) => self.file(target, Some(here)),
             Err(report) => {
                 self.fail(report);
@@ -226,6 +232,15 @@ impl Walk<'_> {
             self.undefined(name, written, &defined);
         }
         vec![index]
+    }
+
+    /// The file that a text names.
+    fn target(&self, origin: &Origin, written: &str, here: Span) -> Result<Target, Report> {
+        match origin {
+            Origin::Disk(from) => self.root.resolve(Some(from), written, here),
+            Origin::Given => self.root.resolve(None, written, here),
+            Origin::Library => Root::default().resolve(None, written, here),
+        }
     }
 
     fn library_import(&mut self, clause: &Use, words: &[Name]) -> Vec<usize> {

@@ -57,8 +57,8 @@ pub enum Fault {
 
 /// Words that start an item.
 pub const ITEM_WORDS: &[&str] = &[
-    "cite", "use", "let", "problem", "loss", "method", "layer", "net", "sweep", "train", "measure", "plot", "table",
-    "expect", "profile",
+    "cite", "use", "let", "problem", "loss", "method", "layer", "net", "frozen", "sweep", "train", "measure", "plot",
+    "table", "expect", "profile",
 ];
 
 /// Faults reported per file before the rest is left alone.

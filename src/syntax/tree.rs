@@ -176,6 +176,19 @@ pub struct Net {
     pub output: TypeExpr,
     /// An expression that applies layers to the inputs.
     pub value: Expr,
+    /// The file that holds its parameters.
+    pub stored: Option<Stored>,
+    /// `frozen`, where it stands: the parameters stay what the file says.
+    pub frozen: Option<Span>,
+}
+
+/// `from "params.safetensors" as "V"`
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The file.
+    pub file: Text,
+    /// What stands before the first point of the names in the file, where that is not the name of the net.
+    pub part: Option<Text>,
 }
 
 /// `L in [a, b]`

@@ -8,8 +8,9 @@ mod structure;
 pub use structure::{Fact, Predicate, StateEquation, Structure, UnmetRequirement};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::source::Symbol;
+use crate::source::{Symbol, Tensors};
 use crate::syntax::tree::File;
 
 /// All files of an experiment.
@@ -40,4 +41,6 @@ pub struct Module {
     pub tree: File,
     /// What every top-level name of this file stands for: (module, item).
     pub names: BTreeMap<Symbol, (usize, usize)>,
+    /// The files of numbers that it names, as it writes them.
+    pub data: BTreeMap<Arc<str>, Arc<Tensors>>,
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::call::Arg;
-use super::errors::{ResultDiffers, TooManyArguments, UnboundSize, WrongShape};
+use super::errors::{FrozenWithoutFile, ResultDiffers, TooManyArguments, UnboundSize, WrongShape};
 use super::expr::count;
 use super::function::{Declared, Function, Signature};
 use super::scope::Scope;
@@ -13,6 +13,9 @@ use crate::check::size::Size;
 use crate::check::walk::as_name;
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Layer, Net, StatementKind, TypeExpr, TypeKind};
+
+/// The role of a net whose parameters do not move.
+pub(super) const FROZEN: &str = "frozen net";
 
 impl<'a> Typer<'a> {
     /// A net is known by its declared type.
@@ -42,7 +45,7 @@ impl<'a> Typer<'a> {
         let signature = Rc::new(Signature { inputs, output });
         Ty::Function(Rc::new(Function::Declared {
             name: net.name.text.clone(),
-            role: "net",
+            role: if net.frozen.is_some() { FROZEN } else { "net" },
             signature,
             span: net.name.span,
         }))
@@ -55,6 +58,9 @@ impl<'a> Typer<'a> {
             let Some(written) = &param.ty else { return };
             let declared = self.declared(written, root);
             inner.bind(&param.name.key, super::fit::sample_of(&declared, param.span));
+        }
+        if let (Some(at), None) = (net.frozen, &net.stored) {
+            self.report(at, FrozenWithoutFile { net: net.name.text.to_string(), at });
         }
         let declared = self.declared(&net.output, root);
         let Declared::Tensor(shape) = &declared else { return };

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::errors::{StatementTwice, Unmoved};
 use super::function::Function;
+use super::layer::FROZEN;
 use super::scope::Scope;
 use super::ty::Ty;
 use super::typer::Typer;
@@ -70,7 +71,7 @@ impl<'a> Typer<'a> {
             }
             seen.push(Rc::as_ptr(&function));
             match &*function {
-                Function::Declared { role, .. } if *role != "member" => return true,
+                Function::Declared { role, .. } if !["member", FROZEN].contains(role) => return true,
                 Function::Closure(closure) => {
                     let own = |key: &Symbol| closure.params.iter().any(|param| param.name.key == *key);
                     for key in free_names(closure.body).into_iter().filter(|key| !own(key)) {

@@ -164,6 +164,9 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_every
             | Rule::kw_expect
             | Rule::kw_for
+            | Rule::kw_as
+            | Rule::kw_from
+            | Rule::kw_frozen
             | Rule::kw_if
             | Rule::kw_in
             | Rule::kw_layer

@@ -4,7 +4,7 @@ use super::build::{Builder, Children};
 use crate::syntax::grammar::{Pair, Rule};
 use crate::syntax::tree::{
     BinaryOp, Bind, Block, Cite, Clause, Definition, Expr, ExprKind, Item, ItemKind, Layer, Measure, Net, Param, Plot,
-    Statement, StatementKind, SweepAxis, Table, Text,
+    Statement, StatementKind, Stored, SweepAxis, Table, Text,
 };
 
 impl Builder<'_> {
@@ -46,10 +46,17 @@ impl Builder<'_> {
             }
             Rule::layer => ItemKind::Layer(self.layer(&mut children)),
             Rule::net => {
+                let frozen = children.take_if(Rule::frozen).map(|frozen| self.span(&frozen));
                 let name = self.name(&children.next());
                 let inputs = self.params(children.next());
                 let output = self.type_expr(children.next());
-                ItemKind::Net(Net { name, inputs, output, value: self.expr(children.next()) })
+                let value = self.expr(children.next());
+                let stored = children.take_if(Rule::stored).map(|stored| {
+                    let mut parts = Children::of(stored);
+                    let file = self.literal(&parts.next());
+                    Stored { file, part: parts.take_if(Rule::text).map(|part| self.literal(&part)) }
+                });
+                ItemKind::Net(Net { name, inputs, output, value, stored, frozen })
             }
             Rule::train => ItemKind::Train(self.block(children.next())),
             Rule::measure => {

@@ -20,8 +20,8 @@ pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, Outsid
 pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
 pub(super) use setting::{
-    BadSetting, EmptySweep, Forgotten, MissingSetting, MissingStatement, StatementTwice, UnknownSetting, Unmoved,
-    WeightsOf,
+    BadSetting, EmptySweep, Forgotten, FrozenWithoutFile, MissingSetting, MissingStatement, StatementTwice,
+    UnknownSetting, Unmoved, WeightsOf,
 };
 pub(super) use shape::{
     ByVector, Differ, NoProduct, NotASize, NotSquare, OutOfRange, PowerOfVector, ResultDiffers, ScalarPlusShape,

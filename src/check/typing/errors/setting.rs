@@ -96,6 +96,18 @@ pub(in crate::check::typing) struct Unmoved {
 }
 
 #[derive(Debug, Error, Diagnostic)]
+#[error("expected a file from which the frozen net `{net}` takes its parameters, found none")]
+#[diagnostic(
+    code(soc::setting),
+    help("write `from \"params.safetensors\"` behind it; what another net of this file learned is `snapshot(V)`")
+)]
+pub(in crate::check::typing) struct FrozenWithoutFile {
+    pub(in crate::check::typing) net: String,
+    #[label("its parameters never move")]
+    pub(in crate::check::typing) at: Span,
+}
+
+#[derive(Debug, Error, Diagnostic)]
 #[error("the weights of a mixture are not negative and sum to one, found {found}")]
 #[diagnostic(code(soc::setting), help("divide each by their sum"))]
 pub(in crate::check::typing) struct WeightsOf {
