@@ -106,6 +106,8 @@ pub(super) struct Run<'a> {
     copies: &'a [ParameterCopy],
     pub(super) memory: Memory,
     running: Vec<LoadedMeasurement<'a>>,
+    /// The number of trainings before the one under way.
+    training: usize,
     pub(super) seconds: Vec<f64>,
     pub(super) outcome: Outcome,
 }
@@ -142,6 +144,7 @@ impl<'a> Run<'a> {
             copies: &cell.copies,
             memory: Memory::default(),
             running,
+            training: 0,
             seconds: Vec::new(),
             outcome,
         }
@@ -168,7 +171,15 @@ impl<'a> Run<'a> {
     }
 
     fn stages(&mut self, stages: Vec<LoadedStage<'a>>, observer: &mut dyn Observer) -> Result<(), Stop> {
+        let mut trained = 0;
         for stage in stages {
+            if matches!(stage, LoadedStage::Train(..) | LoadedStage::Schedule(_)) {
+                self.training = trained;
+                trained += 1;
+                // Each training counts its own steps.
+                self.outcome.steps = 0;
+                self.outcome.objective.points.clear();
+            }
             match stage {
                 LoadedStage::Train(training, loaded) => self.train(training, loaded, observer)?,
                 LoadedStage::Schedule(schedule) => self.follow(schedule, observer)?,
@@ -221,8 +232,8 @@ impl<'a> Run<'a> {
 
     pub(super) fn measure_running(&mut self, steps: u64, observer: &mut dyn Observer) -> Result<(), Stop> {
         let mut running = std::mem::take(&mut self.running);
-        let step = self.outcome.steps;
-        let due = running.iter_mut().filter(|m| m.due(step, steps));
+        let (step, training) = (self.outcome.steps, self.training);
+        let due = running.iter_mut().filter(|m| m.measurement.training == training && m.due(step, steps));
         let result = due.into_iter().try_for_each(|m| self.measure(m, observer));
         self.running = running;
         result
@@ -231,8 +242,8 @@ impl<'a> Run<'a> {
     /// Measures what was not measured at the last step.
     pub(super) fn measure_last(&mut self, observer: &mut dyn Observer) -> Result<(), Stop> {
         let mut running = std::mem::take(&mut self.running);
-        let step = self.outcome.steps;
-        let missed = running.iter_mut().filter(|m| !m.due(step, u64::MAX));
+        let (step, training) = (self.outcome.steps, self.training);
+        let missed = running.iter_mut().filter(|m| m.measurement.training == training && !m.due(step, u64::MAX));
         let result = missed.into_iter().try_for_each(|m| self.measure(m, observer));
         self.running = running;
         result
