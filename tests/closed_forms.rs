@@ -289,3 +289,43 @@ fn predicates_follow_from_the_equations() {
         assert!(!holds(name), "{name}");
     }
 }
+
+#[test]
+fn splines_are_what_their_coefficients_say() {
+    let text = "use std.splines.{linear_spline, cubic_spline}
+use std.nets.values
+let c = [1, 3, 2]
+let line = [-3, -1, 1, 3, 5]
+net k() -> R[5, 2] = values(1)()
+measure {
+  batch 1
+  let inside = linear_spline(c, 0, 4, 3)
+  let slope(x) = ∂[x] linear_spline(c, 0, 4, x)
+  let falls = slope(3.5)
+  let rise(x) = ∂[x] cubic_spline(line, 0, 2, x)
+  let bend(x) = ∂[x] rise(x)
+  let straight = |cubic_spline(line, 0, 2, 0.3) + 0.4| + |rise(1.7) - 2| + |bend(1.7)|
+  let one = [0, 0, 1, 0, 0]
+  let curve(x) = cubic_spline(one, 0, 2, x)
+  let curves = curve(1) + 10*curve(0) + 100*curve(2)
+  let dcurve(x) = ∂[x] curve(x)
+  let h = 1e-4
+  let difference = |(curve(0.6 + h) - curve(0.6 - h))/(2*h) - dcurve(0.6)|
+  let point = cubic_spline(k(), 0, 2, 0.7)
+  let constant = |point - ones[2]|²
+  let coefficients = |∂[k] point[1]|² - |∂[k] point[2]|²
+}
+";
+    let found = |name: &str| quantity(text, name);
+    for (name, value) in [
+        ("inside", 2.5),
+        ("falls", -0.5),
+        ("straight", 0.0),
+        ("curves", 2.0 / 3.0 + 110.0 / 6.0),
+        ("constant", 0.0),
+        ("coefficients", 0.0),
+    ] {
+        assert!((found(name) - value).abs() < 1e-12, "{name}: {}, exact {value}", found(name));
+    }
+    assert!(found("difference") < 1e-8, "{}", found("difference"));
+}

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{cell, first_values, named, run, training, zero_states};
+use common::{Both, cell, first_values, history, measurement, named, run, training, zero_states};
 use ndarray::ArrayD;
 use socrun::backend::cpu::Cpu;
 #[cfg(feature = "gpu")]
@@ -308,4 +308,63 @@ train {
     assert!((mean_at(0, 100.0) - 6.0).abs() < 1e-5);
     assert!((mean_at(3, 2.0) - (2.0 + 4.0 / 4.0)).abs() < 1e-5);
     assert!((mean_at(500, 2.0) - (2.0 + 4.0 / 8.0)).abs() < 1e-5);
+}
+
+/// The derivative of a loss in the parameters of a net, measured.
+const SLOPES: &str = "
+use std.problems.quadratic_ou
+use std.losses.{relative_entropy, socm}
+use std.nets.{mlp, kernel}
+problem P = quadratic_ou(2)
+net V(x: R[2], t: R) -> R[2] = mlp([3], act = tanh)(x, t)
+net M(t: R, s: R) -> R[2, 2] = kernel([3])(t, s)
+let u(x, t) = -V(x, t)
+train {
+  grid 5  batch 8  steps 1
+  minimize relative_entropy(P, u) over V by adam(1e-3)
+}
+measure {
+  grid 5  batch 8
+  let value = relative_entropy(P, u)
+  let slope = ∂[u] value
+  let gradient = |slope|²
+  let alike = |slope - ∂[V] value|²
+  let matching = |ema(∂[u] socm(P, u, M), rate = 0.1)|²
+  let kernel = |∂[M] socm(P, u, M)|²
+  let apart = |∂[M] value|²
+}
+table value, gradient, alike, matching, kernel, apart
+";
+
+#[test]
+fn derivatives_in_parameters_match_differences() {
+    let cell = cell(SLOPES, &[]);
+    let program = &measurement(&cell).program;
+    let mut machine = Reference::new(program.clone());
+    let parameters = first_values(&cell, 3);
+    let mut value = |parameters: &[ArrayD<f64>], name: &str| {
+        let outputs = run(&mut machine, program, parameters, 0, 3);
+        named(program, &outputs, name)
+    };
+    let h = 1e-5;
+    let mut sum = 0.0;
+    for (number, name) in cell.parameters.iter().enumerate().filter(|(_, name)| name.starts_with("V.")) {
+        for entry in 0..parameters[number].len() {
+            let mut moved = |by: f64| {
+                let mut parameters = parameters.clone();
+                *parameters[number].iter_mut().nth(entry).expect(name) += by;
+                value(&parameters, "value")
+            };
+            sum += ((moved(h) - moved(-h)) / (2.0 * h)).powi(2);
+        }
+    }
+    let found = value(&parameters, "gradient");
+    assert!((found - sum).abs() < 1e-6 * sum, "{found}, by differences {sum}");
+    assert_eq!((value(&parameters, "alike"), value(&parameters, "apart")), (0.0, 0.0));
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(SLOPES, 3), cpu.run(SLOPES, 3));
+    for name in ["value", "gradient", "matching", "kernel"] {
+        assert!(history(&truth, name)[0] > 0.0, "{name}");
+        cpu.close(&history(&found, name), &history(&truth, name));
+    }
 }

@@ -131,6 +131,55 @@ fn loops_states_and_turns_happen_in_order() {
     }
 }
 
+/// Two trainings: what the first one learned stays as it is in the second, and each counts its own steps and measurements.
+const IN_A_ROW: &str = "
+use std.nets.constant
+net a() -> R = constant(4)()
+net b() -> R = constant(0)()
+train {
+  batch 1  steps 3
+  minimize ½*a()^2 + 0*ema(a(), rate = 0.5) over a by sgd(0.5)
+}
+measure every 1 {
+  let x = a()
+  let average = ema(a(), rate = 0.4)
+}
+measure every 2 {
+  let seldom = ema(a(), rate = 0.4)
+}
+train {
+  repeat 2 times {
+    minimize ½*(a() + b())^2 over b by sgd(0.5)
+  }
+}
+measure every 1 {
+  batch 1
+  let y = a() + b()
+  let later = ema(a() + b(), rate = 0.4)
+}
+measure {
+  batch 1
+  let end = a()
+}
+table x, average, seldom, y, later, end
+";
+
+#[test]
+fn trainings_follow_each_other() {
+    for machine in Both::all() {
+        let outcome = machine.run(IN_A_ROW, 1);
+        machine.close(&history(&outcome, "x"), &[4.0, 2.0, 1.0, 0.5]);
+        machine.close(&history(&outcome, "average"), &[4.0, 3.0, 2.2, 1.52]);
+        machine.close(&history(&outcome, "seldom"), &[4.0, 2.5, 1.7]);
+        machine.close(&history(&outcome, "y"), &[0.5, 0.25, 0.125]);
+        machine.close(&history(&outcome, "later"), &[0.5, 0.375, 0.275]);
+        machine.close(&history(&outcome, "end"), &[0.5]);
+        assert_eq!(outcome.steps, 2);
+        let steps: Vec<u64> = outcome.quantity("y").unwrap().points.iter().map(|point| point.0).collect();
+        assert_eq!(steps, [0, 1, 2]);
+    }
+}
+
 /// A method with a buffer of points, a buffer of paths, a snapshot, a root and weights.
 const METHOD: &str = "
 use std.problems.quadratic_ou

@@ -7,7 +7,7 @@ use super::walk::peel;
 use crate::diagnostic::{Sink, nearest};
 use crate::source::{SourceMap, Span, fold, name};
 use crate::syntax::parse;
-use crate::syntax::tree::{Block, Expr, ExprKind, File, Item, ItemKind, Statement, StatementKind, UnaryOp};
+use crate::syntax::tree::{Block, Expr, ExprKind, File, Item, ItemKind, Measure, Statement, StatementKind, UnaryOp};
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("`--set {name}=…` names nothing that can be set")]
@@ -69,7 +69,7 @@ pub(super) enum Refused {
 }
 
 /// Puts every given value in its place. A name is a top-level `let` or a swept name of the entry; or a setting, which is
-/// that of `train`, and with `measure.` before it that of every `measure`.
+/// that of every `train` which has it, of all where none does, and with `measure.` before it that of every `measure`.
 pub(super) fn apply_overrides(entry: &mut File, overrides: &[(String, String)], sink: &mut Sink, map: &mut SourceMap) {
     for (key, text) in overrides {
         let place = match find_place(entry, key) {
@@ -213,10 +213,14 @@ pub(super) fn place_value(entry: &mut File, place: &Place, value: Expr) {
             }
         }
         Place::Setting(items, word) => {
+            let trains_have_it =
+                items.iter().any(|index| is_train(&entry.items[*index]) && has(&entry.items[*index], word));
             for index in items {
-                if let ItemKind::Train(block) | ItemKind::Measure(crate::syntax::tree::Measure { body: block, .. }) =
-                    &mut entry.items[*index].kind
-                {
+                let item = &mut entry.items[*index];
+                if trains_have_it && !has(item, word) {
+                    continue;
+                }
+                if let ItemKind::Train(block) | ItemKind::Measure(Measure { body: block, .. }) = &mut item.kind {
                     set(block, word, value.clone());
                 }
             }
@@ -231,6 +235,17 @@ pub(super) fn place_value(entry: &mut File, place: &Place, value: Expr) {
             }
         }
     }
+}
+
+fn is_train(item: &Item) -> bool {
+    matches!(item.kind, ItemKind::Train(_))
+}
+
+/// Whether a block has a setting of its own.
+fn has(item: &Item, word: &str) -> bool {
+    let (ItemKind::Train(block) | ItemKind::Measure(Measure { body: block, .. })) = &item.kind else { return false };
+    let named = |kind: &StatementKind| matches!(kind, StatementKind::Setting { name, .. } if name.key.as_str() == word);
+    block.statements.iter().any(|statement| named(&statement.kind))
 }
 
 /// Replaces a setting of a block, or adds it.

@@ -189,7 +189,7 @@ pub(super) struct ListArguments {
     /// A file whose problems, losses and layers are shown as well
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
-    /// Show which loss runs on which problem, and why not where it does not
+    /// Show which loss or method runs on which problem, and why not where it does not
     #[arg(long)]
     pub(super) matrix: bool,
     /// Print JSON in place of text

@@ -17,7 +17,7 @@ use crate::report::Table;
 use crate::source::{SourceMap, library_module, library_modules};
 use crate::syntax::{Entry, load_all, parse};
 
-/// Shows what the library and a file offer, or which loss runs on which problem.
+/// Shows what the library and a file offer, or which loss or method runs on which problem.
 pub(super) fn list(arguments: &ListArguments) -> io::Result<Exit> {
     let mut sources = SourceMap::new();
     let mut all = library(&mut sources);
@@ -109,21 +109,21 @@ fn described(offer: &Offer) -> Value {
     })
 }
 
-/// A loss, a problem, and what the checker says of the two.
-type Row = (String, String, Pair);
+/// A loss or a method, a problem, and what the checker says of the two.
+type Row<'a> = (&'a Offer, &'a Offer, Pair);
 
-fn pairs(all: &[Offer], sources: &SourceMap, folder: Option<&Path>) -> Vec<Row> {
+fn pairs<'a>(all: &'a [Offer], sources: &SourceMap, folder: Option<&Path>) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
-    for loss in of_kind(all, Kind::Loss) {
+    for algorithm in [Kind::Loss, Kind::Method].into_iter().flat_map(|kind| of_kind(all, kind)) {
         for problem in of_kind(all, Kind::Problem) {
-            rows.push((loss.name.clone(), problem.name.clone(), pair(loss, problem, sources, folder)));
+            rows.push((algorithm, problem, pair(algorithm, problem, sources, folder)));
         }
     }
     rows
 }
 
 fn pairs_as_json(rows: &[Row]) -> Value {
-    let one = |(loss, problem, pair): &Row| {
+    let one = |(algorithm, problem, pair): &Row| {
         let (unmet, error) = match pair {
             Pair::Runs => (Map::new(), None),
             Pair::Unmet(clauses) => {
@@ -131,20 +131,26 @@ fn pairs_as_json(rows: &[Row]) -> Value {
             }
             Pair::Fails(why) => (Map::new(), Some(why)),
         };
-        json!({ "loss": loss, "problem": problem, "runs": *pair == Pair::Runs, "unmet": unmet, "error": error })
+        json!({
+            algorithm.kind.word(): algorithm.name,
+            "problem": problem.name,
+            "runs": *pair == Pair::Runs,
+            "unmet": unmet,
+            "error": error,
+        })
     };
     rows.iter().map(one).collect()
 }
 
-/// Losses against problems, and below it the reasons.
+/// Losses and methods against problems, and below it the reasons.
 fn matrix(all: &[Offer], rows: &[Row]) -> String {
     let problems = of_kind(all, Kind::Problem);
     let mut table = Table { head: vec![String::new()], rows: Vec::new(), labels: 1, note: String::new() };
     table.head.extend(problems.iter().map(|problem| problem.name.clone()));
     let mut reasons: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for chunk in rows.chunks(problems.len().max(1)) {
-        let mut line = vec![chunk.first().map_or_else(String::new, |(loss, ..)| loss.clone())];
-        for (loss, problem, pair) in chunk {
+        let mut line = vec![chunk.first().map_or_else(String::new, |(algorithm, ..)| algorithm.name.clone())];
+        for (algorithm, problem, pair) in chunk {
             let why = match pair {
                 Pair::Runs => Vec::new(),
                 Pair::Unmet(clauses) => clauses.iter().map(|(clause, why)| format!("{clause}: {why}")).collect(),
@@ -152,19 +158,19 @@ fn matrix(all: &[Offer], rows: &[Row]) -> String {
             };
             line.push(if why.is_empty() { "runs" } else { "–" }.to_owned());
             for why in why {
-                reasons.entry((problem.clone(), why)).or_default().push(loss.clone());
+                reasons.entry((problem.name.clone(), why)).or_default().push(algorithm.name.clone());
             }
         }
         table.rows.push(line);
     }
     let mut text = table.text();
     let mut last = String::new();
-    for ((problem, why), losses) in &reasons {
+    for ((problem, why), algorithms) in &reasons {
         if *problem != last {
             let _ = writeln!(text, "\n{problem}");
             last.clone_from(problem);
         }
-        let _ = writeln!(text, "  {why}\n      asked by {}", losses.join(", "));
+        let _ = writeln!(text, "  {why}\n      asked by {}", algorithms.join(", "));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Which loss runs on which problem: each pair is written down as a small experiment, and the checker asked.
+//! Which loss or method runs on which problem: each pair is written down as a small experiment, and the checker asked.
 
 use std::path::Path;
 
@@ -19,9 +19,9 @@ pub(super) enum Pair {
     Fails(String),
 }
 
-/// The pair of a loss and a problem; imports of files lie in `folder`.
-pub(super) fn pair(loss: &Offer, problem: &Offer, sources: &SourceMap, folder: Option<&Path>) -> Pair {
-    let Some(text) = experiment(loss, problem, sources) else {
+/// The pair of a loss or a method and a problem; imports of files lie in `folder`.
+pub(super) fn pair(algorithm: &Offer, problem: &Offer, sources: &SourceMap, folder: Option<&Path>) -> Pair {
+    let Some(text) = experiment(algorithm, problem, sources) else {
         return Pair::Fails("it takes what no value is known for".to_owned());
     };
     let mut map = SourceMap::new();
@@ -35,39 +35,54 @@ pub(super) fn pair(loss: &Offer, problem: &Offer, sources: &SourceMap, folder: O
     error.map_or(Pair::Runs, |report| Pair::Fails(report.to_string()))
 }
 
-/// A text in which the loss meets the problem; `None` where a parameter takes what nothing can be made up for.
-fn experiment(loss: &Offer, problem: &Offer, sources: &SourceMap) -> Option<String> {
-    let mut values = Values { sources, hoisted: Vec::new() };
-    let needed = |offer: &Offer| -> Vec<Param> {
-        offer.params.iter().filter(|param| param.default.is_none()).cloned().collect()
-    };
-    let made: Vec<(String, String)> = needed(problem)
-        .iter()
-        .map(|param| Some((param.name.text.to_string(), values.of(param.ty.as_ref()?)?)))
-        .collect::<Option<_>>()?;
+/// A text in which the two meet; `None` where a parameter takes what nothing can be made up for.
+fn experiment(algorithm: &Offer, problem: &Offer, sources: &SourceMap) -> Option<String> {
+    let mut values = Values { sources, hoisted: Vec::new(), moving: algorithm.kind == Kind::Method };
+    let made: Vec<(String, String)> =
+        needed(problem).map(|param| Some((name_of(param), values.of(param.ty.as_ref()?)?))).collect::<Option<_>>()?;
     // Shapes of arguments may name others: these are numbers here.
     let known: Vec<(String, String)> = made.iter().filter(|(_, value)| value == SIZE).cloned().collect();
     let made: Vec<String> = made.iter().map(|(name, value)| format!("{name} = {}", replaced(value, &known))).collect();
-    let problems: Vec<String> = loss.params.iter().filter(|param| is_problem(param)).map(name_of).collect();
-    let given: Vec<String> = needed(loss)
-        .iter()
-        .map(|param| if is_problem(param) { Some(name_of(param)) } else { values.of(param.ty.as_ref()?) })
+    let given: Vec<(String, String)> = needed(algorithm)
+        .map(|param| {
+            let value = if is_problem(param) { Some(name_of(param)) } else { values.of(param.ty.as_ref()?) };
+            Some((name_of(param), value?))
+        })
         .collect::<Option<_>>()?;
-    let given: Vec<String> =
-        needed(loss).iter().zip(given).map(|(param, value)| format!("{} = {value}", param.name.text)).collect();
-    let ours = vec!["the_problem"; problems.len()].join(", ");
-    let parameters = problems.join(", ");
+    let owners: Vec<String> = algorithm.params.iter().filter(|param| is_problem(param)).map(name_of).collect();
+    let of_ours: Vec<(String, String)> = owners.iter().map(|owner| (owner.clone(), PROBLEM.to_owned())).collect();
+    let as_arguments = |(name, value): &(String, String)| {
+        // What is named on the left is the algorithm's own, whatever it is called.
+        format!("{name} = {}", if values.moving { replaced(value, &of_ours) } else { value.clone() })
+    };
+    let given = given.iter().map(as_arguments).collect::<Vec<_>>().join(", ");
+    let use_of_it = if values.moving {
+        let owner = owners.first().map_or("", |_| CONTROL);
+        format!("{owner}train {{\n  grid 2\n  run {}({given})\n}}\n", algorithm.name)
+    } else {
+        let (parameters, ours) = (owners.join(", "), vec![PROBLEM; owners.len()].join(", "));
+        format!("let the_loss({parameters}) = {}({given})\nlet the_value = the_loss({ours})\n", algorithm.name)
+    };
     Some(format!(
-        "{}\n{}\n{}problem the_problem = {}({})\nlet the_loss({parameters}) = {}({})\nlet the_value = the_loss({ours})\n",
+        "{}\n{}\n{}problem {PROBLEM} = {}({})\n{use_of_it}",
         problem.import,
-        loss.import,
+        algorithm.import,
         values.hoisted.concat(),
         problem.name,
         made.join(", "),
-        loss.name,
-        given.join(", "),
     ))
 }
+
+/// The parameters that have no value of their own.
+fn needed(offer: &Offer) -> impl Iterator<Item = &Param> {
+    offer.params.iter().filter(|param| param.default.is_none())
+}
+
+const PROBLEM: &str = "the_problem";
+
+/// A control that is made of a net, so that something can move.
+const CONTROL: &str = "layer the_layer()(x: R[n], t: R) -> R[m] {\n  param θ: R[m] = 0\n  return θ\n}\n\
+    net the_control(x: R[the_problem.d], t: R) -> R[the_problem.m] = the_layer()(x, t)\n";
 
 /// The size that stands for any.
 const SIZE: &str = "2";
@@ -86,6 +101,8 @@ struct Values<'a> {
     sources: &'a SourceMap,
     /// Functions of nothing, which only a `let` can make.
     hoisted: Vec<String>,
+    /// Whether a control is asked for the parameters of its nets.
+    moving: bool,
 }
 
 impl Values<'_> {
@@ -106,6 +123,7 @@ impl Values<'_> {
                     _ => None,
                 },
                 [owner, member] => match member.key.as_str() {
+                    "Control" if self.moving => Some("the_control".to_owned()),
                     "Control" => Some(format!("(x, t) => zeros[{}.m]", owner.text)),
                     "State" => Some(format!("zeros[{}.d]", owner.text)),
                     _ => None,

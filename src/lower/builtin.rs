@@ -9,7 +9,7 @@ use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
 use super::value::{Function, Optimizer, Value};
-use crate::graph::{Binary, Draw, Law, Lifetime, Op, Output, Reduction, StateInfo, Type, Unary};
+use crate::graph::{Binary, Draw, Law, Lifetime, Op, Output, Reduction, StateInfo, Type, Unary, ValueId};
 use crate::source::{Span, Symbol};
 use crate::syntax::tree::{Expr, ExprKind};
 
@@ -290,7 +290,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// `ema(e, rate = 0.002)`: m ← m + max(rate, 1/(n + 1))·(e − m) at step n: the plain mean until 1/rate values were seen, so
+    /// `ema(e, rate = 0.002)`: m ← m + max(rate, 1/(n + 1))·(e − m) at its n-th run from 0: the plain mean until 1/rate values were seen, so
     /// that the noise of the first one does not stay for 1/rate steps. No gradient flows through it.
     fn running_mean(&mut self, given: Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
         let mut rate = None;
@@ -313,14 +313,19 @@ impl<'a> Lowerer<'a> {
             return Err(fault(span, "a running mean is of a value that varies over nothing; average it first, E[…]"));
         }
         let shape = self.b.ty(v).shape.clone();
-        let number = self.b.program().states.len();
         // Programs share cells of one name.
-        let name = if self.scheduled { format!("{}.ema{number}", self.purpose) } else { format!("ema{number}") };
-        self.b.program_mut().states.push(StateInfo { name, axes: Vec::new(), shape });
-        let old = self.b.push(Op::State(number));
-        let step = self.b.push(Op::Step);
+        let name = format!("{}.ema{}", self.purpose, self.b.program().states.len());
+        let (number, old) = self.own_cell(name.clone(), shape);
         let one = self.b.number(1.0);
-        let seen = self.b.add(step, one);
+        let seen = if self.occasional {
+            let (number, before) = self.own_cell(format!("{name}.runs"), Vec::new());
+            let seen = self.b.add(before, one);
+            self.b.program_mut().outputs.push((Output::State(number), seen));
+            seen
+        } else {
+            let step = self.b.push(Op::Step);
+            self.b.add(step, one)
+        };
         let plain = self.b.div(one, seen);
         let rate = self.b.binary(Binary::Maximum, rate, plain);
         let change = self.b.sub(v, old);
@@ -328,6 +333,13 @@ impl<'a> Lowerer<'a> {
         let new = self.b.add(old, change);
         self.b.program_mut().outputs.push((Output::State(number), new));
         Ok(Value::Tensor(self.b.detach(new)))
+    }
+
+    /// A memory cell of its own: its number, and what it holds.
+    fn own_cell(&mut self, name: String, shape: Vec<usize>) -> (usize, ValueId) {
+        let number = self.b.program().states.len();
+        self.b.program_mut().states.push(StateInfo { name, axes: Vec::new(), shape });
+        (number, self.b.push(Op::State(number)))
     }
 
     /// `ema(u, decay = 0.999)`, `snapshot(u, every = 100)`: the function with its nets at a copy of their parameters.

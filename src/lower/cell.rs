@@ -18,7 +18,7 @@ use super::value::Value;
 use crate::graph::{AxisKind, Output, Program, Type};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, ItemKind, Measure, StatementKind};
-use crate::syntax::walk::is_schedule;
+use crate::syntax::walk::{is_schedule, training_of};
 use crate::transform::with_gradients;
 use crate::typed::Checked;
 
@@ -40,18 +40,29 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     let mut stages = Vec::new();
     let mut running_measures = Vec::new();
     let mut measures = 0;
-    for item in &checked.entry().tree.items {
+    let items = &checked.entry().tree.items;
+    let number_of = |train: usize| items[..train].iter().filter(|item| matches!(item.kind, ItemKind::Train(_))).count();
+    for (place, item) in items.iter().enumerate() {
         match &item.kind {
             ItemKind::Train(block) => {
+                let purpose = numbered("train", number_of(place) + 1);
                 stages.push(if is_schedule(block) {
-                    Stage::Schedule(scheduled(checked, &choice, &registry, block, item.span)?)
+                    Stage::Schedule(scheduled(checked, &choice, &registry, block, (&purpose, item.span))?)
                 } else {
-                    Stage::Train(training(checked, &choice, &registry, block, item.span)?)
+                    Stage::Train(training(checked, &choice, &registry, block, (&purpose, item.span))?)
                 });
             }
             ItemKind::Measure(m) => {
                 measures += 1;
-                let measurement = measurement(checked, &choice, &registry, m, measures, item.span)?;
+                let train = training_of(items, place);
+                let block = train.and_then(|place| match &items[place].kind {
+                    ItemKind::Train(block) => Some(block),
+                    _ => None,
+                });
+                let training = train.map_or(0, number_of);
+                let settings = settings(checked, &choice, &registry, &m.body, block)?;
+                let place = (measures, training);
+                let measurement = measurement(checked, &choice, &registry, m, (place, settings), item.span)?;
                 if measurement.every.is_some() {
                     running_measures.push(measurement);
                 } else {
@@ -71,6 +82,11 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
         program.parameters = registry.infos();
     }
     Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
+}
+
+/// The purpose of the first of its kind, and of others.
+fn numbered(word: &str, number: usize) -> String {
+    if number == 1 { word.to_owned() } else { format!("{word}{number}") }
 }
 
 fn first_values(
@@ -157,7 +173,7 @@ fn scheduled(
     choice: &BTreeMap<Symbol, usize>,
     registry: &Rc<RefCell<Registry>>,
     block: &Block,
-    span: Span,
+    (purpose, span): (&str, Span),
 ) -> Lowered<Schedule> {
     let settings = settings(checked, choice, registry, block, None)?;
     let given = |word: &str| {
@@ -168,7 +184,7 @@ fn scheduled(
     };
     let batch = given("batch").then_some(settings.batch);
     let repeated = given("steps").then_some(settings.steps);
-    schedule(checked, choice, registry, block, (settings.grid, batch, repeated), span)
+    schedule(checked, choice, registry, block, (settings.grid, batch, repeated), (purpose, span))
 }
 
 fn training(
@@ -176,10 +192,10 @@ fn training(
     choice: &BTreeMap<Symbol, usize>,
     registry: &Rc<RefCell<Registry>>,
     block: &Block,
-    span: Span,
+    (purpose, span): (&str, Span),
 ) -> Lowered<Training> {
     let settings = settings(checked, choice, registry, block, None)?;
-    let mut l = Lowerer::new(checked, choice, registry.clone(), "train", settings.grid);
+    let mut l = Lowerer::new(checked, choice, registry.clone(), purpose, settings.grid);
     l.sample = Some(l.b.axis("sample", settings.batch, AxisKind::Sample));
     let scope = Scope::child(&l.entry());
     l.block(block, &scope)?;
@@ -203,16 +219,11 @@ fn measurement(
     choice: &BTreeMap<Symbol, usize>,
     registry: &Rc<RefCell<Registry>>,
     m: &Measure,
-    number: usize,
+    ((number, training), settings): ((usize, usize), Settings),
     span: Span,
 ) -> Lowered<Measurement> {
-    let train = checked.entry().tree.items.iter().find_map(|i| match &i.kind {
-        ItemKind::Train(block) => Some(block),
-        _ => None,
-    });
-    let settings = settings(checked, choice, registry, &m.body, train)?;
-    let purpose = ["measure", "measure2", "measure3", "measure4"][(number - 1).min(3)];
-    let mut l = Lowerer::new(checked, choice, registry.clone(), purpose, settings.grid);
+    let mut l = Lowerer::new(checked, choice, registry.clone(), &numbered("measure", number), settings.grid);
+    l.occasional = true;
     l.draws = (number as u64) << 32;
     l.sample = Some(l.b.axis("sample", settings.batch, AxisKind::Sample));
     let scope = Scope::child(&l.entry());
@@ -240,5 +251,5 @@ fn measurement(
         }
     };
     let program = l.b.finish();
-    Ok(Measurement { program, every, quantities, batch: settings.batch, span })
+    Ok(Measurement { program, every, quantities, batch: settings.batch, training, span })
 }

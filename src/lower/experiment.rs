@@ -55,9 +55,9 @@ pub struct Cell {
     pub parameters: Vec<String>,
     /// Further values of parameters; programs number them after the parameters, in this order.
     pub copies: Vec<ParameterCopy>,
-    /// What happens, in order. At most one is a training.
+    /// What happens, in order.
     pub stages: Vec<Stage>,
-    /// Measurements with `every`, made during the training, at step 0, at every multiple and at the last step.
+    /// Measurements with `every`, made during their training, at step 0, at every multiple and at the last step.
     pub running_measures: Vec<Measurement>,
 }
 
@@ -191,6 +191,8 @@ pub struct Measurement {
     pub quantities: Vec<String>,
     /// The batch size.
     pub batch: usize,
+    /// The number of the training, from 0, whose steps it counts, and during which it is made if it is made at every so many.
+    pub training: usize,
     /// Where it stands in the file.
     pub span: Span,
 }

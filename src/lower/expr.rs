@@ -124,6 +124,11 @@ impl<'a> Lowerer<'a> {
             }
             ExprKind::Partial(_, name, body) => {
                 let variable = self.lookup(name, scope)?;
+                if let Value::Function(_) = variable {
+                    let value = self.expr(body, scope, None)?;
+                    let v = self.tensor(&value, body.span)?;
+                    return self.parameter_gradient(name, v, body.span, scope).map(Value::Tensor);
+                }
                 let v = self.partial(&variable, e.span, |l, marked| {
                     let inner = Scope::child(scope);
                     inner.bind(&name.key, marked);

@@ -51,6 +51,8 @@ pub struct Lowerer<'a> {
     pub purpose: String,
     /// Whether the program belongs to a schedule, which says when a snapshot is taken.
     pub scheduled: bool,
+    /// Whether the program runs at some steps only, so that what it averages over its runs counts them.
+    pub occasional: bool,
     /// Rows that are drawn before the program runs.
     pub rows: Vec<RowDraw>,
     /// The number of draws made.
@@ -101,6 +103,7 @@ impl<'a> Lowerer<'a> {
             marks: 0,
             purpose: purpose.to_owned(),
             scheduled: false,
+            occasional: false,
             rows: Vec::new(),
             draws: 0,
             roots: (0..checked.modules.len()).map(Scope::root).collect(),

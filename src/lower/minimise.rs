@@ -7,9 +7,10 @@ use super::errors::{Lowered, fault};
 use super::experiment::{Group, Training};
 use super::lowerer::Lowerer;
 use super::value::Value;
-use crate::graph::{Op, Output, Type};
+use crate::graph::{Op, Output, Type, ValueId};
 use crate::source::{Name, Span};
 use crate::syntax::tree::Expr;
+use crate::transform::vjp;
 
 /// The objectives of a program: the place of each among the outputs, and the parameters in which it is differentiated.
 pub type Objectives = Vec<(usize, Vec<usize>)>;
@@ -56,6 +57,38 @@ impl<'a> Lowerer<'a> {
         Ok(())
     }
 
+    /// ∂[V] e: the derivatives of a number in all parameters of the nets that a function is made of, one vector.
+    pub fn parameter_gradient(
+        &mut self,
+        name: &Name,
+        of: ValueId,
+        span: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Lowered<ValueId> {
+        let parameters = self.moved(name, scope)?;
+        if *self.b.ty(of) != Type::SCALAR {
+            return Err(fault(
+                span,
+                "a derivative in parameters is of one number; average it over what it varies over",
+            ));
+        }
+        let wrt: Vec<ValueId> = parameters.iter().map(|number| self.b.push(Op::Parameter(*number))).collect();
+        let one = self.b.number(1.0);
+        let slopes = vjp(&mut self.b, &[(of, one)], &wrt);
+        let parts: Vec<ValueId> = wrt
+            .iter()
+            .zip(slopes)
+            .map(|(parameter, slope)| {
+                let count = self.b.ty(*parameter).elements();
+                match slope {
+                    Some(slope) => self.b.reshape(slope, [count]),
+                    None => self.b.filled(0.0, Type::shaped([count])),
+                }
+            })
+            .collect();
+        Ok(self.b.push(Op::Concat(0, parts)))
+    }
+
     /// The parameters of the nets that a name after `over` stands for.
     fn moved(&mut self, name: &Name, scope: &Rc<Scope<'a>>) -> Lowered<Vec<usize>> {
         let Value::Function(f) = self.lookup(name, scope)? else {
@@ -70,7 +103,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The learning rate: a number, or a function of the step.
-    fn rate(&mut self, rate: &Value<'a>, span: Span) -> Lowered<crate::graph::ValueId> {
+    fn rate(&mut self, rate: &Value<'a>, span: Span) -> Lowered<ValueId> {
         if let Value::Function(f) = rate {
             let step = self.b.push(Op::Step);
             let value = self.call(&f.clone(), vec![(None, Value::Tensor(step))], span, None)?;

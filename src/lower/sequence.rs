@@ -31,6 +31,8 @@ pub(super) struct Sequencer<'a> {
     /// The bodies around, outermost first.
     pub levels: Vec<Level<'a>>,
     pub buffers: Vec<Buffer>,
+    /// Distinguishes the programs of this training from those of others.
+    pub purpose: String,
     /// The number of programs made.
     pub count: usize,
 }
@@ -56,7 +58,7 @@ pub(super) fn schedule<'a>(
     registry: &Rc<RefCell<Registry>>,
     block: &'a Block,
     (grid, batch, repeated): (usize, Option<usize>, Option<u64>),
-    span: Span,
+    (purpose, span): (&str, Span),
 ) -> Lowered<Schedule> {
     let mut s = Sequencer {
         checked,
@@ -65,6 +67,7 @@ pub(super) fn schedule<'a>(
         grid,
         levels: Vec::new(),
         buffers: Vec::new(),
+        purpose: purpose.to_owned(),
         count: 0,
     };
     let mut actions = s.body(&block.statements, None, batch)?;

@@ -126,7 +126,7 @@ impl<'a> Sequencer<'a> {
     /// A program in which the bodies around are in scope, as far as these names ask for them.
     pub(super) fn open(&mut self, names: &BTreeSet<Symbol>) -> Lowered<(Lowerer<'a>, Rc<Scope<'a>>)> {
         let wanted = self.reach(names);
-        let purpose = format!("train.{}", self.count);
+        let purpose = format!("{}.{}", self.purpose, self.count);
         self.count += 1;
         let mut l = Lowerer::new(self.checked, self.choice, self.registry.clone(), &purpose, self.grid);
         l.scheduled = true;

@@ -132,6 +132,8 @@ pub(super) struct Run<'a> {
     copies: &'a [ParameterCopy],
     pub(super) memory: Memory,
     running: Vec<LoadedMeasurement<'a>>,
+    /// The number of trainings before the one under way.
+    training: usize,
     pub(super) seconds: Vec<f64>,
     pub(super) outcome: Outcome,
 }
@@ -168,6 +170,7 @@ impl<'a> Run<'a> {
             copies: &cell.copies,
             memory: Memory::default(),
             running,
+            training: 0,
             seconds: Vec::new(),
             outcome,
         }
@@ -219,7 +222,18 @@ impl<'a> Run<'a> {
         keeper: &mut dyn Keeper,
     ) -> Result<(), Stop> {
         let first = from.as_ref().map_or(0, |from| from.stage);
+        let trains = |stage: &LoadedStage<'_>| matches!(stage, LoadedStage::Train(..) | LoadedStage::Schedule(_));
+        let mut trained = stages[..first].iter().filter(|stage| trains(stage)).count();
         for (number, stage) in stages.into_iter().enumerate().skip(first) {
+            if trains(&stage) {
+                self.training = trained;
+                trained += 1;
+                if from.is_none() {
+                    // Each training counts its own steps.
+                    self.outcome.steps = 0;
+                    self.outcome.objective.points.clear();
+                }
+            }
             match stage {
                 LoadedStage::Train(training, loaded) => {
                     self.train((number, training, loaded), from.take(), observer, keeper)?;
@@ -274,8 +288,8 @@ impl<'a> Run<'a> {
 
     pub(super) fn measure_running(&mut self, steps: u64, observer: &mut dyn Observer) -> Result<(), Stop> {
         let mut running = std::mem::take(&mut self.running);
-        let step = self.outcome.steps;
-        let due = running.iter_mut().filter(|m| m.due(step, steps));
+        let (step, training) = (self.outcome.steps, self.training);
+        let due = running.iter_mut().filter(|m| m.measurement.training == training && m.due(step, steps));
         let result = due.into_iter().try_for_each(|m| self.measure(m, observer));
         self.running = running;
         result
@@ -284,8 +298,8 @@ impl<'a> Run<'a> {
     /// Measures what was not measured at the last step.
     pub(super) fn measure_last(&mut self, observer: &mut dyn Observer) -> Result<(), Stop> {
         let mut running = std::mem::take(&mut self.running);
-        let step = self.outcome.steps;
-        let missed = running.iter_mut().filter(|m| !m.due(step, u64::MAX));
+        let (step, training) = (self.outcome.steps, self.training);
+        let missed = running.iter_mut().filter(|m| m.measurement.training == training && !m.due(step, u64::MAX));
         let result = missed.into_iter().try_for_each(|m| self.measure(m, observer));
         self.running = running;
         result

@@ -89,6 +89,7 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
         every,
         quantities: vec!["norm".into(), "at".into(), "count".into()],
         batch: 1,
+        training: 0,
         span: Span::new(20, 30),
     };
     let group = Group {

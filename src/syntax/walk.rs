@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::{Block, Expr, ExprKind, Param, StatementKind};
+use super::tree::{Block, Expr, ExprKind, Item, ItemKind, Param, StatementKind};
 use crate::source::{Name, Symbol};
 
 /// Calls `f` on every direct part of an expression.
@@ -98,6 +98,13 @@ pub fn indexed_by<'a>(name: &Name, e: &'a Expr) -> Option<(&'a Expr, usize)> {
     let mut found = None;
     for_each_part(e, |part| found = found.or_else(|| indexed_by(name, part)));
     found
+}
+
+/// The place of the `train` that a `measure` at a place among the items goes with: the last one before it, else the first.
+pub fn training_of(items: &[Item], measure: usize) -> Option<usize> {
+    let trains = || items.iter().enumerate().filter(|(_, item)| matches!(item.kind, ItemKind::Train(_)));
+    let place = trains().take_while(|(place, _)| *place < measure).last().or_else(|| trains().next());
+    place.map(|(place, _)| place)
 }
 
 /// Whether a block is a step of several minimisations, which `steps` repeats.

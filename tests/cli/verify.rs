@@ -232,7 +232,9 @@ fn the_matrix_is_what_the_checker_says() {
     let own = "problem home() {\n  time t in 0..1\n  state X: R[1]\n  control u: R[1]\n  noise W: R[1]\n  \
                dX = u dt + X[1] dW\n  X(0) = ones[1]\n  cost = E[ ∫ ½*|u|² dt ]\n}\n\
                loss sum_of_squares(P: Problem, u: P.Control, k: R, M: (R) -> R[P.d, P.m], y: () -> R) {\n  \
-               path X of P under u\n  return E[ k*|X(T)|² ] + y()\n}\n";
+               path X of P under u\n  return E[ k*|X(T)|² ] + y()\n}\n\
+               method steps(Q: Problem, v: Q.Control, opt: Optimizer, n: Nat, x: Q.State) requires Q.additive_noise {\n  \
+               repeat n times {\n    path X of Q under v, batch 4\n    minimize E[ |X(T) - x|² ] over v by opt\n  }\n}\n";
     put(&folder, "own.soc", own);
     let (code, stdout, stderr) = end(&folder, &["list", "own.soc", "--matrix", "--json"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
@@ -248,6 +250,14 @@ fn the_matrix_is_what_the_checker_says() {
     assert_eq!(of("socm", "quadratic_ou")["runs"], true);
     let unmet = of("log_variance", "home")["unmet"].as_object().expect("requirements");
     assert!(unmet.contains_key("matched_noise") && unmet.len() == 1, "{unmet:?}");
+    let method = |method: &str, problem: &str| {
+        let found = pairs.iter().find(|pair| pair["method"] == method && pair["problem"] == problem);
+        found.expect("every pair is there")
+    };
+    assert_eq!(method("steps", "quadratic_ou")["runs"], true);
+    assert!(method("steps", "home")["unmet"].as_object().is_some_and(|unmet| unmet.contains_key("additive_noise")));
+    assert_eq!(method("adjoint_sampling", "sampler")["runs"], true);
+    assert_eq!(method("adjoint_sampling", "quadratic_ou")["runs"], false);
     // What the matrix says of a pair, a file that uses it is told.
     let used = "use \"own.soc\".{home}\nuse std.losses.log_variance\nproblem P = home()\n\
                 net V(x: R[1], t: R) -> R[1] = mlp([4])(x, t)\nuse std.nets.mlp\n\

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::errors::{MixedTimes, NoVariable, NothingVaries, RangeNeeded};
+use super::function::Function;
 use super::scope::Scope;
 use super::ty::{Entry, Moment, SAMPLE, Tensor, TimeTy, Ty, join};
 use super::typer::Typer;
@@ -104,6 +105,9 @@ impl<'a> Typer<'a> {
             // A parameter may have been given a number that is known now.
             Ty::Time(_) | Ty::Index(_) | Ty::Number(_) | Ty::Size(_) => {}
             Ty::Tensor(tensor) if tensor.is_scalar() => {}
+            Ty::Function(function) if self.holds_net(&function) => {
+                return self.in_parameters(&function, name, body, scope);
+            }
             other => {
                 let found = other.describe();
                 return self.report(name.span, NoVariable { name: name.text.to_string(), found, at: name.span });
@@ -111,6 +115,25 @@ impl<'a> Typer<'a> {
         }
         let ty = self.expr(body, scope, None);
         self.tensor(&ty, body.span, scope).map_or(Ty::Poison, Ty::Tensor)
+    }
+
+    /// `∂[V] e` with a net, or a function that is made of nets: a vector of as many entries as they have parameters.
+    fn in_parameters(
+        &mut self,
+        function: &Rc<Function<'a>>,
+        name: &Name,
+        body: &'a Expr,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let ty = self.expr(body, scope, None);
+        let what = format!("the value under `∂[{name}]`");
+        if !self.one_number(&ty, body.span, &what, "a derivative in parameters is of one number", scope) {
+            return Ty::Poison;
+        }
+        let counts = self.nets_in(function).into_iter().map(|net| Size::atom(format!("parameters of {net}")));
+        counts
+            .reduce(|sum, count| sum.add(&count).unwrap_or(sum))
+            .map_or(Ty::Poison, |count| Ty::Tensor(Tensor::of(vec![count], super::ty::Axes::new())))
     }
 
     /// The moment that a value is as a time of paths: an end of the horizon or a bound time.

@@ -13,8 +13,9 @@ use crate::check::walk::{as_name, peel};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::sweep::{meant, sweep_labels};
 use crate::syntax::tree::{
-    BinaryOp, Claim, Clause, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
+    BinaryOp, Claim, Clause, Expect, Expr, ExprKind, Item, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
 };
+use crate::syntax::walk::training_of;
 
 /// The formulas of a claim.
 pub(crate) fn parts(claim: &Claim) -> Vec<&Expr> {
@@ -321,12 +322,14 @@ impl<'a> Typer<'a> {
                 return;
             }
         };
-        let Some(steps) = self.written_number(self.steps_of_training(), &root) else { return };
         let modules = self.modules;
-        for item in &modules[entry].tree.items {
+        let items = &modules[entry].tree.items;
+        for (place, item) in items.iter().enumerate() {
             let ItemKind::Measure(measure) = &item.kind else { continue };
             let word = head(item.span, "measure");
             let Some((name, _)) = found.iter().find(|(_, place)| *place == word) else { continue };
+            let Some(train) = training_of(items, place) else { continue };
+            let Some(steps) = self.written_number(steps_of(&items[train]), &root) else { continue };
             let Some(every) = self.written_number(measure.every.as_ref(), &root) else { continue };
             if step <= steps && (step % every == 0.0 || step == steps) {
                 continue;
@@ -340,18 +343,6 @@ impl<'a> Typer<'a> {
             self.report(value.span, error);
             return;
         }
-    }
-
-    fn steps_of_training(&self) -> Option<&'a Expr> {
-        let items = self.modules.last()?.tree.items.iter();
-        let block = items.into_iter().find_map(|item| match &item.kind {
-            ItemKind::Train(block) => Some(block),
-            _ => None,
-        })?;
-        block.statements.iter().find_map(|statement| match &statement.kind {
-            StatementKind::Setting { name, value } if name.key.as_str() == "steps" => Some(value),
-            _ => None,
-        })
     }
 
     /// Whether this stands in the file itself, and not on the command line.
@@ -370,4 +361,13 @@ impl<'a> Typer<'a> {
             _ => None,
         }
     }
+}
+
+/// The steps that a `train` is given.
+fn steps_of(item: &Item) -> Option<&Expr> {
+    let ItemKind::Train(block) = &item.kind else { return None };
+    block.statements.iter().find_map(|statement| match &statement.kind {
+        StatementKind::Setting { name, value } if name.key.as_str() == "steps" => Some(value),
+        _ => None,
+    })
 }

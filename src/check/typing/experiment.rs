@@ -14,7 +14,7 @@ use crate::check::walk::{free_names, peel};
 use crate::diagnostic::nearest;
 use crate::source::{Span, Symbol};
 use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, Plot, StatementKind, SweepAxis, Table};
-use crate::syntax::walk::{is_schedule, several};
+use crate::syntax::walk::{is_schedule, several, training_of};
 
 /// The settings of `train`.
 const TRAIN: [&str; 3] = ["grid", "batch", "steps"];
@@ -93,28 +93,18 @@ impl<'a> Typer<'a> {
         let entry = self.entry();
         self.check_values(entry);
         let modules = self.modules;
-        let mut train: Option<(&'a Block, Span)> = None;
         let mut quantities = BTreeMap::new();
         let root = self.root(entry);
-        for item in &modules[entry].tree.items {
+        let items = &modules[entry].tree.items;
+        for (place, item) in items.iter().enumerate() {
             match &item.kind {
-                ItemKind::Train(block) => {
-                    if let Some((_, first)) = train {
-                        let error = StatementTwice {
-                            what: "`train`".into(),
-                            help: "one training runs; several nets move in one `minimize … over a by …, b by …`",
-                            second: head(item.span, "train"),
-                            first: head(first, "train"),
-                        };
-                        self.report(item.span, error);
-                        continue;
-                    }
-                    train = Some((block, item.span));
-                    self.check_train(block, item.span, &root);
-                }
+                ItemKind::Train(block) => self.check_train(block, item.span, &root),
                 ItemKind::Measure(measure) => {
-                    let grid = train.map(|(block, _)| block);
-                    self.check_measure(measure, item.span, grid, &root, &mut quantities);
+                    let train = training_of(items, place).and_then(|place| match &items[place].kind {
+                        ItemKind::Train(block) => Some(block),
+                        _ => None,
+                    });
+                    self.check_measure(measure, item.span, train, &root, &mut quantities);
                 }
                 _ => {}
             }

@@ -63,6 +63,12 @@ impl<'a> Typer<'a> {
 
     /// Whether a function has parameters that can move: it is a net, is made of one, or is not known yet.
     pub(crate) fn holds_net(&mut self, function: &Rc<Function<'a>>) -> bool {
+        !self.nets_in(function).is_empty()
+    }
+
+    /// The nets that a function is made of, and what may be one but is not known yet.
+    pub(crate) fn nets_in(&mut self, function: &Rc<Function<'a>>) -> BTreeSet<std::sync::Arc<str>> {
+        let mut nets = BTreeSet::new();
         let mut open = vec![function.clone()];
         let mut seen: Vec<*const Function<'a>> = Vec::new();
         while let Some(function) = open.pop() {
@@ -71,7 +77,9 @@ impl<'a> Typer<'a> {
             }
             seen.push(Rc::as_ptr(&function));
             match &*function {
-                Function::Declared { role, .. } if !["member", FROZEN].contains(role) => return true,
+                Function::Declared { role, name, .. } if !["member", FROZEN].contains(role) => {
+                    nets.insert(name.clone());
+                }
                 Function::Closure(closure) => {
                     let own = |key: &Symbol| closure.params.iter().any(|param| param.name.key == *key);
                     for key in free_names(closure.body).into_iter().filter(|key| !own(key)) {
@@ -95,7 +103,7 @@ impl<'a> Typer<'a> {
                 _ => {}
             }
         }
-        false
+        nets
     }
 
     /// The names on which an expression of a block may depend, definitions looked into.

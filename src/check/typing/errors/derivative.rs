@@ -48,7 +48,7 @@ pub(in crate::check::typing) struct NoField {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("`∂[{name}]` differentiates in a number, found {found}")]
-#[diagnostic(code(soc::derivative), help("the name in brackets is a bound time or a parameter of type R"))]
+#[diagnostic(code(soc::derivative), help("the name in brackets is a bound time, a parameter of type R, or a net"))]
 pub(in crate::check::typing) struct NoVariable {
     pub(in crate::check::typing) name: String,
     pub(in crate::check::typing) found: String,
