@@ -18,8 +18,8 @@ pub(super) fn elaborate(file: &SourceFile, before: &File, after: &File, sources:
             }
             (ItemKind::Train(old), ItemKind::Train(new)) => edits.block(old, new),
             (ItemKind::Measure(old), ItemKind::Measure(new)) => {
-                if let (Some(old), Some(new)) = (&old.every, &new.every) {
-                    edits.value(old, new);
+                for (old, new) in [(&old.every, &new.every), (&old.from, &new.from)] {
+                    old.iter().zip(new).for_each(|(old, new)| edits.value(old, new));
                 }
                 edits.block(&old.body, &new.body);
             }

@@ -243,13 +243,9 @@ fn measurement(
             }
         }
     }
-    let every = match &m.every {
-        None => None,
-        Some(e) => {
-            let scope = l.entry();
-            Some(l.size(e, &scope)? as u64)
-        }
-    };
+    let scope = l.entry();
+    let every = m.every.as_ref().map(|e| l.size(e, &scope)).transpose()?.map(|steps| steps as u64);
+    let from = m.from.as_ref().map(|e| l.size(e, &scope)).transpose()?.map_or(0, |step| step as u64);
     let program = l.b.finish();
-    Ok(Measurement { program, every, quantities, batch: settings.batch, training, span })
+    Ok(Measurement { program, every, from, quantities, batch: settings.batch, training, span })
 }

@@ -187,6 +187,8 @@ pub struct Measurement {
     pub program: Program,
     /// Steps between two measurements during training.
     pub every: Option<u64>,
+    /// The first step after which one is made, besides the last.
+    pub from: u64,
     /// The quantities, as the file spells them; outputs bear the same names.
     pub quantities: Vec<String>,
     /// The batch size.

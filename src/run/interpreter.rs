@@ -92,7 +92,8 @@ struct LoadedMeasurement<'a> {
 
 impl LoadedMeasurement<'_> {
     fn due(&self, step: u64, steps: u64) -> bool {
-        step == 0 || step == steps || self.measurement.every.is_some_and(|every| step.is_multiple_of(every.max(1)))
+        let regular = |every: u64| step >= self.measurement.from && step.is_multiple_of(every.max(1));
+        step == steps || self.measurement.every.is_some_and(regular)
     }
 }
 

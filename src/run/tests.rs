@@ -87,6 +87,7 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
     let measurement = Measurement {
         program: measure.finish(),
         every,
+        from: 0,
         quantities: vec!["norm".into(), "at".into(), "count".into()],
         batch: 1,
         training: 0,
@@ -266,4 +267,14 @@ fn a_standing_of_another_cell_is_refused() {
         let report = continue_cell(&cell, &BOWL, 0, &mut Silent, &mut book).expect_err("of another cell");
         assert_eq!(report.code(), "soc::internal");
     }
+}
+
+#[test]
+fn measurements_from_a_step_on_leave_out_what_comes_before() {
+    let mut cell = cell(7, Some(2));
+    cell.running_measures[0].from = 4;
+    let steps = |outcome: &Outcome| history(outcome, "norm").iter().map(|point| point.0).collect::<Vec<_>>();
+    assert_eq!(steps(&run(&cell, &BOWL)), [4, 6, 7]);
+    cell.running_measures[0].from = 100;
+    assert_eq!(steps(&run(&cell, &BOWL)), [7]);
 }

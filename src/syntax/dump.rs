@@ -73,6 +73,9 @@ impl Dump {
                 if let Some(every) = &measure.every {
                     dump.form("every", |dump| dump.expr(every))?;
                 }
+                if let Some(from) = &measure.from {
+                    dump.form("from", |dump| dump.expr(from))?;
+                }
                 dump.block(&measure.body)
             }),
             ItemKind::Plot(plot) => self.form("plot", |dump| {

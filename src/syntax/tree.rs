@@ -205,6 +205,8 @@ pub struct SweepAxis {
 pub struct Measure {
     /// Steps between two measurements.
     pub every: Option<Expr>,
+    /// `from 1_000`: the first step after which one is made.
+    pub from: Option<Expr>,
     /// The statements.
     pub body: Block,
 }

@@ -72,9 +72,7 @@ pub(in crate::check) fn resolve_module(
             ItemKind::Sweep(axes) => axes.iter().for_each(|axis| resolver.expr(&axis.values)),
             ItemKind::Train(block) => resolver.block(block, Place::Train),
             ItemKind::Measure(one) => {
-                if let Some(every) = &one.every {
-                    resolver.expr(every);
-                }
+                one.every.iter().chain(&one.from).for_each(|expr| resolver.expr(expr));
                 resolver.block(&one.body, Place::Measure);
             }
             // Quantities are the measurements' names, axes those of sweeps: typing knows both.

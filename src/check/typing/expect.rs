@@ -331,11 +331,14 @@ impl<'a> Typer<'a> {
             let Some(train) = training_of(items, place) else { continue };
             let Some(steps) = self.written_number(steps_of(&items[train]), &root) else { continue };
             let Some(every) = self.written_number(measure.every.as_ref(), &root) else { continue };
-            if step <= steps && (step % every == 0.0 || step == steps) {
+            let from = self.written_number(measure.from.as_ref(), &root).unwrap_or(0.0);
+            if step == steps || step >= from && step < steps && step % every == 0.0 {
                 continue;
             }
             let help = if step > steps {
                 format!("the training ends after {steps} steps")
+            } else if step < from {
+                format!("it is measured from step {from} on")
             } else {
                 format!("it is measured every {every} steps: {} comes before", (step / every).floor() * every)
             };

@@ -29,6 +29,10 @@ impl<'a> Typer<'a> {
             let ty = self.expr(every, &scope, None);
             self.positive(&ty, "every", every.span);
         }
+        if let Some(from) = &measure.from {
+            let ty = self.expr(from, &scope, None);
+            self.positive(&ty, "from", from.span);
+        }
         for statement in &measure.body.statements {
             self.statement(statement, &scope);
         }

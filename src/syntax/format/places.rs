@@ -161,7 +161,7 @@ pub(super) fn each_root(file: &File, f: &mut dyn FnMut(&Expr, Position)) {
             ItemKind::Sweep(axes) => axes.iter().for_each(|axis| free(&axis.values)),
             ItemKind::Train(block) => block_roots(block, f),
             ItemKind::Measure(measure) => {
-                measure.every.iter().for_each(free);
+                measure.every.iter().chain(&measure.from).for_each(free);
                 block_roots(&measure.body, f);
             }
             ItemKind::Expect(expect) => expect_roots(expect, &mut free),

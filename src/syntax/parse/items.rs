@@ -61,7 +61,8 @@ impl Builder<'_> {
             Rule::train => ItemKind::Train(self.block(children.next())),
             Rule::measure => {
                 let every = children.take_if(Rule::expr).map(|every| self.expr(every));
-                ItemKind::Measure(Measure { every, body: self.block(children.next()) })
+                let from = children.take_if(Rule::expr).map(|from| self.expr(from));
+                ItemKind::Measure(Measure { every, from, body: self.block(children.next()) })
             }
             Rule::plot => {
                 let quantities = self.names(children.next());
