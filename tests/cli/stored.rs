@@ -19,9 +19,9 @@ fn a_net_goes_on_from_a_file_and_a_frozen_one_stays() {
     let at = |result: &Value, i: usize| {
         result["cells"][0]["quantities"]["cost"]["history"][i][1].as_f64().expect("a number")
     };
-    let trained = json(&folder, &["small.soc", "--out", "here"]);
+    let trained = json(&folder, &["small.soc", "--out", "here", "--set", "measure.batch=4096"]);
     put(&folder, "again.soc", with(&format!("{OWN} from \"here/params.safetensors\"")));
-    let begun = json(&folder, &["again.soc", "--steps", "20"]);
+    let begun = json(&folder, &["again.soc", "--set", "measure.batch=4096"]);
     // The noise of a measurement depends on the step.
     let (first, untrained, end_of_training) = (at(&begun, 0), at(&trained, 0), at(&trained, 3));
     let gained = untrained - end_of_training;
@@ -31,7 +31,7 @@ fn a_net_goes_on_from_a_file_and_a_frozen_one_stays() {
     let both = format!("{base}\n{OWN}");
     let text = with(&both).replace("*V(x, t)", "*(B(x, t) + 0*V(x, t))");
     put(&folder, "frozen.soc", &text);
-    let frozen = json(&folder, &["frozen.soc"]);
+    let frozen = json(&folder, &["frozen.soc", "--set", "measure.batch=4096"]);
     // The same parameters and the same noise, and a sum with zero more.
     assert!((at(&frozen, 0) - first).abs() < 1e-6 * first.abs());
     let manifest = fs::read_to_string(folder.path().join("here/manifest.ron")).expect("a manifest");
