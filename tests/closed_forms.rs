@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{checked, measure};
+use common::{Both, cell, checked, history, measure, measurement};
+use socrun::graph::Op;
 
 fn quantity(text: &str, name: &str) -> f64 {
     measure(text, 1).into_iter().find(|(n, _)| n == name).unwrap().1
@@ -328,4 +329,86 @@ measure {
         assert!((found(name) - value).abs() < 1e-12, "{name}: {}, exact {value}", found(name));
     }
     assert!(found("difference") < 1e-8, "{}", found("difference"));
+}
+
+/// Tridiagonal matrices beside the same as full arrays.
+const NEIGHBOURS: &str = "
+use std.problems.quadratic_ou
+let n = 9
+problem P = quadratic_ou(1)
+let below = [0.1*i for i in 1..n - 1]
+let on = [3 + 0.2*i for i in 1..n]
+let above = [-0.5 + 0.3*i for i in 1..n - 1]
+let b = [1 - 0.4*i for i in 1..n]
+let A = tridiagonal(below, on, above)
+let full(M) = reshape[n, n](reshape[n*n](M))
+let B = full(A)
+let D = diag(on)
+let differs(M, N) = |solve(M, b) - solve(N, b)|² + |M*b - N*b|² + |M'*b - N'*b|² + |M⁻ᵀ*b - N⁻ᵀ*b|²
+let diffusion = tridiagonal(ones[n - 1], -2*ones[n], 0.7*ones[n - 1])
+let dense = full(diffusion)
+let cube(y) = diag(y)*diag(y)*y
+measure {
+  grid 6  batch 4
+  path X of P
+  x ~ normal(1, 0.1)
+  let entries = |B[2, 1] - 0.1| + |B[1, 2] + 0.2| + |B[4, 4] - 3.8| + |B[1, 3]|
+  let plain = differs(A, B)
+  let sums = differs(2*I[n] - 0.3*A + D, 2*I[n] - 0.3*B + D)
+  let products = differs(D*A, D*B) + differs(A*D, B*D)
+  let inverse = |A⁻¹*B - I[n]|²
+  let drawn = E[ differs(x*I[n] + A, x*I[n] + B) ]
+  let f(s) = |solve(tridiagonal(s*below, on, above), b)|²
+  let slope(s) = ∂[s] f(s)
+  let derivative = slope(0.8) - (f(0.8 + 1e-5) - f(0.8 - 1e-5))/2e-5
+  let size = slope(0.8)
+  process Y: R[n] by implicit {
+    Y(0) = b
+    dY = (5*diffusion*Y - cube(Y)) dt
+  }
+  process Z: R[n] by implicit {
+    Z(0) = b
+    dZ = (5*dense*Z - cube(Z)) dt
+  }
+  let processes = |Y(T) - Z(T)|² + 0*E[ |X(T)|² ]
+  let end = |Y(T)|²
+}
+table entries, plain, sums, products, inverse, drawn, derivative, size, processes, end
+";
+
+#[test]
+fn tridiagonal_matrices_are_matrices() {
+    for machine in Both::all() {
+        let outcome = machine.run(NEIGHBOURS, 1);
+        for name in ["entries", "plain", "sums", "products", "inverse", "drawn", "processes"] {
+            let found = history(&outcome, name)[0];
+            assert!(found.abs() < if matches!(machine, Both::Reference) { 1e-20 } else { 1e-6 }, "{name}: {found}");
+        }
+    }
+    let [truth, found] = Both::all().map(|machine| machine.run(NEIGHBOURS, 1));
+    for name in ["size", "end"] {
+        Both::Cpu.close(&history(&found, name), &history(&truth, name));
+    }
+    assert!(history(&truth, "derivative")[0].abs() < 1e-8);
+}
+
+#[test]
+fn an_implicit_step_between_neighbours_builds_no_matrix() {
+    let text = "
+use std.problems.quadratic_ou
+problem P = quadratic_ou(1)
+measure {
+  grid 6  batch 1
+  path X of P
+  process Y: R[200] by implicit {
+    Y(0) = ones[200]
+    dY = (concat(Y[2..200], 0) - 2*Y + concat(0, Y[1..199])) dt
+  }
+  let end = |Y(T)|² + 0*E[ |X(T)|² ]
+}
+";
+    let cell = cell(text, &[]);
+    let nodes = &measurement(&cell).program.nodes;
+    assert!(!nodes.iter().any(|node| matches!(node.op, Op::Solve(..) | Op::Eye(_))));
+    assert!(nodes.iter().all(|node| node.ty.elements() <= 200));
 }
