@@ -412,3 +412,48 @@ measure {
     assert!(!nodes.iter().any(|node| matches!(node.op, Op::Solve(..) | Op::Eye(_))));
     assert!(nodes.iter().all(|node| node.ty.elements() <= 200));
 }
+
+/// A state that is steered to be Gaussian, by a noise that turns with time and a drift that is not linear.
+const STEERED: &str = "
+use std.losses.{gaussian_path, gaussian_control}
+use std.splines.cubic_spline
+problem turning(T: R = 0.5) {
+  time t in 0..T
+  state X: R[2]
+  control u: R[2]
+  noise W: R[2]
+  let σ(t) = [[1 + t, 0.3], [-0.2*t, 0.8]]
+  dX = (sin(X) + σ(t)*u) dt + √2*σ(t) dW
+  X(0) = [0.5, -1]
+  cost = E[ ∫ (½*|u|² + 0.3*|X|²) dt + |X(T)|² ]
+}
+problem P = turning()
+let a: R[6, 2] = [[0, 1], [0.2, 0.3], [0.1, -0.5], [0.4, 0.2], [-0.3, 0.1], [0.2, 0.4]]
+let c: R[6, 2] = [[0.3, 0], [0.1, 0.3], [-0.4, 0.5], [-0.6, 0.2], [-0.3, 0.6], [0.2, 0.4]]
+let m(t) = [0.5, -1] + cubic_spline(a, 0, P.T, t) - cubic_spline(a, 0, P.T, 0)
+let s(t) = cubic_spline(c, 0, P.T, t) - cubic_spline(c, 0, P.T, 0)
+let u = gaussian_control(P, m, s)
+let n = 20_000
+measure {
+  grid 200  batch n
+  path X of P under u
+  let J = ∫ P.running(X, u(X, t), t) dt + P.terminal(X(T))
+  let simulated = E[ J ]
+  let noise = √(Var[ J ]/n)
+  let drawn = gaussian_path(P, m, s)
+  let mean_gap = |E[ X(T) ] - m(T)|
+  let deviation = E[ |P.σ(T)⁻¹*(X(T) - m(T))|² ]/(2*P.T*sum(exp(2*s(T))))
+}
+table simulated, noise, drawn, mean_gap, deviation
+";
+
+#[test]
+fn the_control_of_a_gaussian_path_makes_it() {
+    let outcome = Both::Cpu.run(STEERED, 1);
+    let value = |name: &str| history(&outcome, name)[0];
+    assert!(value("mean_gap") < 0.03, "{}", value("mean_gap"));
+    assert!((value("deviation") - 1.0).abs() < 0.03, "{}", value("deviation"));
+    // Both are averages over as many samples.
+    let gap = value("simulated") - value("drawn");
+    assert!(gap.abs() < 6.0 * value("noise"), "{gap}");
+}
