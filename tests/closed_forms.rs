@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{checked, measure};
+use common::{Both, cell, checked, history, measure, measurement};
+use socrun::graph::Op;
 
 fn quantity(text: &str, name: &str) -> f64 {
     measure(text, 1).into_iter().find(|(n, _)| n == name).unwrap().1
@@ -328,4 +329,131 @@ measure {
         assert!((found(name) - value).abs() < 1e-12, "{name}: {}, exact {value}", found(name));
     }
     assert!(found("difference") < 1e-8, "{}", found("difference"));
+}
+
+/// Tridiagonal matrices beside the same as full arrays.
+const NEIGHBOURS: &str = "
+use std.problems.quadratic_ou
+let n = 9
+problem P = quadratic_ou(1)
+let below = [0.1*i for i in 1..n - 1]
+let on = [3 + 0.2*i for i in 1..n]
+let above = [-0.5 + 0.3*i for i in 1..n - 1]
+let b = [1 - 0.4*i for i in 1..n]
+let A = tridiagonal(below, on, above)
+let full(M) = reshape[n, n](reshape[n*n](M))
+let B = full(A)
+let D = diag(on)
+let differs(M, N) = |solve(M, b) - solve(N, b)|² + |M*b - N*b|² + |M'*b - N'*b|² + |M⁻ᵀ*b - N⁻ᵀ*b|²
+let diffusion = tridiagonal(ones[n - 1], -2*ones[n], 0.7*ones[n - 1])
+let dense = full(diffusion)
+let cube(y) = diag(y)*diag(y)*y
+measure {
+  grid 6  batch 4
+  path X of P
+  x ~ normal(1, 0.1)
+  let entries = |B[2, 1] - 0.1| + |B[1, 2] + 0.2| + |B[4, 4] - 3.8| + |B[1, 3]|
+  let plain = differs(A, B)
+  let sums = differs(2*I[n] - 0.3*A + D, 2*I[n] - 0.3*B + D)
+  let products = differs(D*A, D*B) + differs(A*D, B*D)
+  let inverse = |A⁻¹*B - I[n]|²
+  let drawn = E[ differs(x*I[n] + A, x*I[n] + B) ]
+  let f(s) = |solve(tridiagonal(s*below, on, above), b)|²
+  let slope(s) = ∂[s] f(s)
+  let derivative = slope(0.8) - (f(0.8 + 1e-5) - f(0.8 - 1e-5))/2e-5
+  let size = slope(0.8)
+  process Y: R[n] by implicit {
+    Y(0) = b
+    dY = (5*diffusion*Y - cube(Y)) dt
+  }
+  process Z: R[n] by implicit {
+    Z(0) = b
+    dZ = (5*dense*Z - cube(Z)) dt
+  }
+  let processes = |Y(T) - Z(T)|² + 0*E[ |X(T)|² ]
+  let end = |Y(T)|²
+}
+table entries, plain, sums, products, inverse, drawn, derivative, size, processes, end
+";
+
+#[test]
+fn tridiagonal_matrices_are_matrices() {
+    for machine in Both::all() {
+        let outcome = machine.run(NEIGHBOURS, 1);
+        for name in ["entries", "plain", "sums", "products", "inverse", "drawn", "processes"] {
+            let found = history(&outcome, name)[0];
+            assert!(found.abs() < if matches!(machine, Both::Reference) { 1e-20 } else { 1e-6 }, "{name}: {found}");
+        }
+    }
+    let [truth, found] = Both::all().map(|machine| machine.run(NEIGHBOURS, 1));
+    for name in ["size", "end"] {
+        Both::Cpu.close(&history(&found, name), &history(&truth, name));
+    }
+    assert!(history(&truth, "derivative")[0].abs() < 1e-8);
+}
+
+#[test]
+fn an_implicit_step_between_neighbours_builds_no_matrix() {
+    let text = "
+use std.problems.quadratic_ou
+problem P = quadratic_ou(1)
+measure {
+  grid 6  batch 1
+  path X of P
+  process Y: R[200] by implicit {
+    Y(0) = ones[200]
+    dY = (concat(Y[2..200], 0) - 2*Y + concat(0, Y[1..199])) dt
+  }
+  let end = |Y(T)|² + 0*E[ |X(T)|² ]
+}
+";
+    let cell = cell(text, &[]);
+    let nodes = &measurement(&cell).program.nodes;
+    assert!(!nodes.iter().any(|node| matches!(node.op, Op::Solve(..) | Op::Eye(_))));
+    assert!(nodes.iter().all(|node| node.ty.elements() <= 200));
+}
+
+/// A state that is steered to be Gaussian, by a noise that turns with time and a drift that is not linear.
+const STEERED: &str = "
+use std.losses.{gaussian_path, gaussian_control}
+use std.splines.cubic_spline
+problem turning(T: R = 0.5) {
+  time t in 0..T
+  state X: R[2]
+  control u: R[2]
+  noise W: R[2]
+  let σ(t) = [[1 + t, 0.3], [-0.2*t, 0.8]]
+  dX = (sin(X) + σ(t)*u) dt + √2*σ(t) dW
+  X(0) = [0.5, -1]
+  cost = E[ ∫ (½*|u|² + 0.3*|X|²) dt + |X(T)|² ]
+}
+problem P = turning()
+let a: R[6, 2] = [[0, 1], [0.2, 0.3], [0.1, -0.5], [0.4, 0.2], [-0.3, 0.1], [0.2, 0.4]]
+let c: R[6, 2] = [[0.3, 0], [0.1, 0.3], [-0.4, 0.5], [-0.6, 0.2], [-0.3, 0.6], [0.2, 0.4]]
+let m(t) = [0.5, -1] + cubic_spline(a, 0, P.T, t) - cubic_spline(a, 0, P.T, 0)
+let s(t) = cubic_spline(c, 0, P.T, t) - cubic_spline(c, 0, P.T, 0)
+let u = gaussian_control(P, m, s)
+let n = 20_000
+measure {
+  grid 200  batch n
+  path X of P under u
+  let J = ∫ P.running(X, u(X, t), t) dt + P.terminal(X(T))
+  let simulated = E[ J ]
+  let noise = √(Var[ J ]/n)
+  let drawn = gaussian_path(P, m, s)
+  let mean_gap = |E[ X(T) ] - m(T)|
+  let deviation = E[ |P.σ(T)⁻¹*(X(T) - m(T))|² ]/(2*P.T*sum(exp(2*s(T))))
+}
+table simulated, noise, drawn, mean_gap, deviation
+";
+
+#[test]
+fn the_control_of_a_gaussian_path_makes_it() {
+    let outcome = Both::Cpu.run(STEERED, 1);
+    let value = |name: &str| history(&outcome, name)[0];
+    assert!(value("mean_gap") < 0.03, "{}", value("mean_gap"));
+    assert!((value("deviation") - 1.0).abs() < 0.03, "{}", value("deviation"));
+    // Both are averages over as many samples.
+    let gap = value("simulated") - value("drawn");
+    assert!(gap.abs() < 6.0 * value("noise"), "{gap}");
 }

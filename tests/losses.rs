@@ -6,13 +6,14 @@ mod common;
 
 use common::{Both, cell, first_values, history, measurement, named, run, training, zero_states};
 use ndarray::ArrayD;
-use socrun::backend::cpu::Cpu;
+use socrun::backend::cpu::{Cpu, LAYOUT};
 #[cfg(feature = "gpu")]
 use socrun::backend::gpu::Gpu;
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
 use socrun::graph::{Op, Output, Program, ValueId};
 use socrun::lower::Training;
+use socrun::plan;
 use socrun::transform::optimise;
 
 const LOSSES: &[&str] = &[
@@ -367,4 +368,27 @@ fn derivatives_in_parameters_match_differences() {
         assert!(history(&truth, name)[0] > 0.0, "{name}");
         cpu.close(&history(&found, name), &history(&truth, name));
     }
+}
+
+#[test]
+fn an_objective_over_many_paths_is_made_tile_by_tile() {
+    let text = "
+use std.problems.double_well
+use std.nets.unet
+problem P = double_well()
+net V(x: R[10], t: R) -> R[10] = unet([256, 128, 64])(x, t)
+measure {
+  grid 200  batch 65_536
+  path (X, W) of P under V
+  let J = ∫ P.running(X, V(X, t), t) dt + P.terminal(X(T))
+  let objective = E[ J ]
+  let deviation = √Var[ J ]
+  let ℓ = -J - ∫ V(X, t)·dW(t)
+  let w = softmax[sample](ℓ)
+  let effective = 1/(Σ[sample] w^2)
+}
+";
+    let program = optimise(measurement(&cell(text, &[])).program.clone());
+    let needed = plan::check_with(&program, 500 << 20, 2, LAYOUT).map(|(_, summary)| summary.bytes);
+    assert!(needed.is_ok(), "{needed:?}");
 }

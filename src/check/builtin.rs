@@ -17,6 +17,8 @@ pub(crate) enum Rule {
     Trace,
     /// A vector to a diagonal matrix, a matrix to its diagonal.
     Diagonal,
+    /// The entries below, on and above the diagonal to a matrix.
+    Tridiagonal,
     /// A square matrix to one of its size.
     SquareToSquare,
     /// A square matrix and a vector to a vector.
@@ -90,6 +92,7 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("dot", "dot(x, y)", Rule::Dot),
     row("tr", "tr(A)", Rule::Trace),
     row("diag", "diag(x)", Rule::Diagonal),
+    row("tridiagonal", "tridiagonal(below, on, above)", Rule::Tridiagonal),
     row("expm", "expm(A)", Rule::SquareToSquare),
     row("solve", "solve(A, x)", Rule::Solve),
     row("concat", "concat(x, y)", Rule::Concat),

@@ -8,6 +8,7 @@ use super::errors::{Lowered, fault};
 use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
+use super::tridiagonal::Bands;
 use super::value::{Function, Optimizer, Value};
 use crate::graph::{Binary, Draw, Law, Lifetime, Op, Output, Reduction, StateInfo, Type, Unary, ValueId};
 use crate::source::{Span, Symbol};
@@ -38,6 +39,7 @@ const OTHERS: &[&str] = &[
     "sum",
     "tr",
     "diag",
+    "tridiagonal",
     "dot",
     "norm",
     "expm",
@@ -144,6 +146,18 @@ impl<'a> Lowerer<'a> {
                         Ok(Value::Tensor(self.b.contract(v, &[0, 1], eye, &[0, 1], &[0], &[])))
                     }
                     _ => Err(fault(span, "`diag` takes a vector or a matrix")),
+                }
+            }
+            ("tridiagonal", [below, on, above]) => {
+                let below = self.tensor(below, span)?;
+                let on = self.tensor(on, span)?;
+                let above = self.tensor(above, span)?;
+                let sizes = [below, on, above].map(|v| self.b.ty(v).shape.clone());
+                match [&sizes[0][..], &sizes[1][..], &sizes[2][..]] {
+                    [[l], [n], [u]] if l + 1 == *n && u + 1 == *n => {
+                        Ok(Value::Operator(Rc::new(Operator::Tridiagonal(Bands { below, on, above }))))
+                    }
+                    _ => Err(fault(span, "`tridiagonal` takes the entries below, on and above the diagonal")),
                 }
             }
             ("dot", [a, b]) => {

@@ -121,7 +121,8 @@ impl<'a> Lowerer<'a> {
         Ok(self.tangent_of(t.output, t.input, seed))
     }
 
-    fn tangent_of(&mut self, output: ValueId, input: ValueId, seed: ValueId) -> ValueId {
+    /// The derivative of `output` as `input` moves along `seed`.
+    pub fn tangent_of(&mut self, output: ValueId, input: ValueId, seed: ValueId) -> ValueId {
         jvp(&mut self.b, output, &[(input, seed)]).unwrap_or_else(|| {
             let ty = self.b.ty(output).clone();
             self.b.filled(0.0, ty)

@@ -36,6 +36,7 @@ mod sequence;
 mod stiff;
 mod stretch;
 mod time;
+mod tridiagonal;
 mod value;
 
 pub use crate::syntax::Citation;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::calculus::Tangent;
 use super::errors::Lowered;
 use super::lowerer::Lowerer;
+use super::tridiagonal::{Bands, is_tridiagonal};
 use crate::graph::{Op, ValueId};
 
 /// A matrix.
@@ -19,6 +20,8 @@ pub enum Operator<'a> {
     Scalar(ValueId, usize),
     /// A diagonal `[n]`.
     Diagonal(ValueId),
+    /// Entries on the diagonal and beside it.
+    Tridiagonal(Bands),
     /// Zero, `[r, c]`.
     Zero(usize, usize),
     /// A + B
@@ -42,6 +45,7 @@ impl Operator<'_> {
     pub fn transposed(self) -> Self {
         match self {
             Self::Scalar(..) | Self::Diagonal(_) => self,
+            Self::Tridiagonal(bands) => Self::Tridiagonal(bands.transposed()),
             Self::Zero(r, c) => Self::Zero(c, r),
             Self::Transpose(a) => (*a).clone(),
             Self::Scaled(c, a) => Self::Scaled(c, Rc::new((*a).clone().transposed())),
@@ -68,6 +72,10 @@ impl<'a> Lowerer<'a> {
                 let n = self.b.ty(*v).shape[0];
                 (n, n)
             }
+            Operator::Tridiagonal(bands) => {
+                let n = self.b.ty(bands.on).shape[0];
+                (n, n)
+            }
             Operator::Zero(r, c) => (*r, *c),
             Operator::Sum(a, _) | Operator::Scaled(_, a) => self.extent(a),
             Operator::Product(a, b) => (self.extent(a).0, self.extent(b).1),
@@ -85,6 +93,7 @@ impl<'a> Lowerer<'a> {
         let free = |v: ValueId| self.sample.is_none_or(|s| !self.b.ty(v).varies(s));
         match a {
             Operator::Dense(v) | Operator::Scalar(v, _) | Operator::Diagonal(v) => free(*v),
+            Operator::Tridiagonal(bands) => [bands.below, bands.on, bands.above].into_iter().all(free),
             Operator::Zero(..) => true,
             Operator::Sum(a, b) | Operator::Product(a, b) => self.sample_free(a) && self.sample_free(b),
             Operator::Scaled(c, a) => free(*c) && self.sample_free(a),
@@ -97,7 +106,11 @@ impl<'a> Lowerer<'a> {
     fn is_diagonal(a: &Operator<'a>) -> bool {
         match a {
             Operator::Scalar(..) | Operator::Diagonal(_) => true,
-            Operator::Dense(_) | Operator::Zero(..) | Operator::Stack(_) | Operator::Jacobian(_) => false,
+            Operator::Dense(_)
+            | Operator::Tridiagonal(_)
+            | Operator::Zero(..)
+            | Operator::Stack(_)
+            | Operator::Jacobian(_) => false,
             Operator::Sum(a, b) | Operator::Product(a, b) => Self::is_diagonal(a) && Self::is_diagonal(b),
             Operator::Scaled(_, a) | Operator::Transpose(a) | Operator::Inverse(a) => Self::is_diagonal(a),
         }
@@ -109,12 +122,17 @@ impl<'a> Lowerer<'a> {
             Operator::Dense(m) => Ok(self.multiply_dense(*m, v, false)),
             Operator::Scalar(c, _) => Ok(self.b.mul(*c, v)),
             Operator::Diagonal(d) => Ok(self.scale_rows(*d, v)),
+            Operator::Tridiagonal(bands) => Ok(self.apply_bands(*bands, v)),
             Operator::Zero(r, _) => {
                 let mut ty = self.b.ty(v).clone();
                 ty.shape[0] = *r;
                 Ok(self.b.filled(0.0, ty))
             }
             Operator::Sum(x, y) => {
+                if is_tridiagonal(a) {
+                    let bands = self.bands(a);
+                    return Ok(self.apply_bands(bands, v));
+                }
                 if self.sample_free(a) && !Self::is_diagonal(a) {
                     let m = self.densify(a)?;
                     return Ok(self.multiply_dense(m, v, false));
@@ -185,6 +203,10 @@ impl<'a> Lowerer<'a> {
                 Ok(self.b.div(p, *c))
             }
             Operator::Inverse(x) => self.apply(x, v),
+            other if is_tridiagonal(other) => {
+                let bands = self.bands(other);
+                Ok(self.solve_bands(bands, v))
+            }
             other => {
                 let m = self.densify(other)?;
                 if self.sample_free(other) {
@@ -197,7 +219,8 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn scale_rows(&mut self, d: ValueId, v: ValueId) -> ValueId {
+    /// diag(d)·v for a vector or the columns of a matrix.
+    pub fn scale_rows(&mut self, d: ValueId, v: ValueId) -> ValueId {
         if self.b.ty(v).shape.len() == 1 {
             self.b.mul(d, v)
         } else {
@@ -226,6 +249,11 @@ impl<'a> Lowerer<'a> {
                 let n = self.b.ty(*d).shape[0];
                 let eye = self.b.push(Op::Eye(n));
                 Ok(self.b.contract(*d, &[0], eye, &[0, 1], &[0, 1], &[]))
+            }
+            Operator::Tridiagonal(bands) => {
+                let n = self.extent(a).0;
+                let eye = self.b.push(Op::Eye(n));
+                Ok(self.apply_bands(*bands, eye))
             }
             Operator::Zero(r, c) => Ok(self.b.filled(0.0, crate::graph::Type::shaped([*r, *c]))),
             Operator::Sum(x, y) => {

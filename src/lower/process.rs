@@ -232,10 +232,9 @@ impl<'a> Lowerer<'a> {
                     // The caller widens the process by these axes and comes again.
                     return Ok(self.b.add(y, k));
                 }
-                let jacobian = self.jacobian_of(k, point);
                 let change = match scheme {
-                    Scheme::Implicit => self.implicit_change(jacobian, k, h),
-                    _ => self.exponential_change(jacobian, k, h),
+                    Scheme::Implicit => self.implicit_change(k, point, h),
+                    _ => self.exponential_change(k, point, h),
                 };
                 Ok(self.b.add(y, change))
             }

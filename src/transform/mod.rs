@@ -4,6 +4,7 @@
 //! or a program that computes the same. May not know: a backend.
 
 mod activity;
+mod band;
 mod contract;
 mod dead;
 mod detach;
@@ -21,6 +22,7 @@ mod reuse;
 mod slope;
 mod vjp;
 
+pub use band::bandwidth;
 pub use jvp::jvp;
 pub use optimise::{BEFORE_GRADIENTS, PASSES, Pass, optimise, with_gradients};
 pub use vjp::vjp;

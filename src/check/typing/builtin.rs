@@ -72,6 +72,9 @@ impl<'a> Typer<'a> {
                 Ty::Tensor(Tensor::of(vec![one.shape[0].clone(), one.shape[0].clone()], axes))
             }
             (Rule::Diagonal, [one]) if is_square(one) => Ty::Tensor(Tensor::of(vec![one.shape[0].clone()], axes)),
+            (Rule::Tridiagonal, [below, on, above]) if beside(below, on) && beside(above, on) => {
+                Ty::Tensor(Tensor::of(vec![on.shape[0].clone(), on.shape[0].clone()], axes))
+            }
             (Rule::Solve, [a, x]) if is_square(a) && x.shape.len() == 1 && x.shape[0] == a.shape[1] => {
                 Ty::Tensor(x.clone())
             }
@@ -107,6 +110,7 @@ impl<'a> Typer<'a> {
             Rule::Snapshot => "a function that holds nets",
             Rule::Softmax => "one vector",
             Rule::Diagonal => "one vector or square matrix",
+            Rule::Tridiagonal => "three vectors, those beside the one on the diagonal with an entry less",
             Rule::Solve => "a square matrix and a vector of its size",
             Rule::Extremum | Rule::Law => "two numbers",
             Rule::Mixture => "a list of laws and their weights",
@@ -352,6 +356,14 @@ impl<'a> Typer<'a> {
                 }
             }
         }
+    }
+}
+
+/// Whether a vector has the entries of a diagonal next to that of another.
+fn beside(next: &Tensor, on: &Tensor) -> bool {
+    match (next.shape.as_slice(), on.shape.as_slice()) {
+        ([less], [size]) => less.add(&Size::constant(1)).as_ref() == Some(size),
+        _ => false,
     }
 }
 
