@@ -274,3 +274,80 @@ fn adjoint_sampling_runs_alike_on_both_machines() {
         cpu.close(&history(&found, name), &history(&truth, name));
     }
 }
+
+/// Steps of bounded length with a loss of the library, one of the text, and one without a name.
+const STEPS: &str = "
+use std.problems.quadratic_ou
+use std.methods.{trust_region, reweighted_log_variance, reweighted_cross_entropy, reweighted_matching}
+use std.nets.mlp
+loss distance(P: Problem, u: P.Control, v: P.Control, X: P.Path, W: P.Brownian, ℓ: R, η: R)
+  requires P.matched_noise
+{
+  let along(Y: P.Path) = ∫ |u(Y, t) - η*v(Y, t)|² dt
+  return E[ exp(-|ℓ|)*along(X) ] + E[ |∫ (u(X, t) - v(X, t))·dW(t)|² ]
+}
+problem P = quadratic_ou(2)
+net V(x: R[2], t: R) -> R[2] = mlp([8])(x, t)
+let u(x, t) = -V(x, t)
+train {
+  grid 6
+  run trust_region(P, u, LOSS(P, _, _, _, _, _, _), adam(1e-2), rounds = 2, fresh = 16, inner = 2, rows = 8, ε = 0.02)
+}
+measure every 1 {
+  batch 16
+  path X of P under u
+  let size = E[ |X(T)|² ]
+}
+table size
+";
+
+#[test]
+fn a_method_takes_a_loss_over_given_paths() {
+    for loss in ["reweighted_log_variance", "reweighted_cross_entropy", "reweighted_matching", "distance"] {
+        let text = STEPS.replace("LOSS", loss);
+        let [reference, cpu] = Both::all();
+        let (truth, found) = (reference.run(&text, 3), cpu.run(&text, 3));
+        let sizes = history(&truth, "size");
+        assert_eq!(truth.steps, 4);
+        assert!(sizes.windows(2).all(|pair| pair[0] != pair[1]), "{loss}: {sizes:?}");
+        cpu.close(&history(&found, "size"), &sizes);
+    }
+}
+
+/// The relative entropy of reweighted samples, as its definition says; the reweighted losses where they are known, and the
+/// wells by a finer quadrature.
+const REWEIGHTED: &str = "
+use std.problems.quadratic_ou
+use std.methods.{entropy, reweighted_log_variance, reweighted_cross_entropy}
+use std.losses.log_variance
+use std.targets.{many_well, many_well_log_Z}
+problem P = quadratic_ou(2)
+let v(x, t) = 0.5*x
+measure {
+  grid 6  batch 400
+  path (X, W) of P under v
+  let C = (∫ (½*|v(X, t)|² + P.f(X, t)) dt + P.g(X(T)))/P.λ + ∫ v(X, t)·dW(t)/√P.λ
+  let w = exp(-C)/(Σ[sample] exp(-C))
+  let step = entropy(-C, 400) - Σ[sample] w*log(400*w)
+  let none = entropy(0, 400)
+  let still = reweighted_log_variance(P, v, v, X, W, -C, 1) - Var[ C ]
+  let nowhere = reweighted_cross_entropy(P, v, v, X, W, -C, 1)
+  let energy = (many_well(3, 2, 4))([1, 2, 3]) - 13.5
+  let wells = many_well_log_Z(5, 5, 2)
+  let more = many_well_log_Z(50, 5, 4)
+}
+table step, none, still, nowhere, energy, wells, more
+";
+
+#[test]
+fn reweighting_is_what_it_says() {
+    let truth = Both::Reference.run(REWEIGHTED, 1);
+    for name in ["step", "none", "still", "nowhere", "energy"] {
+        let found = history(&truth, name)[0];
+        assert!(found.abs() < 1e-11, "{name}: {found}");
+    }
+    for (name, exact) in [("wells", 1.465_008_68), ("more", 40.811_178_48)] {
+        let found = history(&truth, name)[0];
+        assert!((found - exact).abs() < 1e-8, "{name}: {found}, by quadrature {exact}");
+    }
+}

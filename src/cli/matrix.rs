@@ -19,6 +19,15 @@ pub(super) enum Pair {
     Fails(String),
 }
 
+/// Whether a loss draws its own paths, so that a problem and a control are all that it takes of an experiment.
+pub(super) fn draws_its_paths(loss: &Offer) -> bool {
+    let given = |param: &Param| {
+        let kind = param.ty.as_ref().map(|ty| &ty.kind);
+        matches!(kind, Some(TypeKind::Named(path)) if path.len() == 2 && path[1].key.as_str() == "Path")
+    };
+    !loss.params.iter().any(given)
+}
+
 /// The pair of a loss and a problem; imports of files lie in `folder`.
 pub(super) fn pair(loss: &Offer, problem: &Offer, sources: &SourceMap, folder: Option<&Path>) -> Pair {
     let Some(text) = experiment(loss, problem, sources) else {

@@ -9,7 +9,7 @@ use super::time::{Grid, Moment};
 use super::value::{BoundMethod, Function, Value};
 use crate::graph::ValueId;
 use crate::source::{Span, Symbol};
-use crate::syntax::tree::{Argument, Definition, Expr, ExprKind, Param};
+use crate::syntax::tree::{Argument, Definition, Expr, ExprKind, Param, TypeKind};
 
 /// Arguments as given: by place or by name.
 pub type Arguments<'a> = Vec<(Option<Symbol>, Value<'a>)>;
@@ -183,11 +183,14 @@ impl<'a> Lowerer<'a> {
             };
             let value = match value {
                 // A process given as an argument is taken now: the body may bind other times.
-                Value::Process(ref p) if p.origin.is_none() || !self.now.is_empty() => {
-                    Value::Tensor(self.tensor(&value, span)?)
-                }
+                Value::Process(_) if !self.now.is_empty() => Value::Tensor(self.tensor(&value, span)?),
                 other => other,
             };
+            if let (Value::Process(p), Some(ty)) = (&value, &param.ty)
+                && matches!(&ty.kind, TypeKind::Named(path) if path.last().is_some_and(|word| word.key.as_str() == "Path"))
+            {
+                self.enter_grid(&p.grid.clone(), scope);
+            }
             scope.bind(&param.name.key, value);
         }
         if let Some((name, _)) = by_name.first() {

@@ -29,6 +29,12 @@ pub(crate) enum Declared {
     Optimizer,
     /// `Layer`
     Layer,
+    /// `Loss`: one number, whatever the arguments vary over.
+    Loss,
+    /// `P.Path`: the path of a state of this size, between these times.
+    Path(Size, Option<f64>, Option<f64>),
+    /// `P.Brownian`: the increments of a noise of this size.
+    Brownian(Size),
     /// `[Nat]`
     List(Box<Declared>),
     /// `(R, R) -> R[d]`
@@ -54,6 +60,9 @@ impl Declared {
             Self::Problem => "Problem".into(),
             Self::Optimizer => "Optimizer".into(),
             Self::Layer => "Layer".into(),
+            Self::Loss => "Loss".into(),
+            Self::Path(size, ..) => format!("Path of R[{size}]"),
+            Self::Brownian(size) => format!("Brownian of R[{size}]"),
             Self::List(inner) => format!("[{}]", inner.describe()),
             Self::Function(signature) => signature.describe(),
             Self::Poison => "?".into(),
