@@ -121,6 +121,11 @@ impl Values<'_> {
                 },
                 _ => None,
             },
+            TypeKind::Law(sizes) => match sizes.as_slice() {
+                [] => Some("normal(0, 1)".to_owned()),
+                [one] => Some(format!("normal(zeros[{}], 1)", self.text(one.span))),
+                _ => None,
+            },
             TypeKind::List(of) => Some(format!("[{}]", self.of(of)?)),
             TypeKind::Function(inputs, output) => {
                 let value = self.of(output)?;

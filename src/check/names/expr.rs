@@ -126,7 +126,7 @@ impl Resolver<'_> {
 
     pub(super) fn ty(&mut self, ty: &TypeExpr, sizes: bool) {
         match &ty.kind {
-            TypeKind::Real(dims) => {
+            TypeKind::Real(dims) | TypeKind::Law(dims) => {
                 for dim in dims {
                     if sizes && let Some(name) = as_name(dim) {
                         if !self.is_local(&name.key) && !self.top.contains_key(&name.key) {

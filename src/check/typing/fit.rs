@@ -21,6 +21,10 @@ impl<'a> Typer<'a> {
                 let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
                 sizes.map_or(Declared::Poison, Declared::Tensor)
             }
+            TypeKind::Law(sizes) => {
+                let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
+                sizes.map_or(Declared::Poison, Declared::Law)
+            }
             TypeKind::List(inner) => Declared::List(Box::new(self.declared(inner, scope))),
             TypeKind::Function(inputs, output) => {
                 let inputs = inputs.iter().map(|input| self.declared(input, scope)).collect();
@@ -140,6 +144,16 @@ impl<'a> Typer<'a> {
                     self.wrong_kind(&expected, other, at, because, None)
                 }
             },
+            Declared::Law(shape) => match &ty {
+                Ty::Law(found, _) => {
+                    let found = Tensor::of(found.clone(), Axes::new());
+                    if self.fit_shape(shape, found, at, because, &format!("a draw of {what}")).is_poison() {
+                        return Ty::Poison;
+                    }
+                    ty
+                }
+                other => self.wrong_kind(&format!("a law for {what}"), other, at, because, None),
+            },
             Declared::Path(size, ..) => match &ty {
                 Ty::Process(process) if process.problem.is_some() => {
                     let found = Tensor::of(process.shape.clone(), Axes::new());
@@ -249,7 +263,20 @@ impl<'a> Typer<'a> {
             return Ty::Poison;
         }
         let value = format!("the value of {what}");
-        if self.fit(&signature.output, result, at, because, &value, scope).is_poison() { Ty::Poison } else { ty }
+        if self.fit(&signature.output, result, at, because, &value, scope).is_poison() {
+            return Ty::Poison;
+        }
+        let number = |one: &Declared| matches!(one, Declared::Tensor(shape) if shape.is_empty());
+        match ty {
+            Ty::Function(f)
+                if matches!(signature.inputs.as_slice(), [one] if number(one))
+                    && number(&signature.output)
+                    && !matches!(*f, Function::Entrywise(_)) =>
+            {
+                Ty::Function(Rc::new(Function::Entrywise(f)))
+            }
+            other => other,
+        }
     }
 }
 
@@ -268,6 +295,7 @@ pub(crate) fn sample_of<'a>(declared: &Declared, at: Span) -> Ty<'a> {
             span: at,
         })),
         Declared::Loss => Ty::real(),
+        Declared::Law(shape) => Ty::Law(shape.clone(), Axes::new()),
         Declared::Path(size, ..) => {
             let name = Name { text: "X".into(), key: crate::source::fold("X"), span: at };
             let (shape, problem) = (vec![size.clone()], Some("a problem".to_string()));
