@@ -16,7 +16,7 @@ use socrun::backend::reference::Reference;
 use socrun::check::check;
 use socrun::diagnostic::{CODES, Report, Sink, render};
 use socrun::graph::Program;
-use socrun::lower::{Cell, Outline, Stage, cell, outline};
+use socrun::lower::{Action, Cell, Outline, Stage, cell, outline};
 use socrun::run::{Loaded, Machine, Outcome, Silent, run_cell};
 use socrun::source::SourceMap;
 use socrun::syntax::{Entry, Mode, format, load_all};
@@ -145,11 +145,27 @@ fn text_of(block: &Block) -> Entry<'_> {
 /// A few steps and every measurement.
 fn run(mut cell: Cell, machine: &dyn Machine) -> Result<Outcome, String> {
     for stage in &mut cell.stages {
-        if let Stage::Train(training) = stage {
-            training.steps = training.steps.min(STEPS);
+        match stage {
+            Stage::Train(training) => training.steps = training.steps.min(STEPS),
+            Stage::Schedule(schedule) => shorten(&mut schedule.actions),
+            Stage::Measure(_) => {}
         }
     }
     finite(run_cell(&cell, machine, cell.seed.unwrap_or(1), &mut Silent).map_err(|report| format!("{report:?}"))?)
+}
+
+/// Few rounds of every loop.
+fn shorten(actions: &mut [Action]) {
+    for action in actions {
+        match action {
+            Action::Repeat { times, body } => {
+                *times = (*times).min(STEPS);
+                shorten(body);
+            }
+            Action::Every { body, .. } => shorten(body),
+            Action::Run(_) | Action::Solve(_) | Action::Copy(_) => {}
+        }
+    }
 }
 
 /// The outcome if it holds numbers, all of them finite.

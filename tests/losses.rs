@@ -88,8 +88,12 @@ fn direction(like: &[ArrayD<f64>], number: usize) -> Vec<ArrayD<f64>> {
 }
 
 fn check_gradients(problem: &str) {
-    for (i, loss) in LOSSES.iter().enumerate() {
-        let cell = cell(&text(problem, 2, 6, 5), &[i]);
+    check_differences(&text(problem, 2, 6, 5), problem, LOSSES);
+}
+
+fn check_differences(text: &str, problem: &str, losses: &[&str]) {
+    for (i, loss) in losses.iter().enumerate() {
+        let cell = cell(text, &[i]);
         let program = split(&training(&cell).program);
         let parameters = first_values(&cell, 3);
         let mut machine = Reference::new(program.clone());
@@ -128,6 +132,31 @@ fn gradients_match_differences_on_the_quadratic_problem() {
 #[test]
 fn gradients_match_differences_on_the_linear_problem() {
     check_gradients("linear_ou");
+}
+
+/// Losses that take a path, its noise and its weight from outside.
+#[test]
+fn gradients_match_differences_on_given_paths() {
+    let losses = ["reweighted_log_variance", "reweighted_cross_entropy", "reweighted_matching"];
+    let text = format!(
+        "use std.problems.quadratic_ou
+use std.methods.{{{0}}}
+use std.nets.mlp
+problem P = quadratic_ou(2)
+net V(x: R[2], t: R) -> R[2] = mlp([6], act = tanh)(x, t)
+let u(x, t) = -V(x, t)
+sweep L in [{0}]
+train {{
+  grid 5  batch 6  steps 10
+  let v = detach(u)
+  path (X, W) of P under v
+  let C = (∫ (½*|v(X, t)|² + P.f(X, t)) dt + P.g(X(T)))/P.λ + ∫ v(X, t)·dW(t)/√P.λ
+  minimize L(P, u, v, X, W, -0.5*C, 0.7) over V by adam(1e-3)
+}}
+",
+        losses.join(", ")
+    );
+    check_differences(&text, "quadratic_ou", &losses);
 }
 
 #[test]

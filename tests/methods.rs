@@ -247,6 +247,12 @@ measure {
   z ~ P.marginal(0.25)
   w ~ P.bridge(0.25, [1, -2])
   let density = q([0, 1])
+  let matrix = log_density(normal([1, -1], [[1, 0], [2, 0.5]]), [2, 0])
+  let tails = log_density(student(3, [1, 0], 2), [0, 1])
+  let heavy = log_density(student(2, 0, 1), 1)
+  v ~ student(5, [1, 0], 2)
+  let wide = E[ min(v[1], 21) ]
+  let spread_out = E[ if |v[2]/2| < 1 then 1 else 0 ]
   let flat = log_density(uniform(0, 2), 0.5)
   let slope = ∇q([0, 1])·[1, 0]
   let entry = roots[2]
@@ -257,7 +263,7 @@ measure {
   let between = E[ w·[0, 1] ]
   let spread = E[ |w|² ]
 }
-table density, flat, slope, entry, mean, second, together, free, between, spread
+table density, matrix, tails, heavy, wide, spread_out, flat, slope, entry, mean, second, together, free, between, spread
 ";
 
 #[test]
@@ -266,12 +272,22 @@ fn laws_are_drawn_and_weighed() {
     let (a, b) = (0.25 * bell(2.0, 0.5), 0.75 * bell(2.0, 0.25));
     let exact = [
         ("density", (a + b).ln()),
+        // z = L⁻¹(x − m) = (1, −2), |det L| = ½.
+        ("matrix", -2.5 - std::f64::consts::TAU.ln() + 2.0_f64.ln()),
+        (
+            "tails",
+            2.0 * ((2.0 / (std::f64::consts::PI * 3.0_f64.sqrt() * 2.0)).ln() - 2.0 * (1.0 + 0.25_f64 / 3.0).ln()),
+        ),
+        ("heavy", -(3.0_f64.sqrt() * 3.0).ln()),
         ("flat", -2.0_f64.ln()),
         ("slope", (a / 0.25 - b / 0.0625) / (a + b)),
         ("entry", 11.0_f64.sqrt()),
     ];
     let (share, rest) = (2.0 / 3.75, 1.75);
     let drawn = [
+        ("wide", 1.0, 0.05),
+        // P(|t| < 1) with 5 degrees of freedom.
+        ("spread_out", 0.636_783, 0.01),
         ("mean", -0.5, 0.01),
         ("second", 0.25 * 5.5 + 0.75 * 1.125, 0.03),
         ("together", 2.0, 0.05),
@@ -323,3 +339,177 @@ fn adjoint_sampling_runs_alike_on_both_machines() {
         cpu.close(&history(&found, name), &history(&truth, name));
     }
 }
+
+/// Steps of bounded length with a loss of the library, one of the text, and one without a name.
+const STEPS: &str = "
+use std.problems.quadratic_ou
+use std.methods.{trust_region, reweighted_log_variance, reweighted_cross_entropy, reweighted_matching}
+use std.nets.mlp
+loss distance(P: Problem, u: P.Control, v: P.Control, X: P.Path, W: P.Brownian, ℓ: R, η: R)
+  requires P.matched_noise
+{
+  let along(Y: P.Path) = ∫ |u(Y, t) - η*v(Y, t)|² dt
+  return E[ exp(-|ℓ|)*along(X) ] + E[ |∫ (u(X, t) - v(X, t))·dW(t)|² ]
+}
+problem P = quadratic_ou(2)
+net V(x: R[2], t: R) -> R[2] = mlp([8])(x, t)
+let u(x, t) = -V(x, t)
+train {
+  grid 6
+  run trust_region(P, u, LOSS(P, _, _, _, _, _, _), adam(1e-2), rounds = 2, fresh = 16, inner = 2, rows = 8, ε = 0.02)
+}
+measure every 1 {
+  batch 16
+  path X of P under u
+  let size = E[ |X(T)|² ]
+}
+table size
+";
+
+#[test]
+fn a_method_takes_a_loss_over_given_paths() {
+    for loss in ["reweighted_log_variance", "reweighted_cross_entropy", "reweighted_matching", "distance"] {
+        let text = STEPS.replace("LOSS", loss);
+        let [reference, cpu] = Both::all();
+        let (truth, found) = (reference.run(&text, 3), cpu.run(&text, 3));
+        let sizes = history(&truth, "size");
+        assert_eq!(truth.steps, 4);
+        assert!(sizes.windows(2).all(|pair| pair[0] != pair[1]), "{loss}: {sizes:?}");
+        cpu.close(&history(&found, "size"), &sizes);
+    }
+}
+
+/// The relative entropy of reweighted samples, as its definition says; the reweighted losses where they are known, and the
+/// wells by a finer quadrature.
+const REWEIGHTED: &str = "
+use std.problems.quadratic_ou
+use std.methods.{entropy, reweighted_log_variance, reweighted_cross_entropy}
+use std.losses.log_variance
+use std.targets.{many_well, many_well_log_Z}
+problem P = quadratic_ou(2)
+let v(x, t) = 0.5*x
+measure {
+  grid 6  batch 400
+  path (X, W) of P under v
+  let C = (∫ (½*|v(X, t)|² + P.f(X, t)) dt + P.g(X(T)))/P.λ + ∫ v(X, t)·dW(t)/√P.λ
+  let w = exp(-C)/(Σ[sample] exp(-C))
+  let step = entropy(-C, 400) - Σ[sample] w*log(400*w)
+  let none = entropy(0, 400)
+  let still = reweighted_log_variance(P, v, v, X, W, -C, 1) - Var[ C ]
+  let nowhere = reweighted_cross_entropy(P, v, v, X, W, -C, 1)
+  let energy = (many_well(3, 2, 4))([1, 2, 3]) - 13.5
+  let wells = many_well_log_Z(5, 5, 2)
+  let more = many_well_log_Z(50, 5, 4)
+}
+table step, none, still, nowhere, energy, wells, more
+";
+
+#[test]
+fn reweighting_is_what_it_says() {
+    let truth = Both::Reference.run(REWEIGHTED, 1);
+    for name in ["step", "none", "still", "nowhere", "energy"] {
+        let found = history(&truth, name)[0];
+        assert!(found.abs() < 1e-11, "{name}: {found}");
+    }
+    for (name, exact) in [("wells", 1.465_008_68), ("more", 40.811_178_48)] {
+        let found = history(&truth, name)[0];
+        assert!((found - exact).abs() < 1e-8, "{name}: {found}, by quadrature {exact}");
+    }
+}
+
+/// A rate that follows the step: the slope is 1, so every step moves by the rate.
+const RATES: &str = "
+use std.nets.constant
+use std.schedules.{warm_cosine, warm_up, cosine, decaying}
+net a() -> R = constant(0)()
+net b() -> R = constant(0)()
+net c() -> R = constant(0)()
+net e() -> R = constant(0)()
+train {
+  batch 1  steps 6
+  minimize a() + b() + c() + e() over
+    a by sgd(warm_up(0.4, 4)), b by sgd(cosine(0.4, 4)), c by sgd(warm_cosine(0.4, 2, 4)), e by sgd(decaying(0.4, 0.25, 2))
+}
+measure every 1 {
+  batch 1
+  let up = -a()
+  let wave = -b()
+  let both = -c()
+  let half = -e()
+}
+table up, wave, both, half
+";
+
+#[test]
+fn rates_follow_their_schedules() {
+    let root = 0.5_f64.sqrt();
+    let expected = [
+        ("up", [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]),
+        ("wave", [0.4, 0.2 * (1.0 + root), 0.2, 0.2 * (1.0 - root), 0.0, 0.0]),
+        ("both", [0.2, 0.4, 0.4, 0.2, 0.0, 0.0]),
+        ("half", [0.4, 0.2, 0.1, 0.05, 0.025, 0.0125]),
+    ];
+    for machine in Both::all() {
+        let outcome = machine.run(RATES, 1);
+        for (name, rates) in expected {
+            let mut sums = vec![0.0];
+            for rate in rates {
+                sums.push(sums[sums.len() - 1] + rate);
+            }
+            machine.close(&history(&outcome, name), &sums);
+        }
+    }
+}
+
+/// Functions of the text between layers, entry by entry; energies at points where they were worked out by hand.
+const TEXTS: &str = "
+use std.nets.{mlp, silu, gelu, leaky}
+use std.targets.{funnel, pair_wells, lennard_jones, gaussian_grid, gaussian_grid_second, centred}
+let bent(act: (R) -> R, x: R[2]) = sum(act(x))
+let curved(x: R[2]) = bent(silu, x)
+let step(k) = (y) => if y > k then k*y else detach(y)
+net V(x: R[2]) -> R[3] = mlp([4], act = gelu)(x)
+measure {
+  batch 20_000
+  let s = bent(silu, [1, -2])
+  let g = bent(gelu, [1, -2])
+  let l = bent((y) => leaky(y, slope = 0.5), [1, -2])
+  let c = bent((y) => 3, [1, -2])
+  let n = bent(step(0.5), [1, -2])
+  let slope = sum(∇curved([1, -2]))
+  x ~ gaussian_grid(3, 5, 0.5)
+  let size = E[ |V(x)|² ]
+  let second = E[ |x|² ] - gaussian_grid_second(3, 5, 0.5)
+  let narrow = (funnel(3))([0.5, 1, 2])
+  let wells = (pair_wells(4, 2))([1, 2, 3, 0.5, -1, 0.3])
+  let held = (lennard_jones(3, 2))([1, 2, -1, 0.3])
+  let frame = tr(centred(5)*centred(5)')
+}
+table s, g, l, c, n, slope, size, second, narrow, wells, held, frame
+";
+
+#[test]
+fn texts_of_the_library_have_their_values() {
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(TEXTS, 1), cpu.run(TEXTS, 1));
+    for (name, exact) in TEXT_VALUES {
+        reference.close(&history(&truth, name), &[exact]);
+        cpu.close(&history(&found, name), &[exact]);
+    }
+    for name in ["size", "second"] {
+        cpu.close(&history(&found, name), &history(&truth, name));
+    }
+    assert!(history(&truth, "second")[0].abs() < 0.5, "{:?}", history(&truth, "second"));
+}
+
+const TEXT_VALUES: [(&str, f64); 9] = [
+    ("s", 0.492_652_734_585_769_8),
+    ("g", 0.795_844_482_172_184_5),
+    ("l", 0.0),
+    ("c", 6.0),
+    ("n", -1.5),
+    ("slope", 0.836_886_263_086_591_3),
+    ("narrow", 5.885_643_426_452_599),
+    ("wells", 20.891_529_803_938_685),
+    ("held", 2.908_739_748_497_763_5),
+];

@@ -85,7 +85,7 @@ fn errors_are_worded() {
 
 #[test]
 fn formatted_programs() {
-    for name in ["expectations", "experiment", "losses", "quadratic_ou", "spellings"] {
+    for name in ["expectations", "experiment", "losses", "quadratic_ou", "spellings", "lists"] {
         let text = std::fs::read_to_string(format!("tests/lang/ok/{name}.soc")).expect("readable");
         for mode in [Mode::Keep, Mode::Ascii] {
             insta::assert_snapshot!(format!("{name}-{mode:?}"), formatted(name, &text, mode));

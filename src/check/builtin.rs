@@ -47,6 +47,8 @@ pub(crate) enum Rule {
     Reshape,
     /// Two numbers to a law.
     Law,
+    /// A whole number and two numbers to a law.
+    Student,
     /// Laws and their weights to a law.
     Mixture,
     /// A law and a value to a number.
@@ -110,6 +112,7 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("reshape", "reshape[n, m](x)", Rule::Reshape),
     row("uniform", "uniform(a, b)", Rule::Law),
     row("normal", "normal(m, s)", Rule::Law),
+    row("student", "student(3, m, s)", Rule::Student),
     row("mixture", "mixture([normal(0, 1), normal(3, 1)], weights = [0.3, 0.7])", Rule::Mixture),
     row("log_density", "log_density(p, x)", Rule::LogDensity),
     row("adam", "adam(rate, β1 = 0.9, β2 = 0.999, ε = 1e-8, decay = 0, clip = 1)", Rule::Optimizer),

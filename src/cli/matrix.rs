@@ -19,6 +19,15 @@ pub(super) enum Pair {
     Fails(String),
 }
 
+/// Whether a loss draws its own paths, so that a problem and a control are all that it takes of an experiment.
+pub(super) fn draws_its_paths(loss: &Offer) -> bool {
+    let given = |param: &Param| {
+        let kind = param.ty.as_ref().map(|ty| &ty.kind);
+        matches!(kind, Some(TypeKind::Named(path)) if path.len() == 2 && path[1].key.as_str() == "Path")
+    };
+    !loss.params.iter().any(given)
+}
+
 /// The pair of a loss or a method and a problem; imports of files lie in `folder`.
 pub(super) fn pair(algorithm: &Offer, problem: &Offer, sources: &SourceMap, folder: Option<&Path>) -> Pair {
     let Some(text) = experiment(algorithm, problem, sources) else {
@@ -120,6 +129,7 @@ impl Values<'_> {
                     "Nat" => Some(SIZE.to_owned()),
                     "Bool" => Some("true".to_owned()),
                     "Optimizer" => Some("sgd(1)".to_owned()),
+                    "Loss" => Some("1".to_owned()),
                     _ => None,
                 },
                 [owner, member] => match member.key.as_str() {
@@ -128,6 +138,11 @@ impl Values<'_> {
                     "State" => Some(format!("zeros[{}.d]", owner.text)),
                     _ => None,
                 },
+                _ => None,
+            },
+            TypeKind::Law(sizes) => match sizes.as_slice() {
+                [] => Some("normal(0, 1)".to_owned()),
+                [one] => Some(format!("normal(zeros[{}], 1)", self.text(one.span))),
                 _ => None,
             },
             TypeKind::List(of) => Some(format!("[{}]", self.of(of)?)),

@@ -54,6 +54,7 @@ const OTHERS: &[&str] = &[
     "sgd",
     "uniform",
     "normal",
+    "student",
     "mixture",
     "log_density",
     "length",
@@ -88,7 +89,7 @@ impl<'a> Lowerer<'a> {
                 self.copied_function(name, given, span)
             }
             "ema" => self.running_mean(given, span),
-            "uniform" | "normal" => self.law(name, &given, span),
+            "uniform" | "normal" | "student" => self.law(name, &given, span),
             "mixture" => self.mixture(given, span),
             _ => {
                 let args = positional(given);

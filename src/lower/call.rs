@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::entries::of_numbers;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
@@ -9,7 +10,7 @@ use super::time::{Grid, Moment};
 use super::value::{BoundMethod, Function, Value};
 use crate::graph::ValueId;
 use crate::source::{Span, Symbol};
-use crate::syntax::tree::{Argument, Definition, Expr, ExprKind, Param};
+use crate::syntax::tree::{Argument, Definition, Expr, ExprKind, Param, TypeKind};
 
 /// Arguments as given: by place or by name.
 pub type Arguments<'a> = Vec<(Option<Symbol>, Value<'a>)>;
@@ -130,6 +131,15 @@ impl<'a> Lowerer<'a> {
                 self.copied.pop();
                 value
             }
+            Function::Entrywise(inner) => {
+                let args = positional(given);
+                let [one] = args.as_slice() else { return Err(fault(span, "a function of a number takes one")) };
+                let v = self.tensor(one, span)?;
+                if self.b.ty(v).shape.is_empty() {
+                    return self.call(&inner.clone(), vec![(None, one.clone())], span, expected);
+                }
+                self.entry_by_entry(&inner.clone(), v, span).map(Value::Tensor)
+            }
             Function::Gradient(inner) => {
                 let args = positional(given);
                 self.gradient(&inner.clone(), &args, span).map(Value::Tensor)
@@ -183,11 +193,29 @@ impl<'a> Lowerer<'a> {
             };
             let value = match value {
                 // A process given as an argument is taken now: the body may bind other times.
-                Value::Process(ref p) if p.origin.is_none() || !self.now.is_empty() => {
+                Value::Process(_) if !self.now.is_empty() => Value::Tensor(self.tensor(&value, span)?),
+                // `[1, 2]` is a vector where one is asked for.
+                Value::List(_)
+                    if param
+                        .ty
+                        .as_ref()
+                        .is_some_and(|ty| matches!(&ty.kind, TypeKind::Real(sizes) if !sizes.is_empty())) =>
+                {
                     Value::Tensor(self.tensor(&value, span)?)
+                }
+                Value::Function(f)
+                    if param.ty.as_ref().is_some_and(of_numbers)
+                        && !matches!(*f, Function::Builtin(_) | Function::Entrywise(_)) =>
+                {
+                    Value::Function(Rc::new(Function::Entrywise(f)))
                 }
                 other => other,
             };
+            if let (Value::Process(p), Some(ty)) = (&value, &param.ty)
+                && matches!(&ty.kind, TypeKind::Named(path) if path.last().is_some_and(|word| word.key.as_str() == "Path"))
+            {
+                self.enter_grid(&p.grid.clone(), scope);
+            }
             scope.bind(&param.name.key, value);
         }
         if let Some((name, _)) = by_name.first() {

@@ -1,4 +1,4 @@
-//! Laws as values: drawing from them, and their log-densities.
+//! Laws as values, and drawing from them.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::operator::Operator;
 use super::value::Value;
-use crate::graph::{Binary, Draw, Law, Lifetime, Op, Reduction, Type, Unary, ValueId};
+use crate::graph::{Binary, Draw, Law, Lifetime, Op, Type, Unary, ValueId};
 use crate::source::{Span, Symbol};
 
 /// A law and its parameters.
@@ -17,6 +17,15 @@ pub enum Distribution<'a> {
     Entries {
         /// The law of z.
         law: Law,
+        /// A number, or an array of the draw's shape.
+        shift: ValueId,
+        /// Likewise.
+        scale: ValueId,
+    },
+    /// shift + scale·z, entry by entry, with independent z of Student's law with so many degrees of freedom.
+    Student {
+        /// The degrees of freedom.
+        degrees: usize,
         /// A number, or an array of the draw's shape.
         shift: ValueId,
         /// Likewise.
@@ -50,10 +59,11 @@ impl<'a> Distribution<'a> {
     }
 }
 
-const LOG_TAU: f64 = 1.837_877_066_409_345_6;
+/// Degrees of freedom of Student's law beyond which it is taken for a slip: a draw takes as many normal numbers.
+const MOST_DEGREES: f64 = 1000.0;
 
 impl<'a> Lowerer<'a> {
-    /// `normal(m, s)`, `uniform(a, b)`
+    /// `normal(m, s)`, `uniform(a, b)`, `student(3, m, s)`
     pub fn law(&mut self, name: &str, given: &Arguments<'a>, span: Span) -> Lowered<Value<'a>> {
         if let ("normal", [(None, mean), (None, scale)]) = (name, given.as_slice()) {
             let shift = self.tensor(mean, span)?;
@@ -67,6 +77,14 @@ impl<'a> Lowerer<'a> {
             if let Some(factor) = factor {
                 return Ok(Value::Law(Rc::new(Distribution::linear(shift, &factor))));
             }
+        }
+        if let ("student", [(None, Value::Number(degrees)), (None, shift), (None, scale)]) = (name, given.as_slice()) {
+            if degrees.fract() != 0.0 || !(1.0..=MOST_DEGREES).contains(degrees) {
+                let why = format!("the degrees of freedom are a whole number in 1..{MOST_DEGREES}, found {degrees}");
+                return Err(fault(span, why));
+            }
+            let (shift, scale) = (self.tensor(shift, span)?, self.tensor(scale, span)?);
+            return Ok(Value::Law(Rc::new(Distribution::Student { degrees: *degrees as usize, shift, scale })));
         }
         let v = self.tensors(given, span)?;
         let (law, shift, scale) = match (name, v.as_slice()) {
@@ -136,7 +154,7 @@ impl<'a> Lowerer<'a> {
     /// The shape of what is drawn.
     pub fn shape_of(&self, law: &Distribution<'a>) -> Vec<usize> {
         match law {
-            Distribution::Entries { shift, scale, .. } => {
+            Distribution::Entries { shift, scale, .. } | Distribution::Student { shift, scale, .. } => {
                 let shift = &self.b.ty(*shift).shape;
                 if shift.is_empty() { self.b.ty(*scale).shape.clone() } else { shift.clone() }
             }
@@ -151,6 +169,20 @@ impl<'a> Lowerer<'a> {
             Distribution::Entries { law, shift, scale } => {
                 let standard = self.standard(*law, shape);
                 let scaled = self.b.mul(*scale, standard);
+                Ok(self.b.add(*shift, scaled))
+            }
+            Distribution::Student { degrees, shift, scale } => {
+                let standard = self.standard(Law::Normal, shape.clone());
+                // The sum of squares of as many normal numbers for each entry.
+                let many: Vec<usize> = std::iter::once(*degrees).chain(shape).collect();
+                let normals = self.standard(Law::Normal, many);
+                let squares = self.b.unary(Unary::Power(2), normals);
+                let total = self.b.sum(squares, &[], &[0]);
+                let degrees = self.b.number(*degrees as f64);
+                let mean = self.b.div(total, degrees);
+                let root = self.b.unary(Unary::SquareRoot, mean);
+                let z = self.b.div(standard, root);
+                let scaled = self.b.mul(*scale, z);
                 Ok(self.b.add(*shift, scaled))
             }
             Distribution::Linear { shift, factor } => {
@@ -210,7 +242,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Means and scales `[k, n]` of normal laws of vectors with independent entries.
-    fn stacked_normals(&mut self, parts: &[Rc<Distribution<'a>>]) -> Option<(ValueId, ValueId)> {
+    pub(super) fn stacked_normals(&mut self, parts: &[Rc<Distribution<'a>>]) -> Option<(ValueId, ValueId)> {
         let mut rows = (Vec::new(), Vec::new());
         for part in parts {
             let Distribution::Entries { law: Law::Normal, shift, scale } = &**part else { return None };
@@ -229,84 +261,5 @@ impl<'a> Lowerer<'a> {
             rows.1.push(self.b.reshape(scale, [1, n]));
         }
         Some((self.b.push(Op::Concat(0, rows.0)), self.b.push(Op::Concat(0, rows.1))))
-    }
-
-    /// `log_density(p, x)`
-    pub fn log_density(&mut self, law: &Distribution<'a>, x: ValueId, span: Span) -> Lowered<ValueId> {
-        match law {
-            Distribution::Entries { law: Law::Normal, shift, scale } => {
-                let away = self.b.sub(x, *shift);
-                let z = self.b.div(away, *scale);
-                let square = self.sum_of_squares(z);
-                let spread = self.log_volume(*scale, x);
-                Ok(self.gaussian(square, spread, x))
-            }
-            Distribution::Entries { law: Law::Uniform, shift, scale } => {
-                let end = self.b.add(*shift, *scale);
-                let from = self.b.binary(Binary::LessEqual, *shift, x);
-                let to = self.b.binary(Binary::LessEqual, x, end);
-                let inside = self.b.mul(from, to);
-                // The logarithm of zero outside.
-                let density = self.b.div(inside, *scale);
-                let logs = self.b.unary(Unary::Log, density);
-                let dims: Vec<usize> = (0..self.b.ty(logs).shape.len()).collect();
-                Ok(self.b.sum(logs, &[], &dims))
-            }
-            Distribution::Linear { .. } => {
-                Err(fault(span, "the density of a normal law is known for a number or a diagonal as its scale"))
-            }
-            Distribution::Mixture { weights, parts } => {
-                let logs = self.b.unary(Unary::Log, *weights);
-                let each = match self.stacked_normals(parts) {
-                    Some((means, scales)) if self.b.ty(x).shape.len() == 1 => {
-                        let ones = self.b.filled(1.0, Type::shaped([parts.len()]));
-                        let copies = self.b.contract(ones, &[0], x, &[1], &[0, 1], &[]);
-                        let away = self.b.sub(copies, means);
-                        let z = self.b.div(away, scales);
-                        let square = self.b.unary(Unary::Power(2), z);
-                        let square = self.b.sum(square, &[], &[1]);
-                        let spread = self.b.unary(Unary::Log, scales);
-                        let spread = self.b.sum(spread, &[], &[1]);
-                        self.gaussian(square, spread, x)
-                    }
-                    _ => {
-                        let mut densities = Vec::new();
-                        for part in parts {
-                            let one = self.log_density(part, x, span)?;
-                            densities.push(self.b.reshape(one, [1]));
-                        }
-                        self.b.push(Op::Concat(0, densities))
-                    }
-                };
-                let all = self.b.add(logs, each);
-                Ok(self.b.reduce(Reduction::LogSumExp, all, &[], &[0]))
-            }
-        }
-    }
-
-    fn sum_of_squares(&mut self, z: ValueId) -> ValueId {
-        let square = self.b.unary(Unary::Power(2), z);
-        let dims: Vec<usize> = (0..self.b.ty(square).shape.len()).collect();
-        self.b.sum(square, &[], &dims)
-    }
-
-    /// Σ log s over the entries of x.
-    fn log_volume(&mut self, scale: ValueId, x: ValueId) -> ValueId {
-        let logs = self.b.unary(Unary::Log, scale);
-        let dims: Vec<usize> = (0..self.b.ty(logs).shape.len()).collect();
-        if dims.is_empty() {
-            let n = self.b.number(self.b.ty(x).elements() as f64);
-            return self.b.mul(n, logs);
-        }
-        self.b.sum(logs, &[], &dims)
-    }
-
-    /// −½ q − Σ log s − ½ n log 2π
-    fn gaussian(&mut self, square: ValueId, spread: ValueId, x: ValueId) -> ValueId {
-        let half = self.b.number(-0.5);
-        let quadratic = self.b.mul(half, square);
-        let constant = self.b.number(-0.5 * LOG_TAU * self.b.ty(x).elements() as f64);
-        let sum = self.b.sub(quadratic, spread);
-        self.b.add(sum, constant)
     }
 }

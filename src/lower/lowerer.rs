@@ -253,7 +253,7 @@ impl<'a> Lowerer<'a> {
                     _ => None,
                 })
             }
-            TypeKind::Named(_) | TypeKind::List(_) | TypeKind::Function(..) => Ok(None),
+            TypeKind::Named(_) | TypeKind::Law(_) | TypeKind::List(_) | TypeKind::Function(..) => Ok(None),
         }
     }
 

@@ -59,7 +59,8 @@ impl<'a> Lowerer<'a> {
                 }
                 Function::Detached(inner) => open.push((inner.clone(), copy, true)),
                 Function::Copied(inner, rule) => open.push((inner.clone(), copy.or(Some(*rule)), held)),
-                Function::Gradient(inner)
+                Function::Entrywise(inner)
+                | Function::Gradient(inner)
                 | Function::Jacobian(inner)
                 | Function::Divergence(inner)
                 | Function::Laplacian(inner) => open.push((inner.clone(), copy, held)),

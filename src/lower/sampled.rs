@@ -24,7 +24,8 @@ impl<'a> Lowerer<'a> {
     pub fn over_samples(&mut self, name: &str, args: &[Value<'a>], span: Span) -> Lowered<ValueId> {
         let [arg] = args else { return Err(fault(span, format!("`{name}[sample]` takes one argument"))) };
         let v = self.tensor(arg, span)?;
-        let axis = self.sample_axis(v, span)?;
+        let axis = self.sample.ok_or_else(|| fault(span, "there are no samples here to look over"))?;
+        let v = if self.b.ty(v).varies(axis) { v } else { self.b.spread(v, &[axis]) };
         let how = if name == "max" { Reduction::Maximum } else { Reduction::LogSumExp };
         let total = self.b.reduce(how, v, &[axis], &[]);
         if name != "softmax" {

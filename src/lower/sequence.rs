@@ -10,11 +10,12 @@ use std::rc::Rc;
 
 use super::errors::{Lowered, fault};
 use super::experiment::CopyRule;
+use super::kept::Known;
 use super::nets::names_in;
 use super::network::Registry;
 use super::rows::ColumnKind;
 use super::schedule::{Action, Buffer, Schedule, steps};
-use super::stretch::{Known, mentions};
+use super::stretch::mentions;
 use super::value::{Function, Value};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Declaration, Expr, ExprKind, Statement, StatementKind, TypeKind};

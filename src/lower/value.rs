@@ -148,6 +148,8 @@ pub enum Function<'a> {
     Detached(Rc<Function<'a>>),
     /// A function whose nets stand at a copy of their parameters.
     Copied(Rc<Function<'a>>, CopyRule),
+    /// A function of a number, which is applied to the entries of an array.
+    Entrywise(Rc<Function<'a>>),
     /// `∇f`
     Gradient(Rc<Function<'a>>),
     /// `∂f`

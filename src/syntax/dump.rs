@@ -322,6 +322,7 @@ impl Dump {
     fn type_expr(&mut self, ty: &TypeExpr) -> fmt::Result {
         match &ty.kind {
             TypeKind::Real(sizes) => self.form("R", |dump| sizes.iter().try_for_each(|size| dump.expr(size))),
+            TypeKind::Law(sizes) => self.form("law-of", |dump| sizes.iter().try_for_each(|size| dump.expr(size))),
             TypeKind::Named(names) => self.form("type", |dump| dump.names(names)),
             TypeKind::List(of) => self.form("list-of", |dump| dump.type_expr(of)),
             TypeKind::Function(from, to) => self.form("function", |dump| {

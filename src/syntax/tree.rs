@@ -541,6 +541,8 @@ pub enum TypeKind {
     Real(Vec<Expr>),
     /// A type that is a name or a member: `Nat`, `Bool`, `Problem`, `P.Control`, `P.State`
     Named(Vec<Name>),
+    /// `Law` or `Law[d]`
+    Law(Vec<Expr>),
     /// `[Nat]`
     List(Box<TypeExpr>),
     /// `(R, R) -> R[d]`

@@ -8,7 +8,7 @@ use crate::source::Name;
 use crate::syntax::tree::{Expr, ExprKind, Integral, Let, Param, TypeExpr, TypeKind};
 
 /// The types that are words.
-pub(super) const TYPE_WORDS: [&str; 6] = ["Nat", "Bool", "Text", "Problem", "Optimizer", "Layer"];
+pub(super) const TYPE_WORDS: [&str; 7] = ["Nat", "Bool", "Text", "Problem", "Optimizer", "Layer", "Loss"];
 
 /// The types that a problem has as members.
 pub(super) const MEMBER_TYPES: [&str; 5] = ["State", "Control", "Noise", "Path", "Brownian"];
@@ -117,13 +117,16 @@ impl Resolver<'_> {
             if let Some(default) = &param.default {
                 self.expr(default);
             }
-            self.declare(&param.name, Role::Plain);
+            match param.ty.as_ref().and_then(member_type) {
+                Some("Brownian") => self.declare(&param.name, Role::Noise),
+                _ => self.declare(&param.name, Role::Plain),
+            }
         }
     }
 
     pub(super) fn ty(&mut self, ty: &TypeExpr, sizes: bool) {
         match &ty.kind {
-            TypeKind::Real(dims) => {
+            TypeKind::Real(dims) | TypeKind::Law(dims) => {
                 for dim in dims {
                     if sizes && let Some(name) = as_name(dim) {
                         if !self.is_local(&name.key) && !self.top.contains_key(&name.key) {
@@ -171,5 +174,13 @@ impl Resolver<'_> {
         let words: Vec<&str> = path.iter().map(|name| &*name.text).collect();
         let help = "a type is `R`, `R[…]`, `Nat`, or a problem's `P.State`, `P.Control`, `P.Noise`".to_string();
         self.sink.push(UnknownType { name: words.join("."), help, at: span });
+    }
+}
+
+/// The word after the `.` of a type such as `P.Path`.
+fn member_type(ty: &TypeExpr) -> Option<&str> {
+    match &ty.kind {
+        TypeKind::Named(path) if path.len() == 2 => Some(path[1].key.as_str()),
+        _ => None,
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::call::Arg;
 use super::errors::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, TooManyArguments};
 use super::expr::count;
+use super::function::Declared;
 use super::scope::Scope;
 use super::ty::Ty;
 use super::typer::Typer;
@@ -100,6 +101,9 @@ impl<'a> Typer<'a> {
                 Some(written) => {
                     let declared = self.declared(written, scope);
                     let what = format!("`{}`", param.name);
+                    if let Declared::Path(_, from, to) = &declared {
+                        self.enter_horizon(*from, *to, scope);
+                    }
                     self.fit(&declared, ty, span, Some(param.span), &what, scope)
                 }
                 None => ty,

@@ -195,8 +195,20 @@ impl<'a> Typer<'a> {
             };
             self.report(scheme.span, error);
         }
-        let Declared::Tensor(shape) = self.declared(written.ty, scope) else {
-            return Ty::Poison;
+        let shape = match self.declared(written.ty, scope) {
+            Declared::Tensor(shape) => shape,
+            Declared::Poison => return Ty::Poison,
+            other => {
+                let error = super::errors::WrongKind {
+                    expected: "a process of numbers, a vector or a matrix".into(),
+                    found: format!("the type {}", other.describe()),
+                    at: written.ty.span,
+                    because: None,
+                    call: self.through(),
+                    help: None,
+                };
+                return self.report(written.ty.span, error);
+            }
         };
         let handle =
             |random| ProcessTy { name: name.clone(), role: "process", shape: shape.clone(), random, problem: None };

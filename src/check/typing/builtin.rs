@@ -26,6 +26,7 @@ impl<'a> Typer<'a> {
         match builtin.rule {
             Rule::Optimizer => return self.optimizer(builtin, &given, at, scope),
             Rule::Mixture => return self.mixture(builtin, &given, at, scope),
+            Rule::Student => return self.student(builtin, &given, at, scope),
             Rule::LogDensity => return self.log_density(builtin, &given, at, scope),
             Rule::RunningMean | Rule::Snapshot
                 if matches!(given.first(), Some(Arg { ty: Ty::Function(_), name: None, .. })) =>
@@ -113,6 +114,7 @@ impl<'a> Typer<'a> {
             Rule::Tridiagonal => "three vectors, those beside the one on the diagonal with an entry less",
             Rule::Solve => "a square matrix and a vector of its size",
             Rule::Extremum | Rule::Law => "two numbers",
+            Rule::Student => "the degrees of freedom and two numbers",
             Rule::Mixture => "a list of laws and their weights",
             Rule::LogDensity => "a law and a value",
             _ => "one value",

@@ -155,6 +155,7 @@ impl<'a> Typer<'a> {
             Function::Detached(inner) | Function::Copied(inner, _) => {
                 self.call(&inner.clone(), given, at, scope, expected)
             }
+            Function::Entrywise(inner) => self.call_entry_by_entry(&inner.clone(), given, at, scope, expected),
             Function::Gradient(field, place) => {
                 self.derivative(field, given, at, scope, |typer, point, value| typer.gradient(point, value, *place))
             }
@@ -227,6 +228,35 @@ impl<'a> Typer<'a> {
             closure.known.borrow_mut().push((key, ty.clone()));
         }
         ty
+    }
+
+    /// A function of a number, at a number or at every entry of an array.
+    fn call_entry_by_entry(
+        &mut self,
+        inner: &Rc<Function<'a>>,
+        given: Vec<Arg<'a>>,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+        expected: Option<&[Size]>,
+    ) -> Ty<'a> {
+        let [Arg { name: None, ty, span }] = given.as_slice() else {
+            return self.call(inner, given, at, scope, expected);
+        };
+        let whole = match ty {
+            Ty::Tensor(tensor) => tensor.clone(),
+            Ty::List(_) | Ty::Process(_) => match self.tensor(ty, *span, scope) {
+                Some(tensor) => tensor,
+                None => return Ty::Poison,
+            },
+            _ => return self.call(inner, given, at, scope, expected),
+        };
+        let entry = Ty::Tensor(Tensor::scalar(whole.axes.clone()));
+        let given = vec![Arg { name: None, ty: entry, span: *span }];
+        let ty = self.call(inner, given, at, scope, Some(&[]));
+        match self.tensor(&ty, at, scope) {
+            Some(tensor) => Ty::Tensor(Tensor { axes: tensor.axes, ..whole }),
+            None => Ty::Poison,
+        }
     }
 
     /// A function known by its type.

@@ -96,6 +96,15 @@ impl<'a> Typer<'a> {
                 signature: signature.clone(),
                 span: param.span,
             })),
+            Declared::Path(size, from, to) => {
+                self.enter_horizon(*from, *to, scope);
+                let (shape, problem) = (vec![size.clone()], Some(param.name.text.to_string()));
+                let name = param.name.clone();
+                Ty::Process(Rc::new(ProcessTy { name, role: "path", shape, random: true, problem }))
+            }
+            Declared::Brownian(size) => {
+                Ty::Noise(Rc::new(NoiseTy { name: param.name.clone(), shape: vec![size.clone()] }))
+            }
             other => sample_of(other, param.span),
         };
         scope.bind(&param.name.key, ty);

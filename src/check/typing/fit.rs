@@ -7,10 +7,10 @@ use super::call::Arg;
 use super::errors::{NotASize, WrongShape};
 use super::function::{Declared, Function, Signature};
 use super::scope::Scope;
-use super::ty::{Axes, Tensor, Ty};
+use super::ty::{Axes, Entry, NoiseTy, ProcessTy, SAMPLE, Tensor, Ty};
 use super::typer::Typer;
 use crate::check::size::Size;
-use crate::source::Span;
+use crate::source::{Name, Span};
 use crate::syntax::tree::{TypeExpr, TypeKind};
 
 impl<'a> Typer<'a> {
@@ -20,6 +20,10 @@ impl<'a> Typer<'a> {
             TypeKind::Real(sizes) => {
                 let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
                 sizes.map_or(Declared::Poison, Declared::Tensor)
+            }
+            TypeKind::Law(sizes) => {
+                let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
+                sizes.map_or(Declared::Poison, Declared::Law)
             }
             TypeKind::List(inner) => Declared::List(Box::new(self.declared(inner, scope))),
             TypeKind::Function(inputs, output) => {
@@ -35,18 +39,18 @@ impl<'a> Typer<'a> {
                     "Problem" => Declared::Problem,
                     "Optimizer" => Declared::Optimizer,
                     "Layer" => Declared::Layer,
+                    "Loss" => Declared::Loss,
                     _ => Declared::Poison,
                 },
                 [owner, member] => match self.lookup(owner, scope) {
                     Ty::Problem(problem) => match member.key.as_str() {
                         "State" => Declared::Tensor(vec![problem.state.clone()]),
                         "Noise" => Declared::Tensor(vec![problem.noise.clone()]),
-                        "Path" | "Brownian" => {
-                            let help = Some("whole paths are kept in the columns of a buffer".to_string());
-                            let found = Ty::Problem(problem.clone());
-                            self.wrong_kind("a type of numbers", &found, member.span, None, help);
-                            Declared::Poison
+                        "Path" => {
+                            let (from, to) = Self::horizon_of(&problem);
+                            Declared::Path(problem.state.clone(), from, to)
                         }
+                        "Brownian" => Declared::Brownian(problem.noise.clone()),
                         "Control" => Declared::Function(Rc::new(problem.control_type())),
                         _ => Declared::Poison,
                     },
@@ -140,6 +144,43 @@ impl<'a> Typer<'a> {
                     self.wrong_kind(&expected, other, at, because, None)
                 }
             },
+            Declared::Law(shape) => match &ty {
+                Ty::Law(found, _) => {
+                    let found = Tensor::of(found.clone(), Axes::new());
+                    if self.fit_shape(shape, found, at, because, &format!("a draw of {what}")).is_poison() {
+                        return Ty::Poison;
+                    }
+                    ty
+                }
+                other => self.wrong_kind(&format!("a law for {what}"), other, at, because, None),
+            },
+            Declared::Path(size, ..) => match &ty {
+                Ty::Process(process) if process.problem.is_some() => {
+                    let found = Tensor::of(process.shape.clone(), Axes::new());
+                    if self.fit_shape(std::slice::from_ref(size), found, at, because, what).is_poison() {
+                        return Ty::Poison;
+                    }
+                    ty
+                }
+                other => self.wrong_kind(&format!("a path for {what}"), other, at, because, None),
+            },
+            Declared::Brownian(size) => match &ty {
+                Ty::Noise(noise) => {
+                    let found = Tensor::of(noise.shape.clone(), Axes::new());
+                    if self.fit_shape(std::slice::from_ref(size), found, at, because, what).is_poison() {
+                        return Ty::Poison;
+                    }
+                    ty
+                }
+                other => self.wrong_kind(&format!("the noise of a path for {what}"), other, at, because, None),
+            },
+            Declared::Loss => {
+                if self.one_number(&ty, at, what, "a loss is one number", scope) {
+                    Ty::real()
+                } else {
+                    Ty::Poison
+                }
+            }
             Declared::Function(signature) => self.fit_function(signature, ty, at, because, what, scope),
         }
     }
@@ -191,6 +232,7 @@ impl<'a> Typer<'a> {
         match &**function {
             // What works entry by entry works on any shape.
             Function::Builtin(_) => return ty,
+            Function::Loss(..) if matches!(signature.output, Declared::Loss) => {}
             Function::Layer(..) | Function::Problem(..) | Function::Loss(..) | Function::Method(..) => {
                 let expected = format!("a function {}", signature.describe());
                 return self.wrong_kind(&expected, &ty, at, because, None);
@@ -200,6 +242,12 @@ impl<'a> Typer<'a> {
         let mut given: Vec<Arg<'a>> = Vec::new();
         for input in &signature.inputs {
             let ty = match input {
+                // A loss is asked about numbers of each sample.
+                Declared::Tensor(shape) if shape.is_empty() && matches!(signature.output, Declared::Loss) => {
+                    let entry =
+                        Entry { name: "sample".into(), span: at, through: format!("an argument of {what}").into() };
+                    Ty::Tensor(Tensor::scalar(Axes::from([(SAMPLE, entry)])))
+                }
                 // Where a number is handed to a field it is a time more often than not, and a time is a number too.
                 Declared::Tensor(shape) if shape.is_empty() => Ty::Time(self.bind_time("t").1),
                 other => sample_of(other, at),
@@ -215,7 +263,20 @@ impl<'a> Typer<'a> {
             return Ty::Poison;
         }
         let value = format!("the value of {what}");
-        if self.fit(&signature.output, result, at, because, &value, scope).is_poison() { Ty::Poison } else { ty }
+        if self.fit(&signature.output, result, at, because, &value, scope).is_poison() {
+            return Ty::Poison;
+        }
+        let number = |one: &Declared| matches!(one, Declared::Tensor(shape) if shape.is_empty());
+        match ty {
+            Ty::Function(f)
+                if matches!(signature.inputs.as_slice(), [one] if number(one))
+                    && number(&signature.output)
+                    && !matches!(*f, Function::Entrywise(_)) =>
+            {
+                Ty::Function(Rc::new(Function::Entrywise(f)))
+            }
+            other => other,
+        }
     }
 }
 
@@ -233,6 +294,17 @@ pub(crate) fn sample_of<'a>(declared: &Declared, at: Span) -> Ty<'a> {
             signature: signature.clone(),
             span: at,
         })),
+        Declared::Loss => Ty::real(),
+        Declared::Law(shape) => Ty::Law(shape.clone(), Axes::new()),
+        Declared::Path(size, ..) => {
+            let name = Name { text: "X".into(), key: crate::source::fold("X"), span: at };
+            let (shape, problem) = (vec![size.clone()], Some("a problem".to_string()));
+            Ty::Process(Rc::new(ProcessTy { name, role: "path", shape, random: true, problem }))
+        }
+        Declared::Brownian(size) => {
+            let name = Name { text: "W".into(), key: crate::source::fold("W"), span: at };
+            Ty::Noise(Rc::new(NoiseTy { name, shape: vec![size.clone()] }))
+        }
         Declared::Problem | Declared::Layer | Declared::List(_) | Declared::Poison => Ty::Poison,
     }
 }

@@ -29,6 +29,14 @@ pub(crate) enum Declared {
     Optimizer,
     /// `Layer`
     Layer,
+    /// `Loss`: one number, whatever the arguments vary over.
+    Loss,
+    /// `Law[d]`: of what a draw of this shape comes from.
+    Law(Vec<Size>),
+    /// `P.Path`: the path of a state of this size, between these times.
+    Path(Size, Option<f64>, Option<f64>),
+    /// `P.Brownian`: the increments of a noise of this size.
+    Brownian(Size),
     /// `[Nat]`
     List(Box<Declared>),
     /// `(R, R) -> R[d]`
@@ -54,6 +62,13 @@ impl Declared {
             Self::Problem => "Problem".into(),
             Self::Optimizer => "Optimizer".into(),
             Self::Layer => "Layer".into(),
+            Self::Loss => "Loss".into(),
+            Self::Law(shape) => {
+                let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+                if sizes.is_empty() { "Law".into() } else { format!("Law[{}]", sizes.join(", ")) }
+            }
+            Self::Path(size, ..) => format!("Path of R[{size}]"),
+            Self::Brownian(size) => format!("Brownian of R[{size}]"),
             Self::List(inner) => format!("[{}]", inner.describe()),
             Self::Function(signature) => signature.describe(),
             Self::Poison => "?".into(),
@@ -117,6 +132,8 @@ pub(crate) enum Function<'a> {
     Detached(Rc<Function<'a>>),
     /// At a copy of its parameters: "averaged" or "held".
     Copied(Rc<Function<'a>>, &'static str),
+    /// A function of a number, which is applied to the entries of an array.
+    Entrywise(Rc<Function<'a>>),
     Gradient(Rc<Function<'a>>, Span),
     Jacobian(Rc<Function<'a>>, Span),
     Divergence(Rc<Function<'a>>, Span),
@@ -146,6 +163,7 @@ impl Function<'_> {
             Self::Partial(inner, _) => format!("{} with holes", inner.describe()),
             Self::Detached(inner) => format!("{}, detached", inner.describe()),
             Self::Copied(inner, how) => format!("{}, {how}", inner.describe()),
+            Self::Entrywise(inner) => inner.describe(),
             Self::Gradient(inner, _) => format!("the gradient of {}", inner.describe()),
             Self::Jacobian(inner, _) => format!("the Jacobian of {}", inner.describe()),
             Self::Divergence(inner, _) => format!("the divergence of {}", inner.describe()),

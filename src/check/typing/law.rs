@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::builtin::Builtin;
 use super::call::Arg;
-use super::errors::{ArgumentUnknown, TooManyArguments, WeightsOf};
+use super::errors::{ArgumentUnknown, BadSetting, TooManyArguments, WeightsOf};
 use super::function::Declared;
 use super::problem::ProblemTy;
 use super::scope::Scope;
@@ -113,6 +113,41 @@ impl<'a> Typer<'a> {
             return Ty::Poison;
         }
         Ty::Law(shape, axes)
+    }
+
+    /// `student(3, m, s)`
+    pub(crate) fn student(
+        &mut self,
+        builtin: &'static Builtin,
+        given: &[Arg<'a>],
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let [degrees @ Arg { name: None, .. }, mean @ Arg { name: None, .. }, scale @ Arg { name: None, .. }] = given
+        else {
+            let found: Option<Vec<Tensor>> = given.iter().map(|one| self.tensor(&one.ty, one.span, scope)).collect();
+            return found.map_or(Ty::Poison, |found| self.misused(builtin, &found, at));
+        };
+        match &degrees.ty {
+            Ty::Poison => return Ty::Poison,
+            // A parameter of a definition has its value at the use.
+            Ty::Size(_) | Ty::Index(_) => {}
+            Ty::Number(value) if value.fract() == 0.0 && (1.0..=1000.0).contains(value) => {}
+            other => {
+                let (name, found) = ("the degrees of freedom".to_string(), other.describe());
+                let expected = "are a whole number in 1..1000";
+                return self.report(degrees.span, BadSetting { name, expected, found, at: degrees.span, help: None });
+            }
+        }
+        let (Some(a), Some(b)) = (self.tensor(&mean.ty, mean.span, scope), self.tensor(&scale.ty, scale.span, scope))
+        else {
+            return Ty::Poison;
+        };
+        let axes = join(&a.axes, &b.axes);
+        if a.is_scalar() || b.is_scalar() || a.same_shape(&b) {
+            return Ty::Law(if a.is_scalar() { b.shape } else { a.shape }, axes);
+        }
+        self.sum((&a, mean.span), (&b, scale.span), "law")
     }
 
     /// Weights are as many as the laws, not negative, and sum to one, as far as that is known.

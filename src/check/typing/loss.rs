@@ -146,7 +146,8 @@ impl<'a> Typer<'a> {
         at: Span,
         _scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
-        self.timed = true;
+        // Paths are those of a problem; a loss of other things needs no grid.
+        self.timed |= definition.params.iter().any(|param| param.ty.as_ref().is_some_and(is_problem_type));
         let inner = Scope::child(&self.root(module));
         let callee = format!("the loss `{}`", definition.name);
         if !self.bind_params(&definition.params, given, &inner, at, &callee, Some(definition.name.span)) {

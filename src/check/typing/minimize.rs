@@ -96,7 +96,8 @@ impl<'a> Typer<'a> {
                         _ => None,
                     }));
                 }
-                Function::Gradient(inner, _)
+                Function::Entrywise(inner)
+                | Function::Gradient(inner, _)
                 | Function::Jacobian(inner, _)
                 | Function::Divergence(inner, _)
                 | Function::Laplacian(inner, _) => open.push(inner.clone()),

@@ -7,7 +7,7 @@ use super::call::Arg;
 use super::errors::{ArgumentUnknown, TooManyArguments};
 use super::expr::count;
 use super::scope::Scope;
-use super::ty::{SAMPLE, Tensor, Ty};
+use super::ty::{Entry, SAMPLE, Tensor, Ty};
 use super::typer::Typer;
 use crate::source::Span;
 use crate::syntax::tree::Expr;
@@ -21,7 +21,7 @@ impl<'a> Typer<'a> {
         Ty::Tensor(tensor)
     }
 
-    /// `softmax[sample](ℓ)`, `logsumexp[sample](ℓ)`, `max[sample](x)`
+    /// `softmax[sample](ℓ)`, `logsumexp[sample](ℓ)`, `max[sample](x)`; what does not vary counts once for every sample.
     pub(crate) fn call_over_samples(
         &mut self,
         builtin: &'static Builtin,
@@ -42,11 +42,15 @@ impl<'a> Typer<'a> {
                 .report(name.span, ArgumentUnknown { callee, name: name.text.to_string(), at: name.span, help });
         }
         let Some(mut tensor) = self.tensor(&one.ty, one.span, scope) else { return Ty::Poison };
-        if !tensor.is_scalar() || !tensor.axes.contains_key(&SAMPLE) {
+        if !tensor.is_scalar() {
             let found = Ty::Tensor(Tensor { axes: super::ty::Axes::new(), ..tensor });
-            return self.wrong_kind("a number that varies over `sample`", &found, one.span, None, Some(help));
+            return self.wrong_kind("a number of each sample", &found, one.span, None, Some(help));
         }
-        if builtin.name != "softmax" {
+        if builtin.name == "softmax" {
+            let through = "`softmax[sample]`".into();
+            let entry = Entry { name: "sample".into(), span: at, through };
+            tensor.axes.entry(SAMPLE).or_insert(entry);
+        } else {
             tensor.axes.remove(&SAMPLE);
         }
         Ty::Tensor(tensor)

@@ -12,7 +12,7 @@ use super::ty::{Axes, BufferTy, Column, Entry, NoiseTy, ProcessTy, SAMPLE, Tenso
 use super::typer::Typer;
 use crate::check::walk::peel;
 use crate::source::{Name, Span};
-use crate::syntax::tree::{BinaryOp, Block, Declaration, Expr, ExprKind, Statement, StatementKind, TypeKind};
+use crate::syntax::tree::{BinaryOp, Block, Declaration, Expr, ExprKind, Statement, StatementKind};
 
 impl<'a> Typer<'a> {
     /// A statement of a schedule that is none of a loss.
@@ -102,24 +102,10 @@ impl<'a> Typer<'a> {
 
     /// `x: R[d]`, `X: P.Path`, `W: P.Brownian`
     fn column(&mut self, column: &'a Declaration, scope: &Rc<Scope<'a>>) -> Column {
-        if let TypeKind::Named(path) = &column.ty.kind
-            && let [owner, member] = path.as_slice()
-            && matches!(member.key.as_str(), "Path" | "Brownian")
-        {
-            return match self.lookup(owner, scope) {
-                Ty::Problem(problem) if member.key.as_str() == "Path" => {
-                    let (from, to) = Self::horizon_of(&problem);
-                    Column::Path(problem.state.clone(), from, to)
-                }
-                Ty::Problem(problem) => Column::Brownian(problem.noise.clone()),
-                other => {
-                    self.wrong_kind("a problem before the `.`", &other, owner.span, None, None);
-                    Column::Poison
-                }
-            };
-        }
         match self.declared(&column.ty, scope) {
             Declared::Tensor(shape) => Column::Point(shape),
+            Declared::Path(size, from, to) => Column::Path(size, from, to),
+            Declared::Brownian(size) => Column::Brownian(size),
             Declared::Poison => Column::Poison,
             other => {
                 let error = UnknownWord {

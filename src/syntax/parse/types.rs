@@ -12,13 +12,16 @@ impl Builder<'_> {
         let rule = form.as_rule();
         let mut children = Children::of(form);
         let kind = match rule {
-            Rule::real_type => TypeKind::Real(match children.take() {
-                Some(index) => {
-                    let sizes = Children::of(index).take_all(Rule::ranged);
-                    sizes.into_iter().map(|size| self.ranged(size)).collect()
-                }
-                None => Vec::new(),
-            }),
+            Rule::real_type | Rule::law_type => {
+                let sizes = match children.take() {
+                    Some(index) => {
+                        let sizes = Children::of(index).take_all(Rule::ranged);
+                        sizes.into_iter().map(|size| self.ranged(size)).collect()
+                    }
+                    None => Vec::new(),
+                };
+                if rule == Rule::law_type { TypeKind::Law(sizes) } else { TypeKind::Real(sizes) }
+            }
             Rule::list_type => TypeKind::List(Box::new(self.type_expr(children.next()))),
             Rule::function_type => {
                 let mut types: Vec<_> =
