@@ -124,15 +124,16 @@ impl<'a> Lowerer<'a> {
             }
             ExprKind::Partial(_, name, body) => {
                 let variable = self.lookup(name, scope)?;
-                let v = self.partial(&variable, e.span, |l, marked| {
+                let value = self.partial(&variable, e.span, |l, marked| {
                     let inner = Scope::child(scope);
                     inner.bind(&name.key, marked);
                     l.expr(body, &inner, None)
                 })?;
-                Ok(if self.b.ty(v).shape.len() == 2 {
-                    Value::Operator(Rc::new(super::operator::Operator::Dense(v)))
-                } else {
-                    Value::Tensor(v)
+                Ok(match value {
+                    Value::Tensor(v) if self.b.ty(v).shape.len() == 2 => {
+                        Value::Operator(Rc::new(super::operator::Operator::Dense(v)))
+                    }
+                    other => other,
                 })
             }
             ExprKind::Integral(integral) => self.integral(integral, scope, e.span),

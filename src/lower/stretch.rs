@@ -92,7 +92,7 @@ fn defines(s: &Statement) -> Vec<&Name> {
     match &s.kind {
         StatementKind::Let(one) => vec![&one.name],
         StatementKind::Process { name, .. } => vec![name],
-        StatementKind::Path { state, noise, .. } => std::iter::once(state).chain(noise).collect(),
+        StatementKind::Path { state, noise, exit, .. } => std::iter::once(state).chain(noise).chain(exit).collect(),
         StatementKind::Draw { names, .. } => names.iter().collect(),
         StatementKind::Use(one) => one.names.iter().collect(),
         _ => Vec::new(),
@@ -327,7 +327,7 @@ fn bind<'a>(l: &mut Lowerer<'a>, known: &Known<'a>, scope: &Rc<Scope<'a>>, wante
             {
                 let grid = l.grid(ends.0, ends.1);
                 let increments = l.cell(cell, &axes, shape);
-                scope.bind(&name.key, Value::Noise(Rc::new(Noise { grid, increments })));
+                scope.bind(&name.key, Value::Noise(Rc::new(Noise { grid, increments, stops: false })));
             }
             Ok(())
         }
@@ -366,6 +366,12 @@ fn keep<'a>(l: &mut Lowerer<'a>, name: &Name, s: &'a Statement, scope: &Rc<Scope
     let Some((_, Binding::Value(value))) = scope.find(&name.key) else { return Ok(Known::Statement(s)) };
     let lost = |why: &str| Known::Lost(name.clone(), format!("`{name}` {why}"));
     match &value {
+        Value::Process(p) if p.origin.as_ref().is_some_and(|origin| origin.clock.is_some()) => Ok(lost(
+            "stops before the end of the horizon, and such a path is used by one statement of a schedule alone",
+        )),
+        Value::Noise(n) if n.stops => {
+            Ok(lost("is the noise of a path that stops, which is used by one statement of a schedule alone"))
+        }
         Value::Process(p) => {
             if settled(l, p.left) && settled(l, p.end) {
                 return Ok(Known::Statement(s));
@@ -494,6 +500,14 @@ fn push_rows<'a>(
     for (e, (column, kind)) in values.into_iter().zip(&to.columns) {
         let found = l.expr(e, scope, if let ColumnKind::Point(shape) = kind { Some(shape) } else { None })?;
         match (kind, &found) {
+            (ColumnKind::Path(..), Value::Process(p))
+                if p.origin.as_ref().is_some_and(|origin| origin.clock.is_some()) =>
+            {
+                return Err(fault(
+                    e.span,
+                    format!("`{}` stops before the end of the horizon, and a buffer keeps whole paths", p.name),
+                ));
+            }
             (ColumnKind::Path(..), Value::Process(p)) => {
                 let axis = l.axis_of(&p.grid.clone(), 0);
                 fields.push((l.b.spread(p.left, &[sample, axis]), vec![sample, axis]));

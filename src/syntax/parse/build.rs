@@ -192,6 +192,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_solve
             | Rule::kw_state
             | Rule::kw_step
+            | Rule::kw_stop
             | Rule::kw_sweep
             | Rule::kw_table
             | Rule::kw_the
@@ -200,6 +201,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_times
             | Rule::kw_train
             | Rule::kw_under
+            | Rule::kw_when
             | Rule::kw_until
             | Rule::kw_use
             | Rule::kw_weight
