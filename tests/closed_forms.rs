@@ -378,12 +378,12 @@ measure {{ grid {grid} batch {batch}
 #[test]
 fn the_optimal_control_of_paths_that_stop_costs_what_its_value_says() {
     let text = "use std.problems.molecular_dynamics
-problem P = molecular_dynamics()
-measure { grid 400 batch 10000
+problem P = molecular_dynamics(nodes = 45)
+measure { grid 100 batch 4000
   path X of P under P.optimal
   let J = ∫ P.running(X, P.optimal(X, t), t) dt
   let cost = E[ J ]
-  let error = √(Var[ J ]/10000)
+  let error = √(Var[ J ]/4000)
   let weight = P.weight(X)
   let spread = √(Var[ weight ])/E[ weight ]
   let partition = -log(E[ weight ]) }
@@ -391,7 +391,7 @@ measure { grid 400 batch 10000
     let all = measure(text, 3);
     let get = |name: &str| all.iter().find(|(n, _)| n == name).unwrap().1;
     // The paths stop late, as those without control do.
-    assert!((get("cost") - 0.911_069_8).abs() < 0.01 + 3.0 * get("error"), "{} ± {}", get("cost"), get("error"));
-    assert!((get("partition") - 0.911_069_8).abs() < 0.01, "{}", get("partition"));
+    assert!((get("cost") - 0.911_069_8).abs() < 0.015 + 3.0 * get("error"), "{} ± {}", get("cost"), get("error"));
+    assert!((get("partition") - 0.911_069_8).abs() < 0.015, "{}", get("partition"));
     assert!(get("spread") < 0.1, "the weights of the optimal control hardly vary: {}", get("spread"));
 }

@@ -30,7 +30,8 @@ const LOSSES: &[&str] = &[
 
 /// Those for paths that stop.
 const STOPPING: &[&str] = &[
-    "socm_stopping(_, _, N, rates)",
+    "socm_two_boundary(_, _, N, rates)",
+    "socm_stopping(_, _, M, distance)",
     "relative_entropy_pathwise",
     "cross_entropy",
     "log_variance",
@@ -45,19 +46,21 @@ fn losses_of(problem: &str) -> &'static [&'static str] {
 fn stopping_text(d: usize, batch: usize, grid: usize) -> String {
     format!(
         "use std.problems.molecular_dynamics
-use std.losses.{{socm_stopping, relative_entropy_pathwise, cross_entropy, log_variance, variance, moment}}
+use std.losses.{{socm_two_boundary, socm_stopping, relative_entropy_pathwise, cross_entropy, log_variance, variance, moment}}
 use std.nets.{{unet, matrix, constant, constants}}
 let d = {d}
 problem P = molecular_dynamics(d)
 net V(x: R[d], t: R) -> R[d] = unet([8, 6, 4])(x, t)
 net N(t: R, s: R, early: R) -> R[d, d] = matrix([8, 8], scale = 1)(t, s, early)
+net M(t: R, s: R) -> R[d, d] = matrix([8, 8], scale = 1)(t, s)
 net rates() -> R[3] = constants(3, 1.5)()
 net y() -> R = constant(0.3)()
+let distance(x) = x[1]
 let u(x, t) = -P.σ(t)'*V(x, t)
 sweep L in [{}]
 train {{
   grid {grid}  batch {batch}  steps 10
-  minimize L(P, u) over V by adam(1e-3), N by adam(1e-3), rates by adam(1e-3), y by adam(1e-3)
+  minimize L(P, u) over V by adam(1e-3), N by adam(1e-3), M by adam(1e-3), rates by adam(1e-3), y by adam(1e-3)
 }}
 ",
         STOPPING.join(", ")
@@ -305,8 +308,8 @@ fn contractions_per_path(program: &Program) -> usize {
 
 #[test]
 fn the_kernel_is_evaluated_per_pair_of_times_and_never_per_path() {
-    for problem in ["quadratic_ou", "molecular_dynamics"] {
-        let cell = cell(&text(problem, 3, 7, 5), &[0]);
+    for (problem, loss) in [("quadratic_ou", 0), ("molecular_dynamics", 0), ("molecular_dynamics", 1)] {
+        let cell = cell(&text(problem, 3, 7, 5), &[loss]);
         let program = optimise(training(&cell).program.clone());
         let axis = |name: &str| program.axes.iter().position(|a| a.name == name).unwrap() as u32;
         let (sample, first, second) = (axis("sample"), axis("time"), axis("time2"));
