@@ -319,7 +319,7 @@ measure {{ grid 20 batch 2
 /// ∂m/∂t - 4x(x² - 1) m' + ½m'' + 1 = 0, m(0, t) = m(x, 1) = 0, by implicit steps so small that they count as exact.
 fn mean_time_to_the_barrier() -> f64 {
     let (n, steps, low) = (1200, 4000, -2.4);
-    let (h, dt) = (-low / n as f64, 1.0 / steps as f64);
+    let (h, dt) = (-low / n as f64, 1.0 / f64::from(steps));
     let x = |i: usize| low + i as f64 * h;
     // Unknowns at x_0 … x_{n-1}; the value at x_n = 0 is 0, and no flux passes x_0.
     let rate = |i: usize, side: f64| {

@@ -33,6 +33,7 @@ pub fn fault(span: Span, what: impl Into<String>) -> Box<LowerError> {
 }
 
 /// An error at a place, with what stands there and what to do.
+#[expect(clippy::unnecessary_box_returns, reason = "errors travel in boxes")]
 pub fn explained(span: Span, what: impl Into<String>, label: &str, help: impl Into<String>) -> Box<LowerError> {
     let mut error = fault(span, what);
     error.label = label.to_owned();

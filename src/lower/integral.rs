@@ -54,7 +54,7 @@ impl<'a> Lowerer<'a> {
                 .ok_or_else(|| fault(span, "no path or process before this says over which times to integrate"))?,
         };
         let clock = match &against {
-            Against::Time => self.clock_of(scope, span)?,
+            Against::Time => Clock::of(scope, span)?,
             Against::Noise(_) | Against::Path(_) => None,
         };
         let bounds = match &integral.bounds {
@@ -236,7 +236,7 @@ impl<'a> Lowerer<'a> {
         let grid = scope
             .grid()
             .ok_or_else(|| fault(span, "no path or process before this says over which times to average"))?;
-        let clock = self.clock_of(scope, span)?;
+        let clock = Clock::of(scope, span)?;
         let axis = self.free_axis(&grid);
         let moment = self.moments(&grid, axis);
         let inner = Scope::child(scope);

@@ -74,7 +74,7 @@ impl<'a> Lowerer<'a> {
         let grid = scope.grid().ok_or_else(|| {
             fault(statement.span, format!("no path or problem before this says over which times `{name}` runs"))
         })?;
-        let clock = self.clock_of(scope, statement.span)?;
+        let clock = Clock::of(scope, statement.span)?;
         let inner = Scope::child(scope);
         let scheme = match scheme_name.as_ref().map(|s| (s, s.key.as_str())) {
             None | Some((_, "euler")) => Scheme::Euler,

@@ -27,6 +27,17 @@ pub struct Clock {
     pub exit: ValueId,
 }
 
+impl Clock {
+    /// The clock that times in a scope end with, if they do not end with the horizon.
+    pub(super) fn of(scope: &Rc<Scope<'_>>, span: Span) -> Lowered<Option<Rc<Self>>> {
+        match scope.ends() {
+            Ends::Outside => Ok(None),
+            Ends::Stopped(clock) => Ok(Some(clock)),
+            Ends::Unknown => Err(fault(span, "times end where a path stops, and no path stands before this")),
+        }
+    }
+}
+
 /// A step of a path that may stop.
 pub(super) struct CutStep {
     /// The state after it.
@@ -135,15 +146,6 @@ impl<'a> Lowerer<'a> {
         // A sum of steps would miss the end by its rounding.
         let exit = self.b.push(Op::Select(live_at_end, to, stopped));
         Clock { lengths, live, live_at_end, exit }
-    }
-
-    /// The clock that times in a scope end with, if they do not end with the horizon.
-    pub(super) fn clock_of(&self, scope: &Rc<Scope<'a>>, span: Span) -> Lowered<Option<Rc<Clock>>> {
-        match scope.ends() {
-            Ends::Outside => Ok(None),
-            Ends::Stopped(clock) => Ok(Some(clock)),
-            Ends::Unknown => Err(fault(span, "times end where a path stops, and no path stands before this")),
-        }
     }
 
     /// The lengths of the steps along an axis of the grid.
