@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use socrun::check::check;
-use socrun::diagnostic::{Sink, render};
+use socrun::diagnostic::{Report, Sink, render};
 use socrun::source::SourceMap;
 use socrun::syntax::{Entry, load_all};
 use socrun::typed::{Checked, Predicate};
@@ -17,14 +17,23 @@ fn check_file(path: &Path, overrides: &[(&str, &str)]) -> (Option<Checked>, Stri
 }
 
 fn check_text(name: &str, text: &str, overrides: &[(&str, &str)]) -> (Option<Checked>, String) {
-    let mut map = SourceMap::new();
+    let (checked, sink, map) = check_in(SourceMap::new(), name, text, overrides);
+    (checked, render(&sink.into_reports(), &map))
+}
+
+fn check_in(
+    mut map: SourceMap,
+    name: &str,
+    text: &str,
+    overrides: &[(&str, &str)],
+) -> (Option<Checked>, Sink, SourceMap) {
     let mut sink = Sink::new();
     let entry = Entry::Text { name, text, folder: None };
     let modules = load_all(&mut map, entry, &mut sink);
     let overrides: Vec<(String, String)> =
         overrides.iter().map(|(a, b)| ((*a).to_string(), (*b).to_string())).collect();
     let checked = check(modules, &overrides, &mut sink, &mut map);
-    (checked, render(&sink.into_reports(), &map))
+    (checked, sink, map)
 }
 
 fn files(folder: &str) -> Vec<std::path::PathBuf> {
@@ -95,6 +104,22 @@ fn structures_follow_from_equations() {
 #[test]
 fn bad_texts_are_explained() {
     explain("err", false);
+}
+
+#[test]
+fn texts_that_their_numbers_refute_are_explained() {
+    for file in files("sizes") {
+        let name = file.file_stem().expect("it has a name").to_string_lossy().to_string();
+        let text = std::fs::read_to_string(&file).expect("the test's file can be read");
+        let (checked, sink, map) = check_in(SourceMap::new(), &format!("{name}.soc"), &text, &[]);
+        let rendering = render(&sink.into_reports(), &map);
+        let checked = checked.unwrap_or_else(|| panic!("{name} does not come to its numbers:\n{rendering}"));
+        let Err(error) = socrun::lower::cell(&checked, &[]) else { panic!("{name} has no error") };
+        let rendering = render(&[Report::new(*error)], &map);
+        insta::with_settings!({ snapshot_path => "lang/sizes", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, rendering);
+        });
+    }
 }
 
 #[test]

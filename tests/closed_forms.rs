@@ -457,3 +457,109 @@ fn the_control_of_a_gaussian_path_makes_it() {
     let gap = value("simulated") - value("drawn");
     assert!(gap.abs() < 6.0 * value("noise"), "{gap}");
 }
+
+#[test]
+fn the_way_over_a_barrier_has_its_optimum_on_a_grid() {
+    let found = |nodes: usize| {
+        let text = format!(
+            "use std.problems.molecular_dynamics
+problem P = molecular_dynamics(nodes = {nodes})
+measure {{ grid 20 batch 2
+  path X of P
+  let value = P.value([-1], 0)
+  let start = (P.optimal([-1], 0))[1]
+  let half = (P.optimal([-0.5], 0))[1] }}
+"
+        );
+        let all = measure(&text, 1);
+        ["value", "start", "half"].map(|name| all.iter().find(|(n, _)| n == name).unwrap().1)
+    };
+    let (coarse, fine) = (found(45), found(89));
+    let errors = [coarse[0], fine[0]].map(|value| (value - 0.911_069_8).abs());
+    assert!(errors[1] < 1e-4, "{errors:?}");
+    let order = (errors[0] / errors[1]).log2();
+    assert!((order - 2.0).abs() < 0.35, "{errors:?}, order {order:.2}");
+    assert!((fine[1] - 0.114_514).abs() < 1e-3, "{fine:?}");
+    assert!((fine[2] - 0.853_792).abs() < 2e-3, "{fine:?}");
+}
+
+/// The mean of the time at which dX = -4X(X² - 1) dt + dW from -1 first reaches 0, at most 1: m(-1, 0) for
+/// ∂m/∂t - 4x(x² - 1) m' + ½m'' + 1 = 0, m(0, t) = m(x, 1) = 0, by implicit steps so small that they count as exact.
+fn mean_time_to_the_barrier() -> f64 {
+    let (n, steps, low) = (1200, 4000, -2.4);
+    let (h, dt) = (-low / n as f64, 1.0 / f64::from(steps));
+    let x = |i: usize| low + i as f64 * h;
+    // Unknowns at x_0 … x_{n-1}; the value at x_n = 0 is 0, and no flux passes x_0.
+    let rate = |i: usize, side: f64| {
+        let drift = -4.0 * x(i) * (x(i) * x(i) - 1.0);
+        0.5 / (h * h) + side * drift / (2.0 * h)
+    };
+    let mut m = vec![0.0; n];
+    for _ in 0..steps {
+        let (mut c, mut d) = (vec![0.0; n], vec![0.0; n]);
+        for i in 0..n {
+            let (down, up) = (if i == 0 { 0.0 } else { rate(i, -1.0) }, rate(i, 1.0));
+            let (a, b, right) = (-dt * down, 1.0 + dt * (down + up), m[i] + dt);
+            let (before_c, before_d) = if i == 0 { (0.0, 0.0) } else { (c[i - 1], d[i - 1]) };
+            let pivot = b - a * before_c;
+            c[i] = -dt * up / pivot;
+            d[i] = (right - a * before_d) / pivot;
+        }
+        m[n - 1] = d[n - 1];
+        for i in (0..n - 1).rev() {
+            m[i] = d[i] - c[i] * m[i + 1];
+        }
+    }
+    m[(1.4 / h).round() as usize]
+}
+
+#[test]
+fn paths_that_stop_take_the_time_that_the_backward_equation_says() {
+    let truth = mean_time_to_the_barrier();
+    let found = |grid: usize, batch: usize| {
+        let text = format!(
+            "use std.problems.molecular_dynamics
+problem P = molecular_dynamics()
+measure {{ grid {grid} batch {batch}
+  path (X, W, τ) of P
+  let mean = E[ τ ]
+  let error = √(Var[ τ ]/{batch})
+  let cost = E[ ∫ P.running(X, [0], t) dt ]
+  let beyond = E[ relu(X(T)[1]) ]
+  let counted = E[ |∫ 1 dt - τ| ] }}
+"
+        );
+        let all = measure(&text, 5);
+        ["mean", "error", "cost", "beyond", "counted"].map(|name| all.iter().find(|(n, _)| n == name).unwrap().1)
+    };
+    // Paths may cross and come back within a step, so that they stop late, by a time of the order of its square root.
+    let (coarse, fine) = (found(25, 20_000), found(400, 20_000));
+    for [mean, _, cost, beyond, counted] in [coarse, fine] {
+        assert!((mean - cost).abs() < 1e-9 && counted < 1e-9, "the cost is the time: {mean}, {cost}");
+        assert!(beyond < 1e-12, "the cut step ends at the barrier, not {beyond} beyond it");
+    }
+    let late = [coarse, fine].map(|[mean, ..]| mean - truth);
+    assert!(late[1] > 0.0 && late[1] < 0.3 * late[0] + 3.0 * fine[1], "{late:?} ± {}, {truth}", fine[1]);
+    assert!(late[1] < 0.01, "{late:?} ± {}, {truth}", fine[1]);
+}
+
+#[test]
+fn the_optimal_control_of_paths_that_stop_costs_what_its_value_says() {
+    let text = "use std.problems.molecular_dynamics
+problem P = molecular_dynamics(nodes = 45)
+measure { grid 100 batch 4000
+  path X of P under P.optimal
+  let J = ∫ P.running(X, P.optimal(X, t), t) dt
+  let cost = E[ J ]
+  let error = √(Var[ J ]/4000)
+  let weight = P.weight(X)
+  let spread = √(Var[ weight ])/E[ weight ]
+  let partition = -log(E[ weight ]) }
+";
+    let all = measure(text, 3);
+    let get = |name: &str| all.iter().find(|(n, _)| n == name).unwrap().1;
+    // The paths stop late, as those without control do.
+    assert!((get("cost") - 0.911_069_8).abs() < 0.015 + 3.0 * get("error"), "{} ± {}", get("cost"), get("error"));
+    assert!((get("partition") - 0.911_069_8).abs() < 0.015, "{}", get("partition"));
+    assert!(get("spread") < 0.1, "the weights of the optimal control hardly vary: {}", get("spread"));
+}

@@ -29,7 +29,49 @@ const LOSSES: &[&str] = &[
     "socm_exp(_, _, γ)",
 ];
 
+/// Those for paths that stop.
+const STOPPING: &[&str] = &[
+    "socm_two_boundary(_, _, N, rates)",
+    "socm_stopping(_, _, M, distance)",
+    "relative_entropy_pathwise",
+    "cross_entropy",
+    "log_variance",
+    "variance",
+    "moment(_, _, y)",
+];
+
+fn losses_of(problem: &str) -> &'static [&'static str] {
+    if problem == "molecular_dynamics" { STOPPING } else { LOSSES }
+}
+
+fn stopping_text(d: usize, batch: usize, grid: usize) -> String {
+    format!(
+        "use std.problems.molecular_dynamics
+use std.losses.{{socm_two_boundary, socm_stopping, relative_entropy_pathwise, cross_entropy, log_variance, variance, moment}}
+use std.nets.{{unet, matrix, constant, constants}}
+let d = {d}
+problem P = molecular_dynamics(d)
+net V(x: R[d], t: R) -> R[d] = unet([8, 6, 4])(x, t)
+net N(t: R, s: R, early: R) -> R[d, d] = matrix([8, 8], scale = 1)(t, s, early)
+net M(t: R, s: R) -> R[d, d] = matrix([8, 8], scale = 1)(t, s)
+net rates() -> R[3] = constants(3, 1.5)()
+net y() -> R = constant(0.3)()
+let distance(x) = x[1]
+let u(x, t) = -P.σ(t)'*V(x, t)
+sweep L in [{}]
+train {{
+  grid {grid}  batch {batch}  steps 10
+  minimize L(P, u) over V by adam(1e-3), N by adam(1e-3), M by adam(1e-3), rates by adam(1e-3), y by adam(1e-3)
+}}
+",
+        STOPPING.join(", ")
+    )
+}
+
 fn text(problem: &str, d: usize, batch: usize, grid: usize) -> String {
+    if problem == "molecular_dynamics" {
+        return stopping_text(d, batch, grid);
+    }
     format!(
         "use std.problems.{{quadratic_ou, linear_ou}}
 use std.losses.{{socm, socm_constant, socm_exp, socm_adjoint, adjoint_matching, relative_entropy, cross_entropy, log_variance, variance, moment}}
@@ -88,7 +130,7 @@ fn direction(like: &[ArrayD<f64>], number: usize) -> Vec<ArrayD<f64>> {
 }
 
 fn check_gradients(problem: &str) {
-    check_differences(&text(problem, 2, 6, 5), problem, LOSSES);
+    check_differences(&text(problem, 2, 6, 5), problem, &losses_of(problem));
 }
 
 fn check_differences(text: &str, problem: &str, losses: &[&str]) {
@@ -160,6 +202,11 @@ train {{
 }
 
 #[test]
+fn gradients_match_differences_where_paths_stop() {
+    check_gradients("molecular_dynamics");
+}
+
+#[test]
 fn gradients_go_through_schemes_that_hold_a_jacobian() {
     for scheme in ["implicit", "exponential"] {
         let text = format!(
@@ -228,7 +275,7 @@ fn check_against_the_reference(
         for (((output, _), a), b) in program.outputs.iter().zip(&found).zip(&truth) {
             let bound = if matches!(output, Output::Gradient(_)) { 1e-4 } else { 1e-5 };
             let off = distance(a, b);
-            assert!(off < bound, "{problem} {} {output:?} at step {step}: off by {off:.1e}", LOSSES[loss]);
+            assert!(off < bound, "{problem} {} {output:?} at step {step}: off by {off:.1e}", losses_of(problem)[loss]);
         }
         for ((output, _), b) in program.outputs.iter().zip(&truth) {
             if let Output::State(n) = output {
@@ -240,8 +287,8 @@ fn check_against_the_reference(
 
 #[test]
 fn the_cpu_agrees_with_the_reference_on_every_loss() {
-    for problem in ["quadratic_ou", "linear_ou"] {
-        for loss in 0..LOSSES.len() {
+    for problem in ["quadratic_ou", "linear_ou", "molecular_dynamics"] {
+        for loss in 0..losses_of(problem).len() {
             // 37 leaves a part of a tile.
             check_against_the_reference(problem, loss, [5, 37, 12], |p| Box::new(Cpu::new(p, 2).unwrap()));
         }
@@ -254,6 +301,11 @@ fn a_device_agrees_with_the_reference_on_every_loss() {
     let Some(device) = common::device() else { return };
     for loss in 0..LOSSES.len() {
         check_against_the_reference("quadratic_ou", loss, [3, 21, 6], |p| Box::new(Gpu::new(p, &device).unwrap()));
+    }
+    for loss in 0..STOPPING.len() {
+        check_against_the_reference("molecular_dynamics", loss, [2, 21, 6], |p| {
+            Box::new(Gpu::new(p, &device).unwrap())
+        });
     }
 }
 
@@ -286,18 +338,20 @@ fn contractions_per_path(program: &Program) -> usize {
 
 #[test]
 fn the_kernel_is_evaluated_per_pair_of_times_and_never_per_path() {
-    let cell = cell(&text("quadratic_ou", 3, 7, 5), &[0]);
-    let program = optimise(training(&cell).program.clone());
-    let axis = |name: &str| program.axes.iter().position(|a| a.name == name).unwrap() as u32;
-    let (sample, first, second) = (axis("sample"), axis("time"), axis("time2"));
-    for node in &program.nodes {
-        let over = |a: u32| node.ty.axes.iter().any(|x| x.0 == a);
-        assert!(
-            !(over(sample) && over(first) && over(second) && node.ty.shape.len() > 1),
-            "a matrix per path and pair of times: {:?}",
-            node.op
-        );
-        assert!(!(over(sample) && node.ty.shape == [3, 3]), "a matrix per path: {:?}", node.op);
+    for (problem, loss) in [("quadratic_ou", 0), ("molecular_dynamics", 0), ("molecular_dynamics", 1)] {
+        let cell = cell(&text(problem, 3, 7, 5), &[loss]);
+        let program = optimise(training(&cell).program.clone());
+        let axis = |name: &str| program.axes.iter().position(|a| a.name == name).unwrap() as u32;
+        let (sample, first, second) = (axis("sample"), axis("time"), axis("time2"));
+        for node in &program.nodes {
+            let over = |a: u32| node.ty.axes.iter().any(|x| x.0 == a);
+            assert!(
+                !(over(sample) && over(first) && over(second) && node.ty.shape.len() > 1),
+                "a matrix per path and pair of times: {:?}",
+                node.op
+            );
+            assert!(!(over(sample) && node.ty.shape == [3, 3]), "a matrix per path: {:?}", node.op);
+        }
     }
 }
 

@@ -167,7 +167,10 @@ impl<'a> Lowerer<'a> {
         Value::Operator(match &*m {
             Operator::Scalar(d, n) => Rc::new(Operator::Scalar(self.b.mul(c, *d), *n)),
             Operator::Diagonal(d) => Rc::new(Operator::Diagonal(self.b.mul(c, *d))),
-            Operator::Dense(d) => Rc::new(Operator::Dense(self.b.mul(c, *d))),
+            // A number per path does not make an array per path.
+            Operator::Dense(d) if self.sample.is_none_or(|s| !self.b.ty(c).varies(s) || self.b.ty(*d).varies(s)) => {
+                Rc::new(Operator::Dense(self.b.mul(c, *d)))
+            }
             Operator::Scaled(d, inner) => Rc::new(Operator::Scaled(self.b.mul(c, *d), inner.clone())),
             Operator::Zero(..) => m,
             _ => Rc::new(Operator::Scaled(c, m)),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::environment::{Binding, Scope};
+use super::environment::{Binding, Ends, Scope};
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::value::Value;
@@ -48,7 +48,7 @@ impl<'a> Lowerer<'a> {
                 scope.bind(&name.key, Value::Process(Rc::new(process)));
                 Ok(())
             }
-            StatementKind::Path { state, noise, problem, control, .. } => {
+            StatementKind::Path { state, noise, exit, problem, control, .. } => {
                 let p = match self.expr(problem, scope, None)? {
                     Value::Problem(p) => p,
                     other => return Err(fault(problem.span, format!("expected a problem, found {}", other.kind()))),
@@ -60,6 +60,16 @@ impl<'a> Lowerer<'a> {
                 let path = self.path(state, &p, control, s.span)?;
                 scope.set_grid(p.grid.clone());
                 self.time_names(&p, scope);
+                if let Some(clock) = path.origin.as_ref().and_then(|o| o.clock.clone()) {
+                    if let Some(name) = exit {
+                        scope.bind(&name.key, Value::Tensor(clock.exit));
+                    }
+                    if let Ends::Stopped(_) = scope.ends() {
+                        let why = "integrals would end with one of two paths that stop; give each a body of its own";
+                        return Err(fault(s.span, why));
+                    }
+                    scope.set_ends(Ends::Stopped(clock));
+                }
                 if let (Some(name), Some(n)) = (noise, path.origin.as_ref().and_then(|o| o.noise.clone())) {
                     scope.bind(&name.key, Value::Noise(n));
                 }
@@ -110,7 +120,8 @@ impl<'a> Lowerer<'a> {
             | StatementKind::Noise(_)
             | StatementKind::Equation(_)
             | StatementKind::Boundary { .. }
-            | StatementKind::Cost(_) => Err(fault(s.span, "this statement does not stand here")),
+            | StatementKind::Cost(_)
+            | StatementKind::Stop(_) => Err(fault(s.span, "this statement does not stand here")),
         }
     }
 }

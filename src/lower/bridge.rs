@@ -37,6 +37,9 @@ impl<'a> Lowerer<'a> {
         given: &Arguments<'a>,
         span: Span,
     ) -> Lowered<Value<'a>> {
+        if let Some((_, stop)) = p.structure.stop.as_ref().and_then(|terms| terms.first()) {
+            return Err(fault(stop.span, format!("`{name}` is of paths that run to the end, and they stop here")));
+        }
         if p.structure.states.iter().any(|state| matches!(state.initial, Some((true, _)))) {
             return Err(fault(span, format!("`{name}` is of a state that begins at one value, and `X(0)` is drawn")));
         }

@@ -6,6 +6,7 @@ use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::operator::Operator;
 use super::time::Moment;
+use super::tridiagonal::Bands;
 use super::value::{Function, Value};
 use crate::graph::{AxisId, Op, Type, ValueId};
 use crate::source::Span;
@@ -180,7 +181,7 @@ impl<'a> Lowerer<'a> {
         variable: &Value<'a>,
         span: Span,
         evaluate: impl FnOnce(&mut Self, Value<'a>) -> Lowered<Value<'a>>,
-    ) -> Lowered<ValueId> {
+    ) -> Lowered<Value<'a>> {
         let v = self.tensor(variable, span)?;
         if !self.b.ty(v).shape.is_empty() {
             return Err(fault(span, "∂[x] e is a derivative in a scalar x; the Jacobian of a field f is ∂f"));
@@ -191,9 +192,53 @@ impl<'a> Lowerer<'a> {
             _ => Value::Tensor(marked),
         };
         let value = evaluate(self, standing)?;
+        if let Value::Operator(m) = &value
+            && !self.sample_free(m)
+        {
+            let slope = self.slope_of_matrix(m, marked)?;
+            return Ok(Value::Operator(Rc::new(slope)));
+        }
         let output = self.tensor(&value, span)?;
+        Ok(Value::Tensor(self.slope_along(output, marked)))
+    }
+
+    fn slope_along(&mut self, output: ValueId, marked: ValueId) -> ValueId {
         let ty: Type = self.b.ty(marked).clone();
         let one = self.b.filled(1.0, ty);
-        Ok(self.tangent_of(output, marked, one))
+        self.tangent_of(output, marked, one)
+    }
+
+    /// The derivative of a matrix, summand by summand and factor by factor, so that arrays which do not vary over samples
+    /// are not built for each of them.
+    fn slope_of_matrix(&mut self, m: &Operator<'a>, marked: ValueId) -> Lowered<Operator<'a>> {
+        Ok(match m {
+            Operator::Scalar(c, n) => Operator::Scalar(self.slope_along(*c, marked), *n),
+            Operator::Diagonal(v) => Operator::Diagonal(self.slope_along(*v, marked)),
+            Operator::Tridiagonal(bands) => Operator::Tridiagonal(Bands {
+                below: self.slope_along(bands.below, marked),
+                on: self.slope_along(bands.on, marked),
+                above: self.slope_along(bands.above, marked),
+            }),
+            Operator::Zero(r, c) => Operator::Zero(*r, *c),
+            Operator::Sum(a, b) => {
+                let (a, b) = (self.slope_of_matrix(a, marked)?, self.slope_of_matrix(b, marked)?);
+                Operator::Sum(Rc::new(a), Rc::new(b))
+            }
+            Operator::Scaled(c, a) => {
+                let outer = Operator::Scaled(self.slope_along(*c, marked), a.clone());
+                let inner = Operator::Scaled(*c, Rc::new(self.slope_of_matrix(a, marked)?));
+                Operator::Sum(Rc::new(outer), Rc::new(inner))
+            }
+            Operator::Transpose(a) => self.slope_of_matrix(a, marked)?.transposed(),
+            Operator::Product(a, b) => {
+                let left = Operator::Product(Rc::new(self.slope_of_matrix(a, marked)?), b.clone());
+                let right = Operator::Product(a.clone(), Rc::new(self.slope_of_matrix(b, marked)?));
+                Operator::Sum(Rc::new(left), Rc::new(right))
+            }
+            Operator::Dense(_) | Operator::Inverse(_) | Operator::Stack(_) | Operator::Jacobian(_) => {
+                let built = self.densify(m)?;
+                Operator::Dense(self.slope_along(built, marked))
+            }
+        })
     }
 }

@@ -262,6 +262,9 @@ impl<'a> Lowerer<'a> {
         for param in &definition.params {
             if let Some((_, super::environment::Binding::Value(Value::Problem(p)))) = scope.find(&param.name.key) {
                 scope.set_grid(p.grid.clone());
+                if p.structure.stop.is_some() {
+                    scope.set_ends(super::environment::Ends::Unknown);
+                }
                 self.time_names(&p, &scope);
                 break;
             }

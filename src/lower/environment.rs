@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::stopping::Clock;
 use super::time::Grid;
 use super::value::Value;
 use crate::source::Symbol;
@@ -33,12 +34,31 @@ pub struct Scope<'a> {
     /// The module whose top-level names are seen from here.
     pub module: usize,
     grid: RefCell<Option<Rc<Grid>>>,
+    ends: RefCell<Ends>,
+}
+
+/// Where the times of a scope end.
+#[derive(Clone, Default)]
+pub enum Ends {
+    /// As in the scope around; with the horizon where none says otherwise.
+    #[default]
+    Outside,
+    /// With a path that is yet to be drawn.
+    Unknown,
+    /// With this path of a problem that stops.
+    Stopped(Rc<Clock>),
 }
 
 impl<'a> Scope<'a> {
     /// The outermost scope of a module.
     pub fn root(module: usize) -> Rc<Self> {
-        Rc::new(Self { names: RefCell::default(), parent: None, module, grid: RefCell::default() })
+        Rc::new(Self {
+            names: RefCell::default(),
+            parent: None,
+            module,
+            grid: RefCell::default(),
+            ends: RefCell::default(),
+        })
     }
 
     /// A scope inside another.
@@ -48,6 +68,7 @@ impl<'a> Scope<'a> {
             parent: Some(parent.clone()),
             module: parent.module,
             grid: RefCell::default(),
+            ends: RefCell::default(),
         })
     }
 
@@ -82,5 +103,18 @@ impl<'a> Scope<'a> {
     /// The grid that integrals here run over.
     pub fn grid(&self) -> Option<Rc<Grid>> {
         self.grid.borrow().clone().or_else(|| self.parent.as_ref().and_then(|p| p.grid()))
+    }
+
+    /// Sets where times end here.
+    pub fn set_ends(&self, ends: Ends) {
+        *self.ends.borrow_mut() = ends;
+    }
+
+    /// Where times end here.
+    pub fn ends(&self) -> Ends {
+        match (&*self.ends.borrow(), &self.parent) {
+            (Ends::Outside, Some(parent)) => parent.ends(),
+            (ends, _) => ends.clone(),
+        }
     }
 }

@@ -31,3 +31,12 @@ pub fn fault(span: Span, what: impl Into<String>) -> Box<LowerError> {
     let range = (span.start as usize, (span.end.saturating_sub(span.start)) as usize);
     Box::new(LowerError { what: what.into(), at: range.into(), label: "here".to_owned(), help: None })
 }
+
+/// An error at a place, with what stands there and what to do.
+#[expect(clippy::unnecessary_box_returns, reason = "errors travel in boxes")]
+pub fn explained(span: Span, what: impl Into<String>, label: &str, help: impl Into<String>) -> Box<LowerError> {
+    let mut error = fault(span, what);
+    error.label = label.to_owned();
+    error.help = Some(help.into());
+    error
+}

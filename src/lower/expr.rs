@@ -129,15 +129,16 @@ impl<'a> Lowerer<'a> {
                     let v = self.tensor(&value, body.span)?;
                     return self.parameter_gradient(name, v, body.span, scope).map(Value::Tensor);
                 }
-                let v = self.partial(&variable, e.span, |l, marked| {
+                let value = self.partial(&variable, e.span, |l, marked| {
                     let inner = Scope::child(scope);
                     inner.bind(&name.key, marked);
                     l.expr(body, &inner, None)
                 })?;
-                Ok(if self.b.ty(v).shape.len() == 2 {
-                    Value::Operator(Rc::new(super::operator::Operator::Dense(v)))
-                } else {
-                    Value::Tensor(v)
+                Ok(match value {
+                    Value::Tensor(v) if self.b.ty(v).shape.len() == 2 => {
+                        Value::Operator(Rc::new(super::operator::Operator::Dense(v)))
+                    }
+                    other => other,
                 })
             }
             ExprKind::Integral(integral) => self.integral(integral, scope, e.span),

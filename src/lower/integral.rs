@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::environment::{Binding, Scope};
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
+use super::stopping::Clock;
 use super::time::{Grid, Moment, Place};
 use super::value::{Noise, Process, Value};
 use crate::graph::{AxisId, AxisKind, Binary, Op, ValueId};
@@ -52,6 +53,10 @@ impl<'a> Lowerer<'a> {
                 .grid()
                 .ok_or_else(|| fault(span, "no path or process before this says over which times to integrate"))?,
         };
+        let clock = match &against {
+            Against::Time => Clock::of(scope, span)?,
+            Against::Noise(_) | Against::Path(_) => None,
+        };
         let bounds = match &integral.bounds {
             None => None,
             Some((from, to)) => Some((self.bound(from, &grid, scope)?, self.bound(to, &grid, scope)?)),
@@ -78,7 +83,7 @@ impl<'a> Lowerer<'a> {
                     Value::Tensor(l.at_ends(rule, left, last, axis))
                 }
             };
-            l.summand(integral, &value, &against, &grid, axis)
+            l.summand(integral, &value, (&against, clock.as_deref()), &grid, axis)
         })?;
         if let Some((from, to)) = bounds
             && (from.place == Place::End || to.place == Place::Start)
@@ -152,7 +157,7 @@ impl<'a> Lowerer<'a> {
         &mut self,
         integral: &'a Integral,
         value: &Value<'a>,
-        against: &Against<'a>,
+        (against, clock): (&Against<'a>, Option<&Clock>),
         grid: &Grid,
         axis: AxisId,
     ) -> Lowered<ValueId> {
@@ -160,7 +165,7 @@ impl<'a> Lowerer<'a> {
         let increment = match against {
             Against::Time => {
                 let v = self.tensor(value, span)?;
-                let h = self.b.number(grid.step());
+                let h = self.step_lengths(grid, clock, axis);
                 return Ok(self.b.mul(h, v));
             }
             Against::Noise(n) => n.increments,
@@ -231,6 +236,7 @@ impl<'a> Lowerer<'a> {
         let grid = scope
             .grid()
             .ok_or_else(|| fault(span, "no path or process before this says over which times to average"))?;
+        let clock = Clock::of(scope, span)?;
         let axis = self.free_axis(&grid);
         let moment = self.moments(&grid, axis);
         let inner = Scope::child(scope);
@@ -239,7 +245,11 @@ impl<'a> Lowerer<'a> {
             let v = l.expr(body, &inner, None)?;
             l.tensor(&v, body.span)
         })?;
-        let at_steps = if self.b.ty(at_steps).varies(axis) { at_steps } else { self.b.spread(at_steps, &[axis]) };
+        let mut at_steps = if self.b.ty(at_steps).varies(axis) { at_steps } else { self.b.spread(at_steps, &[axis]) };
+        if let Some(clock) = &clock {
+            let live = self.along(&grid, clock.live, axis);
+            at_steps = self.b.mul(live, at_steps);
+        }
         let sum = self.b.sum(at_steps, &[axis], &[]);
         let end = self.end(&grid);
         let last = Scope::child(scope);
@@ -247,9 +257,25 @@ impl<'a> Lowerer<'a> {
         self.now.push(end);
         let at_end = self.expr(body, &last, None).and_then(|v| self.tensor(&v, body.span));
         self.now.pop();
-        let total = self.b.add(sum, at_end?);
-        let n = self.b.number((grid.steps + 1) as f64);
+        let mut at_end = at_end?;
+        if let Some(clock) = &clock {
+            at_end = self.b.mul(clock.live_at_end, at_end);
+        }
+        let total = self.b.add(sum, at_end);
+        let n = match &clock {
+            None => self.b.number((grid.steps + 1) as f64),
+            Some(clock) => self.live_times(&grid, clock, span)?,
+        };
         Ok(Value::Tensor(self.b.div(total, n)))
+    }
+
+    /// The number of times at which a path has not stopped, in the mean over samples: divided by it, the mean over samples
+    /// of sums over times is that over all pairs of a sample and such a time.
+    fn live_times(&mut self, grid: &Grid, clock: &Clock, span: Span) -> Lowered<ValueId> {
+        let axis = self.axis_of(grid, 0);
+        let steps = self.b.sum(clock.live, &[axis], &[]);
+        let count = self.b.add(steps, clock.live_at_end);
+        self.expectation(count, span)
     }
 
     /// `Σ[i = a..b] e`, written out.

@@ -98,7 +98,7 @@ pub(super) fn bind<'a>(
             {
                 let grid = l.grid(ends.0, ends.1);
                 let increments = l.cell(cell, &axes, shape);
-                scope.bind(&name.key, Value::Noise(Rc::new(Noise { grid, increments })));
+                scope.bind(&name.key, Value::Noise(Rc::new(Noise { grid, increments, stops: false })));
             }
             Ok(())
         }
@@ -142,6 +142,12 @@ pub(super) fn keep<'a>(
     let Some((_, Binding::Value(value))) = scope.find(&name.key) else { return Ok(Known::Statement(s)) };
     let lost = |why: &str| Known::Lost(name.clone(), format!("`{name}` {why}"));
     match &value {
+        Value::Process(p) if p.origin.as_ref().is_some_and(|origin| origin.clock.is_some()) => Ok(lost(
+            "stops before the end of the horizon, and such a path is used by one statement of a schedule alone",
+        )),
+        Value::Noise(n) if n.stops => {
+            Ok(lost("is the noise of a path that stops, which is used by one statement of a schedule alone"))
+        }
         Value::Process(p) => {
             if settled(l, p.left) && settled(l, p.end) {
                 return Ok(Known::Statement(s));

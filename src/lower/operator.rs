@@ -89,7 +89,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Whether the matrix is cheap to build: made of arrays that do not vary over samples.
-    fn sample_free(&self, a: &Operator<'a>) -> bool {
+    pub(super) fn sample_free(&self, a: &Operator<'a>) -> bool {
         let free = |v: ValueId| self.sample.is_none_or(|s| !self.b.ty(v).varies(s));
         match a {
             Operator::Dense(v) | Operator::Scalar(v, _) | Operator::Diagonal(v) => free(*v),

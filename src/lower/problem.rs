@@ -248,8 +248,18 @@ impl<'a> Lowerer<'a> {
         scope
     }
 
+    /// The scope in which what reads no control stands at a state and a time.
+    pub(super) fn problem_at(&mut self, p: &Problem<'a>, x: ValueId, t: Moment) -> Rc<Scope<'a>> {
+        self.at(p, Some(x), None, Some(t))
+    }
+
     /// Signed summands, as one tensor of a shape.
-    fn summands(&mut self, terms: &'a [(bool, Expr)], scope: &Rc<Scope<'a>>, shape: &[usize]) -> Lowered<ValueId> {
+    pub(super) fn summands(
+        &mut self,
+        terms: &'a [(bool, Expr)],
+        scope: &Rc<Scope<'a>>,
+        shape: &[usize],
+    ) -> Lowered<ValueId> {
         let mut total = None;
         for (negative, e) in terms {
             let value = self.expr(e, scope, Some(shape))?;
@@ -515,7 +525,6 @@ impl<'a> Lowerer<'a> {
         let axis = self.free_axis(&grid);
         let at = self.moments(&grid, axis);
         let x = self.sample_process(&path, at, span)?;
-        let h = self.b.number(grid.step());
         let lambda = self.member(p, &Name { key: Symbol::folded("lambda"), text: "λ".into(), span })?;
         let lambda = self.tensor(&lambda, span)?;
         let (mut exponent, mut stochastic) = (None, None);
@@ -532,9 +541,10 @@ impl<'a> Lowerer<'a> {
                 let ito = l.inner(v, increments, span)?;
                 stochastic = Some(l.b.sum(ito, &[axis], &[]));
             }
-            let rate = if l.b.ty(rate).varies(axis) { rate } else { l.b.spread(rate, &[axis]) };
-            let total = l.b.sum(rate, &[axis], &[]);
-            exponent = Some(l.b.mul(h, total));
+            let h = l.step_lengths(&grid, origin.clock.as_deref(), axis);
+            let part = l.b.mul(h, rate);
+            let part = if l.b.ty(part).varies(axis) { part } else { l.b.spread(part, &[axis]) };
+            exponent = Some(l.b.sum(part, &[axis], &[]));
             Ok(())
         })?;
         let g = self.terminal(p, path.end, span)?;

@@ -6,6 +6,7 @@ use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::lowerer::{Frame, Lowerer};
 use super::problem::Problem;
+use super::stopping::Clock;
 use super::time::{Grid, Moment, Place, Side};
 use super::value::{Function, Noise, Origin, Process, Value};
 use crate::graph::{AxisId, Carry, Draw, Law, Lifetime, Op, RegionId, Scan, ScanOutput, Type, ValueId};
@@ -67,14 +68,15 @@ impl<'a> Lowerer<'a> {
 
     /// `process F: R[d, d] { F(T) = …  dF = … dt }`
     pub fn process(&mut self, statement: &'a Statement, scope: &Rc<Scope<'a>>) -> Lowered<Process<'a>> {
-        let StatementKind::Process { name, ty, scheme, body } = &statement.kind else {
+        let StatementKind::Process { name, ty, scheme: scheme_name, body } = &statement.kind else {
             return Err(fault(statement.span, "expected a process"));
         };
         let grid = scope.grid().ok_or_else(|| {
             fault(statement.span, format!("no path or problem before this says over which times `{name}` runs"))
         })?;
+        let clock = Clock::of(scope, statement.span)?;
         let inner = Scope::child(scope);
-        let scheme = match scheme.as_ref().map(|s| (s, s.key.as_str())) {
+        let scheme = match scheme_name.as_ref().map(|s| (s, s.key.as_str())) {
             None | Some((_, "euler")) => Scheme::Euler,
             Some((_, "trapezoid")) => Scheme::Trapezoid,
             Some((_, "heun")) => Scheme::Heun,
@@ -83,6 +85,13 @@ impl<'a> Lowerer<'a> {
             Some((_, "exponential")) => Scheme::Exponential,
             Some((s, _)) => return Err(fault(s.span, format!("there is no scheme `{s}`"))),
         };
+        if let Some(written) = clock
+            .as_ref()
+            .and_then(|_| scheme_name.as_ref().filter(|_| matches!(scheme, Scheme::Implicit | Scheme::Exponential)))
+        {
+            let why = format!("`{written}` takes steps of one length, and here they end where a path stops");
+            return Err(fault(written.span, why));
+        }
         let parts = self.parts(name, &body.statements, &inner, &grid, statement.span)?;
         let shape = self.shape(ty, scope)?.ok_or_else(|| fault(ty.span, "a process is a tensor: R or R[…]"))?;
         let at = if parts.backward { self.end(&grid) } else { self.start(&grid) };
@@ -104,7 +113,7 @@ impl<'a> Lowerer<'a> {
         // The right-hand side may vary over more than the boundary value does, and then so does the process.
         loop {
             let (region, arguments) = self.open_frame(&grid, std::slice::from_ref(&ty));
-            let next = self.advance(&parts, scheme, name, arguments[0], &grid, region);
+            let next = self.advance(&parts, scheme, name, arguments[0], (&grid, clock.as_deref()), region);
             let frame = self.close_frame();
             let next = next?;
             let wider = Type::new(ty.axes.iter().chain(&self.b.ty(next).axes).copied(), shape.clone());
@@ -183,46 +192,50 @@ impl<'a> Lowerer<'a> {
         scheme: Scheme,
         name: &Name,
         y: ValueId,
-        grid: &Grid,
+        (grid, clock): (&Grid, Option<&Clock>),
         region: RegionId,
     ) -> Lowered<ValueId> {
         let (near, far) = if parts.backward { (Side::Right, Side::Left) } else { (Side::Left, Side::Right) };
         let h = if parts.backward { -grid.step() } else { grid.step() };
+        let sign = if parts.backward { -1.0 } else { 1.0 };
+        let length = self.step_length(grid, clock, region);
         let here = self.step_time(grid, region, near);
         let k1 = self.right_hand_side(parts, name, y, here, scheme)?;
         let along = |l: &mut Self, k: ValueId, by: f64| {
-            let by = l.b.number(by);
+            let by = l.b.number(by * sign);
+            let by = l.b.mul(by, length);
             let change = l.b.mul(by, k);
             l.b.add(y, change)
         };
         match scheme {
             Scheme::Euler => {
-                let next = along(self, k1, h);
+                let next = along(self, k1, 1.0);
                 self.add_noise(parts, name, next, y, here, region)
             }
             Scheme::Trapezoid | Scheme::Heun => {
                 let there = self.step_time(grid, region, far);
-                let at = if scheme == Scheme::Heun { along(self, k1, h) } else { y };
+                let at = if scheme == Scheme::Heun { along(self, k1, 1.0) } else { y };
                 let k2 = self.right_hand_side(parts, name, at, there, scheme)?;
                 let sum = self.b.add(k1, k2);
-                Ok(along(self, sum, 0.5 * h))
+                Ok(along(self, sum, 0.5))
             }
             Scheme::Rk4 => {
-                let half = self.b.number(0.5 * h);
+                let half = self.b.number(0.5 * sign);
+                let half = self.b.mul(half, length);
                 let between = Moment { place: Place::Free, value: self.b.add(here.value, half) };
                 let there = self.step_time(grid, region, far);
-                let y2 = along(self, k1, 0.5 * h);
+                let y2 = along(self, k1, 0.5);
                 let k2 = self.right_hand_side(parts, name, y2, between, scheme)?;
-                let y3 = along(self, k2, 0.5 * h);
+                let y3 = along(self, k2, 0.5);
                 let k3 = self.right_hand_side(parts, name, y3, between, scheme)?;
-                let y4 = along(self, k3, h);
+                let y4 = along(self, k3, 1.0);
                 let k4 = self.right_hand_side(parts, name, y4, there, scheme)?;
                 let two = self.b.number(2.0);
                 let inner = self.b.add(k2, k3);
                 let inner = self.b.mul(two, inner);
                 let outer = self.b.add(k1, k4);
                 let sum = self.b.add(outer, inner);
-                Ok(along(self, sum, h / 6.0))
+                Ok(along(self, sum, 1.0 / 6.0))
             }
             Scheme::Implicit | Scheme::Exponential => {
                 let at = if scheme == Scheme::Implicit { self.step_time(grid, region, far) } else { here };
@@ -350,10 +363,13 @@ impl<'a> Lowerer<'a> {
             let ty = Type::new([sample, axis], [problem.noise_dimension]);
             let standard = self.b.push_typed(Op::Draw(draw), Some(ty));
             let root = self.b.number(grid.step().sqrt());
-            Rc::new(Noise { grid: grid.clone(), increments: self.b.mul(root, standard) })
+            Rc::new(Noise { grid: grid.clone(), increments: self.b.mul(root, standard), stops: false })
         });
         let x0 = self.initial(problem)?;
         let ty = Type::new([sample], [problem.dimension]);
+        if problem.structure.stop.is_some() {
+            return self.stopped_path(name, problem, control, (noise, x0, sample), span);
+        }
         let (region, arguments) = self.open_frame(&grid, std::slice::from_ref(&ty));
         let at = self.step_time(&grid, region, Side::Left);
         self.now.push(at);
@@ -362,8 +378,64 @@ impl<'a> Lowerer<'a> {
         let frame = self.close_frame();
         let next = self.b.broadcast(next?, ty.clone());
         let init = self.b.broadcast(x0, ty);
-        let origin = Origin { control, noise };
+        let origin = Origin { control, noise, clock: None };
         Ok(self.close_process(name, &grid, &frame, false, (init, arguments[0], next), Some(origin)))
+    }
+
+    /// The path of a problem that says where its paths stop: Φ goes along with the state.
+    fn stopped_path(
+        &mut self,
+        name: &Name,
+        problem: &Rc<Problem<'a>>,
+        control: Option<Value<'a>>,
+        (noise, x0, sample): (Option<Rc<Noise>>, ValueId, AxisId),
+        span: Span,
+    ) -> Lowered<Process<'a>> {
+        let grid = problem.grid.clone();
+        let types = [Type::new([sample], [problem.dimension]), Type::new([sample], [])];
+        self.check_start(problem, x0, span)?;
+        let init = self.b.broadcast(x0, types[0].clone());
+        let start = self.start(&grid);
+        let first = self.barrier(problem, init, start)?;
+        let (region, arguments) = self.open_frame(&grid, &types);
+        let (x, barrier) = (arguments[0], arguments[1]);
+        let at = self.step_time(&grid, region, Side::Left);
+        let after = self.step_time(&grid, region, Side::Right);
+        self.now.push(at);
+        let to = self.euler_maruyama(problem, control.as_ref(), x, at, noise.as_deref(), span);
+        self.now.pop();
+        let there = to.and_then(|to| Ok((to, self.barrier(problem, to, after)?)));
+        let frame = self.close_frame();
+        let (to, there) = there?;
+        let (Some(first), Some(there)) = (first, there) else {
+            return Err(fault(span, "the problem says nowhere that its paths stop"));
+        };
+        let step = self.cut_step(x, barrier, to, there);
+        let [of_state, of_barrier] = types;
+        let next = [self.b.broadcast(step.state, of_state), self.b.broadcast(step.barrier, of_barrier.clone())];
+        let first = self.b.broadcast(first, of_barrier);
+        let carries = [(init, x, next[0]), (first, barrier, next[1])];
+        let scan = self.b.scan(Scan {
+            region,
+            axis: frame.axis,
+            reverse: false,
+            carries: carries.map(|(init, argument, next)| Carry { init, argument, next }).into(),
+            slices: frame.slices.clone(),
+            stacked: Vec::new(),
+        });
+        let left = self.b.stack(scan, x);
+        let right = self.b.stack(scan, next[0]);
+        let before = self.b.stack(scan, barrier);
+        let fractions = self.b.stack(scan, step.fraction);
+        let end = self.b.output(scan, ScanOutput::Final(0));
+        let last = self.b.output(scan, ScanOutput::Final(1));
+        let clock = Rc::new(self.clock(&grid, fractions, before, last));
+        let noise = noise.map(|noise| {
+            let increments = self.b.mul(fractions, noise.increments);
+            Rc::new(Noise { grid: grid.clone(), increments, stops: true })
+        });
+        let origin = Some(Origin { control, noise, clock: Some(clock) });
+        Ok(Process { name: name.key.clone(), grid, left, right, start: init, end, origin })
     }
 
     fn euler_maruyama(

@@ -108,7 +108,7 @@ impl<'a> Lowerer<'a> {
                     let grid = self.grid(*from, *to);
                     let axis = self.axis_of(&grid, 0);
                     let increments = field(self, &[sample, axis], &[*d]);
-                    Value::Noise(Rc::new(Noise { grid, increments }))
+                    Value::Noise(Rc::new(Noise { grid, increments, stops: false }))
                 }
             };
             scope.bind(&name.key, value);

@@ -302,7 +302,8 @@ pub(super) fn each_expr<'a>(s: &'a Statement, f: &mut dyn FnMut(&'a Expr)) {
         | StatementKind::Setting { value: e, .. }
         | StatementKind::Push { value: e, .. }
         | StatementKind::Return(e)
-        | StatementKind::Cost(e) => f(e),
+        | StatementKind::Cost(e)
+        | StatementKind::Stop(e) => f(e),
         StatementKind::Buffer { capacity, .. } => f(capacity),
         StatementKind::Solve { from, to, equation, otherwise, .. } => {
             [from, to, equation].into_iter().chain(otherwise).for_each(f);

@@ -66,7 +66,7 @@ pub(super) fn defines(s: &Statement) -> Vec<&Name> {
     match &s.kind {
         StatementKind::Let(one) => vec![&one.name],
         StatementKind::Process { name, .. } => vec![name],
-        StatementKind::Path { state, noise, .. } => std::iter::once(state).chain(noise).collect(),
+        StatementKind::Path { state, noise, exit, .. } => std::iter::once(state).chain(noise).chain(exit).collect(),
         StatementKind::Draw { names, .. } => names.iter().collect(),
         StatementKind::Use(one) => one.names.iter().collect(),
         _ => Vec::new(),
@@ -272,6 +272,14 @@ fn push_rows<'a>(
     for (e, (column, kind)) in values.into_iter().zip(&to.columns) {
         let found = l.expr(e, scope, if let ColumnKind::Point(shape) = kind { Some(shape) } else { None })?;
         match (kind, &found) {
+            (ColumnKind::Path(..), Value::Process(p))
+                if p.origin.as_ref().is_some_and(|origin| origin.clock.is_some()) =>
+            {
+                return Err(fault(
+                    e.span,
+                    format!("`{}` stops before the end of the horizon, and a buffer keeps whole paths", p.name),
+                ));
+            }
             (ColumnKind::Path(..), Value::Process(p)) => {
                 let axis = l.axis_of(&p.grid.clone(), 0);
                 fields.push((l.b.spread(p.left, &[sample, axis]), vec![sample, axis]));

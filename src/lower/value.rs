@@ -9,6 +9,7 @@ use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
 use super::rows::BufferRef;
+use super::stopping::Clock;
 use super::time::{Grid, Moment};
 use crate::graph::ValueId;
 use crate::source::Symbol;
@@ -81,6 +82,8 @@ pub struct Origin<'a> {
     pub control: Option<Value<'a>>,
     /// Its noise.
     pub noise: Option<Rc<Noise>>,
+    /// Where it stops, for a problem that says so.
+    pub clock: Option<Rc<Clock>>,
 }
 
 /// The increments of a Brownian motion on a grid.
@@ -89,6 +92,8 @@ pub struct Noise {
     pub grid: Rc<Grid>,
     /// W(t_{k+1}) − W(t_k): varies over the grid's first axis and over samples.
     pub increments: ValueId,
+    /// Whether the increments end where a path stops.
+    pub stops: bool,
 }
 
 /// `adam(1e-4, clip = 1)`

@@ -232,6 +232,7 @@ impl Dump {
                 })
             }
             StatementKind::Cost(value) => self.form("cost", |dump| dump.expr(value)),
+            StatementKind::Stop(condition) => self.form("stop", |dump| dump.expr(condition)),
             StatementKind::Process { name, ty, scheme, body } => self.form(&format!("process {}", name.key), |dump| {
                 dump.type_expr(ty)?;
                 if let Some(scheme) = scheme {
@@ -239,10 +240,13 @@ impl Dump {
                 }
                 dump.block(body)
             }),
-            StatementKind::Path { state, noise, problem, control, batch } => {
+            StatementKind::Path { state, noise, exit, problem, control, batch } => {
                 self.form(&format!("path {}", state.key), |dump| {
                     if let Some(noise) = noise {
                         write!(dump.out, " (noise {})", noise.key)?;
+                    }
+                    if let Some(exit) = exit {
+                        write!(dump.out, " (exit {})", exit.key)?;
                     }
                     dump.expr(problem)?;
                     dump.clause_expr("under", control.as_ref())?;

@@ -316,7 +316,7 @@ impl<'t> Stop<'t> {
 
     fn value_or_name(&self, head: &str) -> String {
         match (head, self.at - self.head) {
-            ("return" | "minimize" | "measure" | "train" | "cost", _) => "a value".to_owned(),
+            ("return" | "minimize" | "measure" | "train" | "cost" | "stop", _) => "a value".to_owned(),
             (_, 1) => "a name".to_owned(),
             _ => "a value or a name".to_owned(),
         }
@@ -522,6 +522,7 @@ fn form_of(word: &str) -> Option<(&'static [&'static str], &'static str)> {
         "param" => (&[":", "~ ="], "param W: R[n, m] ~ uniform(-k, k)"),
         "minimize" => (&["over", "by"], "minimize e over V by adam(1e-3)"),
         "cost" => (&["="], "cost = E[ … ]"),
+        "stop" => (&["when"], "stop when φ ≤ 0"),
         "return" => (&[], "return value"),
         _ => return None,
     })

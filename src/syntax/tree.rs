@@ -363,6 +363,8 @@ pub enum StatementKind {
     },
     /// `cost = E[ … ]`
     Cost(Expr),
+    /// `stop when X[1] ≥ 0`
+    Stop(Expr),
     /// `process F: R[d, d] by rk4 { … }`
     Process {
         /// The name.
@@ -380,6 +382,8 @@ pub enum StatementKind {
         state: Name,
         /// The name of its noise.
         noise: Option<Name>,
+        /// The name of the time at which it stops.
+        exit: Option<Name>,
         /// The problem.
         problem: Expr,
         /// The control; `None` leaves the problem uncontrolled.

@@ -19,6 +19,8 @@ pub struct Structure {
     pub running: Vec<(bool, Expr)>,
     /// The terminal cost as signed summands, in terms of `X(T)`.
     pub terminal: Vec<(bool, Expr)>,
+    /// Φ as signed summands, for a problem whose paths stop where Φ ≤ 0. May use states and time.
+    pub stop: Option<Vec<(bool, Expr)>>,
     /// √λ in diffusion = √λ · ∂drift/∂u, if there is such a number: an expression of parameters alone.
     pub noise_scale: Option<Expr>,
     /// Every predicate with what decided it.
@@ -60,11 +62,15 @@ pub enum Predicate {
     Driftless,
     /// The problem states an optimal control.
     HasOptimal,
+    /// Paths run to the end of the horizon.
+    FixedHorizon,
+    /// Paths stop where the problem says so.
+    Stops,
 }
 
 impl Predicate {
     /// All predicates with the name under which `requires` knows them and what they say.
-    pub const ALL: [(Self, &'static str, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::ControlAffine, "control_affine", "the drift is affine in the control and the noise is free of it"),
         (
             Self::QuadraticControl,
@@ -76,6 +82,8 @@ impl Predicate {
         (Self::InvertibleNoise, "invertible_noise", "state, control and noise have one size, so that σ has an inverse"),
         (Self::Driftless, "driftless", "the drift vanishes without control"),
         (Self::HasOptimal, "has_optimal", "the problem states its optimal control"),
+        (Self::FixedHorizon, "fixed_horizon", "all paths run to the end of the horizon"),
+        (Self::Stops, "stops", "the problem says where its paths stop"),
     ];
 }
 

@@ -212,7 +212,7 @@ fn list_shows_the_library_and_a_file() {
         "problems  (use std.problems)",
         "  home(k: R)\n      Go home.\n",
         "  relative_entropy(P: Problem, u: P.Control)\n",
-        "      requires quadratic_control, matched_noise, additive_noise\n",
+        "      requires quadratic_control, matched_noise, additive_noise, fixed_horizon\n",
         "  linear(m: Nat, scale: R = 1)(x: R[n]) -> R[m]\n",
     ] {
         assert!(stdout.contains(line), "`{line}` in\n{stdout}");

@@ -111,8 +111,11 @@ impl Resolver<'_> {
             StatementKind::Process { name, .. } | StatementKind::Parameter { name, .. } => {
                 self.declare(name, Role::Plain);
             }
-            StatementKind::Path { state, noise, .. } => {
+            StatementKind::Path { state, noise, exit, .. } => {
                 self.declare(state, Role::Plain);
+                if let Some(exit) = exit {
+                    self.declare(exit, Role::Plain);
+                }
                 if let Some(noise) = noise {
                     self.declare(noise, Role::Noise);
                 }
@@ -155,7 +158,7 @@ impl Resolver<'_> {
                 self.expr(at);
                 self.expr(value);
             }
-            StatementKind::Cost(value) | StatementKind::Return(value) => self.expr(value),
+            StatementKind::Cost(value) | StatementKind::Stop(value) | StatementKind::Return(value) => self.expr(value),
             StatementKind::Process { ty, body, .. } => {
                 self.ty(ty, false);
                 self.block(body, Place::Process);
@@ -236,6 +239,7 @@ fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
         StatementKind::Equation(_) => ("an equation", &[Problem, Process]),
         StatementKind::Boundary { .. } => ("a boundary value", &[Problem, Process]),
         StatementKind::Cost(_) => ("`cost`", &[Problem]),
+        StatementKind::Stop(_) => ("`stop`", &[Problem]),
         StatementKind::Process { .. } => ("`process`", &[Problem, Loss, Method, Train, Measure]),
         StatementKind::Path { .. } => ("`path`", &[Loss, Method, Train, Measure]),
         StatementKind::Parameter { .. } => ("`param`", &[Layer]),

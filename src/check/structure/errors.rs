@@ -109,3 +109,25 @@ pub(super) struct CostIntegral {
     pub(super) at: Span,
     pub(super) found: &'static str,
 }
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("a path stops where one number is at most, or at least, another; found another form")]
+#[diagnostic(
+    code(soc::problem),
+    help("write `stop when φ ≤ 0` or `stop when φ ≥ 0`, in ASCII `<=` and `>=`, with a number φ made of `{state}`")
+)]
+pub(super) struct StopForm {
+    pub(super) state: String,
+    #[label("expected a comparison by `≤` or `≥`")]
+    pub(super) at: Span,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("a path stops by its state, and at most the time, but {found}")]
+#[diagnostic(code(soc::problem), help("compare a number made of the state `{state}`: `stop when |{state}|² ≥ 4`"))]
+pub(super) struct StopReads {
+    pub(super) found: String,
+    pub(super) state: String,
+    #[label("{found}")]
+    pub(super) at: Span,
+}

@@ -10,6 +10,7 @@ mod predicates;
 mod product;
 mod scope;
 mod shape;
+mod stop;
 
 use crate::diagnostic::Sink;
 use crate::source::SourceMap;
@@ -21,6 +22,7 @@ pub(super) fn find_structure(definition: &Definition, map: &SourceMap, sink: &mu
     let scope = scope::Scope::new(definition);
     let parts = parts::collect_parts(definition, map, sink)?;
     let cost = cost::split_cost(&scope, &parts, map, sink)?;
+    let stop = stop::find_stop(&scope, &parts, sink).ok()?;
     let deciding = predicates::Deciding::new(&scope, &parts, &cost, &definition.name);
     let maps = deciding.control_maps();
     let (facts, noise_scale) = deciding.decide();
@@ -35,6 +37,7 @@ pub(super) fn find_structure(definition: &Definition, map: &SourceMap, sink: &mu
         noise: parts.noise,
         running: cost.running,
         terminal: cost.terminal,
+        stop,
         noise_scale,
         facts,
     })

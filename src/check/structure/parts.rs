@@ -15,6 +15,8 @@ pub(super) struct Parts {
     pub(super) control: Option<Declaration>,
     pub(super) noise: Option<Declaration>,
     pub(super) cost: Expr,
+    /// The condition under which a path stops.
+    pub(super) stop: Option<Expr>,
     /// The whole equation of each state.
     pub(super) equations: Vec<Span>,
 }
@@ -26,6 +28,7 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
     let mut control: Option<Declaration> = None;
     let mut noise: Option<Declaration> = None;
     let mut cost: Option<(Expr, Span)> = None;
+    let mut stop: Option<(Expr, Span)> = None;
     let mut states: Vec<Declaration> = Vec::new();
     let mut equations: Vec<(&Equation, Span)> = Vec::new();
     let mut boundaries: Vec<(&Name, &Expr, bool, &Expr, Span)> = Vec::new();
@@ -65,6 +68,14 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
                     fine = false;
                 }
                 None => cost = Some((one.clone(), statement.span)),
+            },
+            StatementKind::Stop(one) => match &stop {
+                Some((_, first)) => {
+                    let help = "let one comparison hold both: two sets are one where the smaller of two numbers is not positive";
+                    twice("`stop when`".into(), statement.span, *first, help, sink);
+                    fine = false;
+                }
+                None => stop = Some((one.clone(), statement.span)),
             },
             StatementKind::Equation(one) => match equations.iter().find(|(first, _)| first.name == one.name) {
                 Some((_, first)) => {
@@ -158,7 +169,8 @@ pub(super) fn collect_parts(definition: &Definition, map: &SourceMap, sink: &mut
         sink.push(NoSuchState { name: name.text.to_string(), problem: problem(), help, at: name.span });
         fine = false;
     }
-    fine.then_some(Parts { time, states: done, control, noise, cost, equations: spans })
+    let stop = stop.map(|(condition, _)| condition);
+    fine.then_some(Parts { time, states: done, control, noise, cost, stop, equations: spans })
 }
 
 fn sort_terms(

@@ -58,6 +58,8 @@ impl<'a> Deciding<'a> {
             self.decide_invertible(&affine).into_fact(Predicate::InvertibleNoise),
             self.decide_driftless().into_fact(Predicate::Driftless),
             self.decide_optimal().into_fact(Predicate::HasOptimal),
+            self.decide_fixed().into_fact(Predicate::FixedHorizon),
+            self.decide_stops().into_fact(Predicate::Stops),
         ];
         (facts, scale)
     }
@@ -269,6 +271,20 @@ impl<'a> Deciding<'a> {
         match self.scope.find_let(&Symbol::folded("optimal")) {
             Some(one) => Verdict::yes(one.name.span, "the optimal control is stated"),
             None => Verdict::no(self.problem.span, "the problem states no `let optimal(x, t) = …`"),
+        }
+    }
+
+    fn decide_fixed(&self) -> Verdict {
+        match &self.parts.stop {
+            Some(condition) => Verdict::no(condition.span, "paths stop here, before the end of the horizon"),
+            None => Verdict::yes(self.parts.time.2.span, "paths run to this time"),
+        }
+    }
+
+    fn decide_stops(&self) -> Verdict {
+        match &self.parts.stop {
+            Some(condition) => Verdict::yes(condition.span, "paths stop here"),
+            None => Verdict::no(self.problem.span, "the problem states no `stop when …`"),
         }
     }
 }

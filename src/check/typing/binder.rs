@@ -46,6 +46,7 @@ impl<'a> Typer<'a> {
             let help = "a mean binds the time of the paths and fields under it, `mean[t] |u(X, t)|²`";
             self.report(body.span, NothingVaries { what: "a mean", axis: name.text.to_string(), at: body.span, help });
         }
+        Self::vary_with_exit(&mut tensor.axes, body.span, scope);
         Ty::Tensor(tensor)
     }
 
@@ -228,6 +229,9 @@ impl<'a> Typer<'a> {
         };
         whole.axes.remove(&axis);
         whole.axes = join(&whole.axes, &axes);
+        if against.is_none() {
+            Self::vary_with_exit(&mut whole.axes, differential.span, scope);
+        }
         Ty::Tensor(whole)
     }
 

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::errors::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, PartMissing};
+use super::errors::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, PartMissing, PathsBeside};
 use super::function::Declared;
-use super::scope::{Binding, Scope};
+use super::problem::Held;
+use super::scope::{Binding, PathTy, Scope};
 use super::ty::{Axes, Entry, Moment, NoiseTy, ProcessTy, SAMPLE, Tensor, TimeTy, Ty, join};
 use super::typer::Typer;
 use crate::check::size::Size;
@@ -12,6 +13,7 @@ use crate::check::walk::peel;
 use crate::diagnostic::nearest;
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Equation, Expr, ExprKind, Statement, StatementKind, TypeExpr, Use, UsePath};
+use crate::typed::Predicate;
 
 /// The schemes of a process.
 const SCHEMES: [&str; 6] = ["euler", "trapezoid", "heun", "rk4", "implicit", "exponential"];
@@ -35,9 +37,9 @@ impl<'a> Typer<'a> {
                     self.lookup(&one.name, scope);
                 }
             }
-            StatementKind::Path { state, noise, problem, control, batch } => {
+            StatementKind::Path { state, noise, exit, problem, control, batch } => {
                 self.batch_size(batch.as_ref(), scope);
-                self.path(state, noise.as_ref(), problem, control.as_ref(), scope);
+                self.path((state, noise.as_ref(), exit.as_ref()), problem, control.as_ref(), scope);
             }
             StatementKind::Process { name, ty, scheme, body } => {
                 let written = Written { name, ty, scheme: scheme.as_ref(), body };
@@ -117,8 +119,7 @@ impl<'a> Typer<'a> {
     /// `path (X, W) of P under u`
     fn path(
         &mut self,
-        state: &'a Name,
-        noise: Option<&'a Name>,
+        (state, noise, exit): (&'a Name, Option<&'a Name>, Option<&'a Name>),
         problem: &'a Expr,
         control: Option<&'a Expr>,
         scope: &Rc<Scope<'a>>,
@@ -128,8 +129,8 @@ impl<'a> Typer<'a> {
         self.timed = true;
         let Ty::Problem(of) = fitted else {
             scope.bind(&state.key, Ty::Poison);
-            if let Some(noise) = noise {
-                scope.bind(&noise.key, Ty::Poison);
+            for other in noise.into_iter().chain(exit) {
+                scope.bind(&other.key, Ty::Poison);
             }
             return;
         };
@@ -141,6 +142,7 @@ impl<'a> Typer<'a> {
         }
         let (from, to) = Self::horizon_of(&of);
         self.enter_horizon(from, to, scope);
+        self.enter_path(state, exit, &of, scope);
         let process = ProcessTy {
             name: state.clone(),
             role: "path",
@@ -152,6 +154,51 @@ impl<'a> Typer<'a> {
         if let Some(noise) = noise {
             let increments = NoiseTy { name: noise.clone(), shape: vec![of.noise.clone()] };
             scope.bind(&noise.key, Ty::Noise(Rc::new(increments)));
+        }
+    }
+
+    /// Times end with the path from here on, if it stops; another path beside it would leave open with which.
+    fn enter_path(
+        &mut self,
+        state: &'a Name,
+        exit: Option<&'a Name>,
+        of: &Rc<super::problem::ProblemTy<'a>>,
+        scope: &Rc<Scope<'a>>,
+    ) {
+        let stops = of.stops();
+        if let Some(first) = scope.path()
+            && (first.stops || stops)
+        {
+            let (stopped, other) = if stops { (state, &first.name) } else { (&first.name, state) };
+            let error = PathsBeside {
+                stopped: stopped.text.to_string(),
+                other: other.text.to_string(),
+                second: state.span,
+                first: first.name.span,
+            };
+            self.report(state.span, error);
+        }
+        scope.set_path(PathTy { name: state.clone(), stops });
+        let Some(exit) = exit else { return };
+        if let Held::No { span, why } = of.holds(Predicate::Stops) {
+            let error = self.member_needs(of, &exit.text, Predicate::Stops, exit.span, span, why);
+            scope.bind(&exit.key, error);
+            return;
+        }
+        let axes = Self::exit_axes(state, exit.span);
+        scope.bind(&exit.key, Ty::Tensor(Tensor::scalar(axes)));
+    }
+
+    /// What varies with the exit of a path.
+    pub(crate) fn exit_axes(path: &Name, span: Span) -> Axes {
+        let through = format!("the exit of the path `{path}`").into();
+        Axes::from([(SAMPLE, Entry { name: "sample".into(), span, through })])
+    }
+
+    /// Adds what the ends of the times vary over, where a path stops.
+    pub(crate) fn vary_with_exit(axes: &mut Axes, span: Span, scope: &Rc<Scope<'a>>) {
+        if let Some(path) = scope.path().filter(|path| path.stops) {
+            *axes = join(axes, &Self::exit_axes(&path.name, span));
         }
     }
 
@@ -279,6 +326,7 @@ impl<'a> Typer<'a> {
             }
             Some((one, _)) => axes = join(&axes, &self.equation(one, &shape, written.ty.span, backward, &inner)),
         }
+        Self::vary_with_exit(&mut axes, name.span, scope);
         Ty::Process(Rc::new(handle(axes.contains_key(&SAMPLE))))
     }
 

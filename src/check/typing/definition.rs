@@ -42,6 +42,10 @@ impl<'a> Typer<'a> {
                     let ty = self.expr(value, &scope, None);
                     self.one_number(&ty, value.span, "the cost", "a cost is one number", &scope);
                 }
+                StatementKind::Stop(condition) => {
+                    let (_, time) = self.bind_time("t");
+                    self.expr(condition, &Scope::at(&scope, time), None);
+                }
                 StatementKind::Process { name, ty, scheme, body } => {
                     let written = super::body::Written { name, ty, scheme: scheme.as_ref(), body };
                     self.process(&written, &scope);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::call::Arg;
-use super::errors::{BadClause, MissingStatement, NotFound, StillVaries, Unmet};
+use super::errors::{BadClause, MissingStatement, NotFound, ReadsHorizon, StillVaries, Unmet};
 use super::problem::{Held, Knowledge, ProblemTy, words};
 use super::scope::Scope;
 use super::ty::Ty;
@@ -165,7 +165,9 @@ impl<'a> Typer<'a> {
         inner: &Rc<Scope<'a>>,
         at: Span,
     ) {
-        for (owner, predicate, required) in self.clauses(definition) {
+        let clauses = self.clauses(definition);
+        self.check_horizon(definition, &clauses, callee, inner, at);
+        for (owner, predicate, required) in clauses {
             let Ty::Problem(problem) = self.lookup(&owner, inner) else { continue };
             let (word, meaning) = words(predicate);
             if predicate == Predicate::InvertibleNoise && self.is_square(&problem) {
@@ -186,6 +188,43 @@ impl<'a> Typer<'a> {
                 // Each clause that is not met is an error of its own at each use.
                 self.report(Span::new(required.start, at.start), error);
             }
+        }
+    }
+
+    /// Where paths stop: whether a definition that says nothing about it reads the end of the horizon.
+    fn check_horizon(
+        &mut self,
+        definition: &'a Definition,
+        clauses: &[(Name, Predicate, Span)],
+        callee: &str,
+        inner: &Rc<Scope<'a>>,
+        at: Span,
+    ) {
+        for param in definition.params.iter().filter(|param| param.ty.as_ref().is_some_and(is_problem_type)) {
+            let says = clauses.iter().any(|(owner, predicate, _)| {
+                *owner == param.name && matches!(predicate, Predicate::FixedHorizon | Predicate::Stops)
+            });
+            let Ty::Problem(problem) = self.lookup(&param.name, inner) else { continue };
+            if says || !problem.stops() {
+                continue;
+            }
+            let Some((place, what)) = super::horizon::reads_end(&definition.body) else { continue };
+            let (clause, meaning) = words(Predicate::FixedHorizon);
+            let stop = match problem.holds(Predicate::FixedHorizon) {
+                Held::No { span, .. } => span,
+                Held::Yes => None,
+            };
+            self.unmet.push(UnmetRequirement { clause, meaning, why: "it reads the end of the horizon".into() });
+            let error = ReadsHorizon {
+                definition: callee.to_owned(),
+                problem: problem.name.clone(),
+                owner: param.name.text.to_string(),
+                at: place,
+                what,
+                stop,
+                used: at,
+            };
+            self.report(Span::new(place.start, at.start), error);
         }
     }
 

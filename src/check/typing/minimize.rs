@@ -119,8 +119,8 @@ impl<'a> Typer<'a> {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    StatementKind::Path { state, noise, problem, control, .. }
-                        if (state.key == name || noise.as_ref().is_some_and(|noise| noise.key == name)) =>
+                    StatementKind::Path { state, noise, exit, problem, control, .. }
+                        if std::iter::once(state).chain(noise).chain(exit).any(|one| one.key == name) =>
                     {
                         open.extend(free_names(problem));
                         open.extend(control.iter().flat_map(free_names));

@@ -20,6 +20,7 @@ mod expr;
 mod figure;
 mod fit;
 mod function;
+mod horizon;
 mod law;
 mod layer;
 mod loss;

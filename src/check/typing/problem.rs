@@ -68,6 +68,15 @@ impl ProblemTy<'_> {
         Signature { inputs, output: Declared::Tensor(vec![self.control.clone()]) }
     }
 
+    /// Whether its paths are known to stop.
+    pub(crate) fn stops(&self) -> bool {
+        match &self.knowledge {
+            Knowledge::Unknown => false,
+            Knowledge::Facts(facts) => facts.iter().any(|fact| fact.predicate == Predicate::Stops && fact.holds),
+            Knowledge::Assumed(all, _) => all.contains(&Predicate::Stops),
+        }
+    }
+
     /// Whether a predicate is known to hold, with what decided it.
     pub(crate) fn holds(&self, predicate: Predicate) -> Held {
         match &self.knowledge {
@@ -201,7 +210,14 @@ impl<'a> Typer<'a> {
                 return self.available(problem, name, Predicate::Driftless, |typer| {
                     let law =
                         |_: &mut Typer<'a>| Ty::Function(Rc::new(Function::GaussianLaw(problem.clone(), between)));
-                    typer.available(problem, name, Predicate::AdditiveNoise, law).unwrap_or(Ty::Poison)
+                    let law = |typer: &mut Typer<'a>| {
+                        typer.available(problem, name, Predicate::AdditiveNoise, law).unwrap_or(Ty::Poison)
+                    };
+                    match problem.knowledge {
+                        // A loss that says nothing about the horizon is asked about it where it is used.
+                        Knowledge::Assumed(..) => law(typer),
+                        _ => typer.available(problem, name, Predicate::FixedHorizon, law).unwrap_or(Ty::Poison),
+                    }
                 });
             }
             _ => return None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::ty::{TimeTy, Ty};
-use crate::source::Symbol;
+use crate::source::{Name, Symbol};
 use crate::syntax::tree::Let;
 
 /// A name's meaning.
@@ -38,6 +38,14 @@ pub(crate) struct Horizon {
     pub(crate) texts: Option<(String, String)>,
 }
 
+/// The path with which the times of a scope end.
+#[derive(Clone)]
+pub(crate) struct PathTy {
+    pub(crate) name: Name,
+    /// Whether it stops before the end of the horizon.
+    pub(crate) stops: bool,
+}
+
 /// Names and the scope around them.
 pub(crate) struct Scope<'a> {
     names: RefCell<BTreeMap<Symbol, Binding<'a>>>,
@@ -46,6 +54,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) module: usize,
     now: Now,
     horizon: RefCell<Option<Rc<Horizon>>>,
+    path: RefCell<Option<PathTy>>,
 }
 
 impl<'a> Scope<'a> {
@@ -56,6 +65,7 @@ impl<'a> Scope<'a> {
             module,
             now: Now::Nothing,
             horizon: RefCell::default(),
+            path: RefCell::default(),
         })
     }
 
@@ -80,6 +90,7 @@ impl<'a> Scope<'a> {
             module: parent.module,
             now,
             horizon: RefCell::default(),
+            path: RefCell::default(),
         })
     }
 
@@ -124,5 +135,14 @@ impl<'a> Scope<'a> {
 
     pub(crate) fn horizon(&self) -> Option<Rc<Horizon>> {
         self.horizon.borrow().clone().or_else(|| self.parent.as_ref().and_then(|parent| parent.horizon()))
+    }
+
+    pub(crate) fn set_path(&self, path: PathTy) {
+        *self.path.borrow_mut() = Some(path);
+    }
+
+    /// The last path of the bodies around.
+    pub(crate) fn path(&self) -> Option<PathTy> {
+        self.path.borrow().clone().or_else(|| self.parent.as_ref().and_then(|parent| parent.path()))
     }
 }

@@ -246,6 +246,7 @@ fn statement_roots(statement: &Statement, f: &mut dyn FnMut(&Expr, Position)) {
             free(value);
         }
         StatementKind::Cost(value)
+        | StatementKind::Stop(value)
         | StatementKind::Return(value)
         | StatementKind::Setting { value, .. }
         | StatementKind::Until(value)

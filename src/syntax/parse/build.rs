@@ -195,6 +195,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_solve
             | Rule::kw_state
             | Rule::kw_step
+            | Rule::kw_stop
             | Rule::kw_sweep
             | Rule::kw_table
             | Rule::kw_the
@@ -203,6 +204,7 @@ fn is_keyword(rule: Rule) -> bool {
             | Rule::kw_times
             | Rule::kw_train
             | Rule::kw_under
+            | Rule::kw_when
             | Rule::kw_until
             | Rule::kw_use
             | Rule::kw_weight

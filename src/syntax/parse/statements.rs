@@ -64,6 +64,7 @@ impl Builder<'_> {
                 StatementKind::Boundary { name, at, drawn, value: self.expr(children.next()) }
             }
             Rule::cost => StatementKind::Cost(self.expr(children.next())),
+            Rule::stop => StatementKind::Stop(self.expr(children.next())),
             Rule::process => {
                 let name = self.name(&children.next());
                 let ty = self.type_expr(children.next());
@@ -73,10 +74,11 @@ impl Builder<'_> {
             Rule::path => {
                 let state = self.name(&children.next());
                 let noise = children.take_if(Rule::name).map(|name| self.name(&name));
+                let exit = children.take_if(Rule::name).map(|name| self.name(&name));
                 let problem = self.expr(children.next());
                 let control = self.clause(&mut children, Rule::under);
                 let batch = self.clause(&mut children, Rule::batch);
-                StatementKind::Path { state, noise, problem, control, batch }
+                StatementKind::Path { state, noise, exit, problem, control, batch }
             }
             Rule::parameter => {
                 let name = self.name(&children.next());

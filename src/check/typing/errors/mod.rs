@@ -17,8 +17,10 @@ pub(super) use derivative::{DivergenceOf, GradientOfVector, JacobianOfScalar, No
 pub(super) use expect::{NoClaim, NoFormula, NotMeasuredAt, NotSwept, NothingMeasured, Unbound};
 pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
 pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
-pub(super) use process::{GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing};
-pub(super) use requires::{BadClause, MemberNeeds, NotFound, Unmet};
+pub(super) use process::{
+    GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing, PathsBeside,
+};
+pub(super) use requires::{BadClause, MemberNeeds, NotFound, ReadsHorizon, Unmet};
 pub(super) use setting::{
     BadSetting, EmptySweep, Forgotten, FrozenWithoutFile, MissingSetting, MissingStatement, StatementTwice,
     UnknownSetting, Unmoved, WeightsOf,

@@ -80,3 +80,18 @@ pub(in crate::check::typing) struct NotOnGrid {
     #[label("through this call")]
     pub(in crate::check::typing) call: Option<Span>,
 }
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("`{stopped}` stops before the end of the horizon, and the path `{other}` stands beside it")]
+#[diagnostic(
+    code(soc::process),
+    help("integrals end with the path of their body; give each of the two a body of its own")
+)]
+pub(in crate::check::typing) struct PathsBeside {
+    pub(in crate::check::typing) stopped: String,
+    pub(in crate::check::typing) other: String,
+    #[label("a second path")]
+    pub(in crate::check::typing) second: Span,
+    #[label("the first one")]
+    pub(in crate::check::typing) first: Span,
+}

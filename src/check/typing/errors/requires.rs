@@ -54,3 +54,24 @@ pub(in crate::check::typing) struct NotFound {
     pub(in crate::check::typing) at: Span,
     pub(in crate::check::typing) help: String,
 }
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("{definition} reads the end of the horizon, and the paths of `{problem}` stop before it")]
+#[diagnostic(
+    code(soc::requires),
+    help(
+        "a loss for paths that reach the end says `requires {owner}.fixed_horizon`, one for paths that stop `requires {owner}.stops`"
+    )
+)]
+pub(in crate::check::typing) struct ReadsHorizon {
+    pub(in crate::check::typing) definition: String,
+    pub(in crate::check::typing) problem: String,
+    pub(in crate::check::typing) owner: String,
+    #[label(primary, "{what}")]
+    pub(in crate::check::typing) at: Span,
+    pub(in crate::check::typing) what: &'static str,
+    #[label("paths stop here")]
+    pub(in crate::check::typing) stop: Option<Span>,
+    #[label("used on `{problem}` here")]
+    pub(in crate::check::typing) used: Span,
+}
