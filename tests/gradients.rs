@@ -5,7 +5,9 @@
 mod graph_support;
 
 use graph_support::{along, check, check_at};
-use socrun::graph::{AxisId, AxisKind, Binary, Builder, Carry, Op, Reduction, Scan, ScanOutput, Type, Unary, ValueId};
+use socrun::graph::{
+    AxisId, AxisKind, Binary, Builder, Carry, Op, Pairing, Reduction, Scan, ScanOutput, Type, Unary, ValueId,
+};
 use socrun::transform::{jvp, vjp};
 
 fn sample(b: &mut Builder) -> AxisId {
@@ -135,10 +137,17 @@ fn reductions_and_running_sums() {
     }
 }
 
+/// Some pairs of two axes.
+fn pairing(b: &mut Builder) -> Pairing {
+    let axes = [b.axis("t", 4, AxisKind::Time), b.axis("s", 4, AxisKind::Time)];
+    let pairs = b.axis("pairs", 5, AxisKind::Index);
+    Pairing { axes, pairs, rows: [(0, 2), (2, 2), (0, 0), (3, 1)].into() }
+}
+
 #[test]
 fn layout() {
     type Make = fn(&mut Builder, ValueId) -> ValueId;
-    let cases: [(&str, &[usize], Make); 8] = [
+    let cases: [(&str, &[usize], Make); 11] = [
         ("broadcast", &[], |b, x| b.push_typed(Op::Broadcast(x), Some(Type::shaped([2, 3])))),
         ("reshape", &[2, 3], |b, x| b.reshape(x, [3, 2])),
         ("transpose", &[2, 3, 4], |b, x| b.push(Op::Transpose(vec![2, 0, 1], x))),
@@ -146,6 +155,22 @@ fn layout() {
         ("pad", &[2, 3], |b, x| b.push(Op::Pad { dim: 1, before: 1, after: 2, of: x })),
         ("gather", &[2, 3], |b, x| b.push(Op::Gather { dim: 1, index: vec![2, 0, 2, 1], of: x })),
         ("scatter", &[2, 3], |b, x| b.push(Op::ScatterAdd { dim: 1, index: vec![2, 0, 2], size: 4, of: x })),
+        ("pick", &[4, 4, 2], |b, x| {
+            let pairing = pairing(b);
+            let x = along(b, x, pairing.axes[0]);
+            let x = along(b, x, pairing.axes[1]);
+            b.push(Op::Pick(pairing, x))
+        }),
+        ("pick of one axis", &[4, 2], |b, x| {
+            let pairing = pairing(b);
+            let x = along(b, x, pairing.axes[1]);
+            b.push(Op::Pick(pairing, x))
+        }),
+        ("spread", &[5, 2], |b, x| {
+            let pairing = pairing(b);
+            let x = along(b, x, pairing.pairs);
+            b.push(Op::Spread(pairing, x))
+        }),
         ("place", &[3], |b, x| {
             let t = time(b);
             b.push(Op::Place { axis: t, index: 2, of: x })

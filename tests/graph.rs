@@ -90,6 +90,7 @@ fn programs_print_and_parse() {
 const ALL: &str = r#"axis sample sample 3
 axis t#1 time 4
 axis t#2 time 4
+axis pairs index 5
 parameter "W" [2, 2]
 parameter "x \"quoted\"" []
 state "mean" [2]
@@ -134,6 +135,8 @@ region r1 in r0
 %37 = inverse %4 : [2, 2]
 %38 = expm %4 : [2, 2]
 %39 = max over sample %32 : [2]
+%40 = pick t#1 t#2 as pairs from 0,1,0,3 length 2,2,0,1 %33 : pairs [2]
+%41 = spread t#1 t#2 as pairs from 0,1,0,3 length 2,2,0,1 %40 : t#1 t#2 [2]
 named "a \"name\"" = %36
 gradient 1 = %6
 next 0 = %13

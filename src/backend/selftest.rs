@@ -7,8 +7,8 @@ use ndarray::{ArrayD, IxDyn};
 use super::reference::Reference;
 use super::{Executor, Feed};
 use crate::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Reduction,
-    RegionId, Scan, ScanOutput, Type, Unary, ValueId,
+    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, Pairing, ParameterInfo, Program,
+    Reduction, RegionId, Scan, ScanOutput, Type, Unary, ValueId,
 };
 
 /// What a machine is tested for, and by how much it may be off, relative to the largest number of a result.
@@ -173,6 +173,17 @@ fn moves(t: &mut Bench) {
     ];
     for y in all {
         t.out(y);
+    }
+    let other = t.b.axis("other", 6, AxisKind::Time);
+    let rows: Vec<_> = (0..6).map(|i| (i, 6 - i)).collect();
+    let pairs = t.b.axis("pairs", 21, AxisKind::Index);
+    let pairing = Pairing { axes: [t.time, other], pairs, rows: rows.into() };
+    let both = t.draw(&[t.time, other], &[4], Law::Normal);
+    for of in [x, both] {
+        let picked = t.b.push(Op::Pick(pairing.clone(), of));
+        let spread = t.b.push(Op::Spread(pairing.clone(), picked));
+        t.out(picked);
+        t.out(spread);
     }
 }
 

@@ -72,9 +72,12 @@ pub(super) struct RunArguments {
     /// The directory to write [default: runs/<name of the file>-<hash>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Start a sweep anew that was interrupted in that directory
+    /// Start a run anew that was interrupted in that directory
     #[arg(long)]
     pub(super) force: bool,
+    /// Seconds from one record of a training under way to the next; a run that was interrupted goes on from there
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds)]
+    pub(super) keep_every: f64,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(super) json: bool,
@@ -246,6 +249,11 @@ pub(super) enum Stage {
     /// Their kernels for a GPU
     #[cfg(feature = "gpu")]
     Wgsl,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value| (0.0..=1e9).contains(value));
+    value.ok_or_else(|| format!("expected a number of seconds from 0 to 1e9, found `{text}`"))
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -45,6 +45,8 @@ pub(super) struct Watch<'p> {
     number: usize,
     label: String,
     steps: u64,
+    /// The steps that were made before this process began.
+    before: u64,
     started: Instant,
     shown: Option<Instant>,
     tenth: u64,
@@ -73,6 +75,7 @@ impl Progress {
             number,
             label,
             steps: 0,
+            before: 0,
             started: Instant::now(),
             shown: None,
             tenth: 0,
@@ -132,8 +135,8 @@ impl Watch<'_> {
         let percent = (done * 100).checked_div(self.steps).unwrap_or(100);
         parts.push(format!("step {done}/{} ({percent} %)", self.steps));
         let seconds = elapsed.as_secs_f64();
-        if done > 0 && seconds > 0.0 {
-            let rate = done as f64 / seconds;
+        if done > self.before && seconds > 0.0 {
+            let rate = (done - self.before) as f64 / seconds;
             parts.push(format!("{} steps/s", if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") }));
             let to_come = (self.steps - done) + (waiting as u64 * self.steps).div_ceil(together.max(1) as u64);
             if to_come > 0 {
@@ -148,8 +151,9 @@ impl Watch<'_> {
 }
 
 impl Observer for Watch<'_> {
-    fn started(&mut self, steps: u64) {
+    fn started(&mut self, done: u64, steps: u64) {
         self.steps = steps;
+        self.before = done;
         self.started = Instant::now();
         self.shown = None;
         self.tenth = 0;
@@ -206,14 +210,17 @@ mod tests {
     fn the_line_says_how_fast_and_how_long() {
         let progress = Progress::new(3, 3, true);
         let mut watch = progress.enter(0, &[("L".into(), "first".into()), ("seed".into(), "1".into())]);
-        watch.started(1000);
+        watch.started(0, 1000);
         let line = watch.line(200, Duration::from_secs(4), 2, 1);
         assert_eq!(line, "[1/3] L = first, seed = 1  step 200/1000 (20 %)  50 steps/s  56 s left");
         let line = watch.line(200, Duration::from_secs(4), 2, 2);
         assert!(line.ends_with("50 steps/s  36 s left"), "{line}");
+        watch.started(800, 1000);
+        let line = watch.line(900, Duration::from_secs(2), 0, 1);
+        assert!(line.ends_with("step 900/1000 (90 %)  50 steps/s  2 s left"), "{line}");
         let progress = Progress::new(1, 1, true);
         let mut watch = progress.enter(0, &[]);
-        watch.started(1000);
+        watch.started(0, 1000);
         watch.measured(200, "error", 0.012_349);
         let line = watch.line(1000, Duration::from_millis(2500), 0, 1);
         assert_eq!(line, "step 1000/1000 (100 %)  400 steps/s  2.5 s  error 1.235e-2");

@@ -1,7 +1,8 @@
 //! `socrun run`
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::args::{RunArguments, Settings, Sweep, Target};
 use super::cells::Cells;
@@ -10,7 +11,7 @@ use super::exit::Exit;
 use super::machine::Loader;
 use super::pipeline::{self, Front};
 use super::progress::Progress;
-use super::sweep::run_cells;
+use super::sweep::{Ledger, run_cells};
 use super::terminal::{print, say, show};
 use crate::diagnostic::Report;
 use crate::report::{self, Experiment, Journal, Table};
@@ -31,11 +32,10 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Exit::because_of(&reports)
     };
     let session = Session { settings, target: &arguments.target, sweep: &arguments.sweep, quiet: arguments.quiet };
-    let (experiment, directory, journal) =
-        match to_directory(&session, &front, arguments.out.as_deref(), arguments.force) {
-            Ok(done) => done,
-            Err(report) => return Ok(stop(report)),
-        };
+    let (experiment, directory, journal) = match to_directory(&session, &front, arguments) {
+        Ok(done) => done,
+        Err(report) => return Ok(stop(report)),
+    };
     let written = report::write(&directory, &experiment).and_then(|()| journal.map_or(Ok(()), |done| done.close()));
     print(&results(arguments, &experiment))?;
     if let Err(unwritable) = written {
@@ -95,48 +95,43 @@ impl Session<'_> {
     /// Runs the cells that have no outcome yet.
     ///
     /// # Errors
-    /// What a cell that cannot be run finds, or `keep`.
+    /// What a cell that cannot be run, or kept, finds.
     pub(super) fn carry_out(
         &self,
         experiment: &mut Experiment<'_>,
         (cells, loader): (&Cells<'_>, &Loader),
         mut outcomes: Vec<Option<Outcome>>,
-        keep: &(dyn Fn(usize, &Outcome) -> Result<(), Report> + Sync),
+        ledger: &Ledger<'_>,
     ) -> Result<(), Report> {
         let waiting = outcomes.iter().filter(|outcome| outcome.is_none()).count();
         let progress = Progress::new(cells.count(), waiting, self.quiet);
-        run_cells(cells, &mut outcomes, loader, experiment.seed, &progress, keep)?;
+        run_cells(cells, &mut outcomes, loader, experiment.seed, &progress, ledger)?;
         experiment.outcomes = outcomes.into_iter().flatten().collect();
         Ok(())
     }
 }
 
-/// Runs an experiment into its directory. A sweep keeps the cells that are finished, and goes on with the missing ones
-/// where it was interrupted; the journal of one that is complete may be closed once its results are written.
+/// Runs an experiment into its directory, and goes on where it was interrupted; the journal of a run that is complete may
+/// be closed once its results are written.
 fn to_directory<'f>(
     session: &Session<'_>,
     front: &'f Front,
-    out: Option<&Path>,
-    force: bool,
+    arguments: &RunArguments,
 ) -> Result<(Experiment<'f>, PathBuf, Option<Journal>), Report> {
     let (mut experiment, cells, loader) = session.prepare(front)?;
     let named = || PathBuf::from("runs").join(format!("{}-{}", experiment.stem(), &experiment.hash()[..8]));
-    let directory = out.map_or_else(named, Path::to_owned);
+    let directory = arguments.out.clone().unwrap_or_else(named);
     report::prepare(&directory).map_err(Report::new)?;
     let count = cells.count();
-    if count == 1 && !Journal::stands_in(&directory) {
-        session.carry_out(&mut experiment, (&cells, &loader), vec![None], &|_, _| Ok(()))?;
-        return Ok((experiment, directory, None));
-    }
-    let (journal, outcomes) = Journal::open(&directory, &experiment, count, force)?;
+    let (journal, outcomes) = Journal::open(&directory, &experiment, count, arguments.force)?;
     let finished = outcomes.iter().flatten().count();
     if finished > 0 && !session.quiet {
         say(&format!("{finished} of {count} cells were finished before"));
     }
-    session
-        .carry_out(&mut experiment, (&cells, &loader), outcomes, &|number, outcome| journal.keep(number, outcome))?;
+    let ledger = Ledger { journal: Some(&journal), every: Duration::from_secs_f64(arguments.keep_every) };
+    session.carry_out(&mut experiment, (&cells, &loader), outcomes, &ledger)?;
     let complete = experiment.outcomes.len() == count && !experiment.failed();
-    Ok((experiment, directory, complete.then_some(journal)))
+    Ok((experiment, directory, (complete || journal.is_empty()).then_some(journal)))
 }
 
 /// What stdout shows: the tables of the file or, where it has none, the last values; and what it expects.

@@ -2,29 +2,71 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::STACK;
 use super::cells::Cells;
 use super::machine::Loader;
 use super::progress::Progress;
 use crate::diagnostic::Report;
-use crate::run::{Outcome, run_cell};
+use crate::report::Journal;
+use crate::run::{Keeper, Outcome, Standing, continue_cell, run_cell};
 
-/// What a sweep does with the outcome of a cell that has ended.
-pub(super) type Keep<'k> = dyn Fn(usize, &Outcome) -> Result<(), Report> + Sync + 'k;
+/// Where cells are kept, if anywhere: those that have ended and those under way.
+#[derive(Default)]
+pub(super) struct Ledger<'j> {
+    /// None: they are not.
+    pub(super) journal: Option<&'j Journal>,
+    /// The time from one record of a cell under way to the next.
+    pub(super) every: Duration,
+}
+
+impl Ledger<'_> {
+    fn ended(&self, number: usize, outcome: &Outcome) -> Result<(), Report> {
+        match self.journal {
+            Some(journal) if outcome.failure.is_some() => journal.forget(number).map_err(Report::new),
+            Some(journal) if outcome.lost.is_none() => journal.keep(number, outcome),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Keeps one cell under way.
+struct Page<'j> {
+    journal: &'j Journal,
+    number: usize,
+    every: Duration,
+    last: Instant,
+}
+
+impl Keeper for Page<'_> {
+    fn recall(&mut self) -> Result<Option<Standing>, Report> {
+        self.journal.stood(self.number)
+    }
+
+    fn due(&mut self) -> bool {
+        self.last.elapsed() >= self.every
+    }
+
+    fn keep(&mut self, standing: &Standing) -> Result<(), Report> {
+        self.journal.stand(self.number, standing)?;
+        self.last = Instant::now();
+        Ok(())
+    }
+}
 
 /// Runs the cells that have no outcome yet, as many at a time as the loader says, and puts their outcomes in `outcomes`. No cell is
 /// begun after one that stopped before its end; those under way go on to their end.
 ///
 /// # Errors
-/// What the first cell that cannot be run finds, or `keep`.
+/// What the first cell that cannot be run, or kept, finds.
 pub(super) fn run_cells(
     cells: &Cells<'_>,
     outcomes: &mut [Option<Outcome>],
     loader: &Loader,
     seed: u64,
     progress: &Progress,
-    keep: &Keep<'_>,
+    ledger: &Ledger<'_>,
 ) -> Result<(), Report> {
     let missing: Vec<usize> = (0..outcomes.len()).filter(|number| outcomes[*number].is_none()).collect();
     let queue = Mutex::new(missing.into_iter());
@@ -36,12 +78,8 @@ pub(super) fn run_cells(
     };
     let work = || {
         while let Some(number) = next() {
-            let result = one_cell(cells, number, loader, seed, progress).and_then(|outcome| {
-                if !outcome.stopped() {
-                    keep(number, &outcome)?;
-                }
-                Ok(outcome)
-            });
+            let result = one_cell(cells, number, loader, seed, progress, ledger)
+                .and_then(|outcome| ledger.ended(number, &outcome).map(|()| outcome));
             if result.as_ref().map_or(true, Outcome::stopped) {
                 stopped.store(true, Ordering::SeqCst);
             }
@@ -72,10 +110,18 @@ fn one_cell(
     loader: &Loader,
     seed: u64,
     progress: &Progress,
+    ledger: &Ledger<'_>,
 ) -> Result<Outcome, Report> {
     let cell = cells.get(number)?;
     let mut watch = progress.enter(number, &cell.labels);
-    let outcome = run_cell(&cell, loader, cell.seed.unwrap_or(seed), &mut watch);
+    let seed = cell.seed.unwrap_or(seed);
+    let outcome = match ledger.journal {
+        Some(journal) => {
+            let mut page = Page { journal, number, every: ledger.every, last: Instant::now() };
+            continue_cell(&cell, loader, seed, &mut watch, &mut page)
+        }
+        None => run_cell(&cell, loader, seed, &mut watch),
+    };
     watch.leave();
     outcome
 }

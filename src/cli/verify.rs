@@ -10,6 +10,7 @@ use super::errors::NothingExpected;
 use super::exit::Exit;
 use super::pipeline::{self, Front};
 use super::run::Session;
+use super::sweep::Ledger;
 use super::terminal::{print, say, show};
 use crate::diagnostic::Report;
 use crate::report::{self, Answer, Experiment, Table};
@@ -79,7 +80,7 @@ fn carry_out<'f>(arguments: &VerifyArguments, front: &'f Front) -> Result<Experi
         return Err(Report::new(NothingExpected { place: format!("{place}`{}`", front.name) }));
     }
     let (mut experiment, cells, loader) = session.prepare(front)?;
-    session.carry_out(&mut experiment, (&cells, &loader), vec![None; cells.count()], &|_, _| Ok(()))?;
+    session.carry_out(&mut experiment, (&cells, &loader), vec![None; cells.count()], &Ledger::default())?;
     Ok(experiment)
 }
 

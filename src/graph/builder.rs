@@ -333,6 +333,8 @@ impl Builder {
             | Op::ScatterAdd { of, .. }
             | Op::At { of, .. }
             | Op::Place { of, .. }
+            | Op::Pick(_, of)
+            | Op::Spread(_, of)
             | Op::Rename { of, .. }
                 if self.is_zero(*of) =>
             {
@@ -472,7 +474,8 @@ impl Builder {
     }
 }
 
-fn eval_unary(f: Unary, x: f64) -> Option<f64> {
+/// The function of a number, where its value is the same on every machine.
+pub fn eval_unary(f: Unary, x: f64) -> Option<f64> {
     Some(match f {
         Unary::Negate => -x,
         Unary::Absolute => x.abs(),
@@ -486,7 +489,8 @@ fn eval_unary(f: Unary, x: f64) -> Option<f64> {
     })
 }
 
-fn eval_binary(f: Binary, x: f64, y: f64) -> Option<f64> {
+/// The function of two numbers, where its value is the same on every machine.
+pub fn eval_binary(f: Binary, x: f64, y: f64) -> Option<f64> {
     Some(match f {
         Binary::Add => x + y,
         Binary::Subtract => x - y,

@@ -1,6 +1,6 @@
 //! The type of an operation on operands of known types.
 
-use super::ops::{Op, ScanOutput};
+use super::ops::{Op, Pairing, ScanOutput};
 use super::types::{AxisId, Program, Type, ValueId};
 
 /// The type of `op`, or what is wrong with it. `given` is the type asked for by operations whose type is free (tables,
@@ -183,6 +183,24 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
             }
             Ok(Type::new(t.axes.iter().copied().chain([*axis]), t.shape.clone()))
         }
+        Op::Pick(p, of) => {
+            let t = ty(*of);
+            fits(program, p)?;
+            if t.varies(p.pairs) || !p.axes.iter().any(|axis| t.varies(*axis)) {
+                return Err("pairs are picked from what varies over one of the two axes, and not over pairs".to_owned());
+            }
+            let rest = t.axes.iter().copied().filter(|axis| !p.axes.contains(axis));
+            Ok(Type::new(rest.chain([p.pairs]), t.shape.clone()))
+        }
+        Op::Spread(p, of) => {
+            let t = ty(*of);
+            fits(program, p)?;
+            if !t.varies(p.pairs) || p.axes.iter().any(|axis| t.varies(*axis)) {
+                return Err("what is spread varies over pairs, and not over the two axes".to_owned());
+            }
+            let rest = t.axes.iter().copied().filter(|axis| *axis != p.pairs);
+            Ok(Type::new(rest.chain(p.axes), t.shape.clone()))
+        }
         Op::Shift { axis, fill, of, .. } => {
             needs_axis(*of, *axis)?;
             if ty(*fill).varies(*axis) || ty(*fill).shape != ty(*of).shape {
@@ -238,6 +256,16 @@ pub fn infer(program: &Program, op: &Op, given: Option<&Type>) -> Result<Type, S
         }
         Op::Inverse(a) | Op::Expm(a) => square(ty(*a)).map(|_| ty(*a).clone()),
     }
+}
+
+fn fits(program: &Program, p: &Pairing) -> Result<(), String> {
+    let size = |axis| program.axis(axis).size;
+    let [first, second] = p.axes;
+    let inside = p.rows.iter().all(|(start, length)| start + length <= size(second));
+    if first == second || p.rows.len() != size(first) || p.count() != size(p.pairs) || !inside {
+        return Err("the pairs do not fit their axes".to_owned());
+    }
+    Ok(())
 }
 
 fn resized(ty: &Type, dim: usize, size: usize) -> Type {

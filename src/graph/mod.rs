@@ -33,10 +33,11 @@ pub mod text;
 mod types;
 mod verify;
 
-pub use builder::Builder;
+pub use builder::{Builder, eval_binary, eval_unary};
 pub use infer::infer;
 pub use ops::{
-    Binary, Bits, Carry, Contraction, Draw, Label, Law, Lifetime, Op, Reduction, Scan, ScanOutput, Table, Unary,
+    Binary, Bits, Carry, Contraction, Draw, Label, Law, Lifetime, Op, Pairing, Reduction, Scan, ScanOutput, Table,
+    Unary,
 };
 pub use types::{Axis, AxisId, AxisKind, Node, Output, ParameterInfo, Program, RegionId, StateInfo, Type, ValueId};
 pub use verify::verify;

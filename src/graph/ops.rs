@@ -130,6 +130,10 @@ pub enum Op {
         /// The operand.
         of: ValueId,
     },
+    /// Entries of two axes that belong to pairs, along one axis of pairs; see [`Pairing`].
+    Pick(Pairing, ValueId),
+    /// The operand where two axes belong to a pair, zero elsewhere. The transpose of `Pick` of what varies over both.
+    Spread(Pairing, ValueId),
     /// `Shift { by, fill }`: `y[k] = x[k + by]` where that index exists, else `fill`, which lacks the axis.
     Shift {
         /// The axis.
@@ -277,6 +281,35 @@ pub struct Contraction {
     pub axes: Vec<AxisId>,
 }
 
+/// Pairs of indices of two axes, row by row: with index i of the first stand the neighbours `start..start + length` of
+/// the second, for `(start, length) = rows[i]`. Times t ≤ s of a grid are such pairs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pairing {
+    /// The two axes.
+    pub axes: [AxisId; 2],
+    /// The axis of the pairs, numbered row by row.
+    pub pairs: AxisId,
+    /// One range per index of the first axis.
+    pub rows: Arc<[(usize, usize)]>,
+}
+
+impl Pairing {
+    /// The number of pairs.
+    pub fn count(&self) -> usize {
+        self.rows.iter().map(|row| row.1).sum()
+    }
+
+    /// Every row that is not empty: the first index, the range of the second one, and the number of the first pair.
+    pub fn ranges(&self) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+        let mut at = 0;
+        let rows = self.rows.iter().enumerate().map(move |(i, (start, length))| {
+            at += length;
+            (i, *start, *length, at - length)
+        });
+        rows.filter(|row| row.2 > 0)
+    }
+}
+
 /// Reductions; the remaining dimensions keep their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduction {
@@ -384,6 +417,8 @@ impl Op {
             | Self::Mark(_, a)
             | Self::Inverse(a)
             | Self::Expm(a)
+            | Self::Pick(_, a)
+            | Self::Spread(_, a)
             | Self::Output(a, _) => f(*a),
             Self::CumulativeSum { of, .. }
             | Self::Slice { of, .. }
@@ -445,6 +480,8 @@ impl Op {
             | Self::Mark(_, a)
             | Self::Inverse(a)
             | Self::Expm(a)
+            | Self::Pick(_, a)
+            | Self::Spread(_, a)
             | Self::Output(a, _) => *a = f(*a),
             Self::CumulativeSum { of, .. }
             | Self::Slice { of, .. }

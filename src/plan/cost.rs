@@ -51,6 +51,8 @@ pub(super) fn cost(program: &Program) -> Cost {
             | Op::Gather { .. }
             | Op::ScatterAdd { .. }
             | Op::Shift { .. }
+            | Op::Pick(..)
+            | Op::Spread(..)
             | Op::Place { .. } => cost.elementwise += times * size(v),
             Op::Solve(a, _) | Op::Inverse(a) | Op::Expm(a) => {
                 let n = program.node(*a).ty.shape[0] as u128;

@@ -59,6 +59,7 @@ pub(super) fn phases(program: &Program, tile: Option<AxisId>) -> Option<Phases> 
         let along = match &node.op {
             Op::CumulativeSum { axis, .. } | Op::Shift { axis, .. } | Op::Place { axis, .. } => Some(*axis) == tile,
             Op::Scan(s) => Some(s.axis) == tile,
+            Op::Pick(p, _) | Op::Spread(p, _) => p.axes.iter().chain([&p.pairs]).any(|axis| Some(*axis) == tile),
             _ => false,
         };
         if along && tile.is_some() {

@@ -16,29 +16,28 @@ pub struct Unwritable {
     pub why: String,
 }
 
-/// A sweep that was interrupted and is not the one that is asked for.
+/// A run that was interrupted and is not the one that is asked for.
 #[derive(Debug, Error, Diagnostic)]
 #[error(
-    "expected the experiment that was interrupted in `{}`, with {finished} finished cells, found another one:\n{difference}",
+    "expected the experiment that was interrupted in `{}`, with {finished} finished cells and {under_way} under way, found another one:\n{difference}",
     directory.display()
 )]
-#[diagnostic(
-    code(soc::resume),
-    help("write elsewhere, `--out DIR`; or start anew with `--force`, which forgets the finished cells")
-)]
+#[diagnostic(code(soc::resume), help("write elsewhere, `--out DIR`; or start anew with `--force`, which forgets them"))]
 pub struct ChangedSince {
     /// The directory of the run.
     pub directory: PathBuf,
-    /// The cells that would be lost.
+    /// The finished cells that would be lost.
     pub finished: usize,
+    /// The cells under way that would be lost.
+    pub under_way: usize,
     /// The lines that differ.
     pub difference: String,
 }
 
-/// A record of an interrupted sweep that cannot be read back.
+/// A record of an interrupted run that cannot be read back.
 #[derive(Debug, Error, Diagnostic)]
-#[error("expected the record of a finished cell in `{}`, found what cannot be read: {why}", path.display())]
-#[diagnostic(code(soc::resume), help("start anew with `--force`, which forgets the finished cells"))]
+#[error("expected the record of a cell in `{}`, found what cannot be read: {why}", path.display())]
+#[diagnostic(code(soc::resume), help("start anew with `--force`, which forgets what was done"))]
 pub struct UnreadableCell {
     /// The file.
     pub path: PathBuf,

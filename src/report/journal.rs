@@ -1,8 +1,10 @@
-//! Finished cells of a sweep that is under way, so that one which was interrupted goes on with what is missing.
+//! What a run that is under way has done: finished cells, and how far the others are, so that a run which was interrupted
+//! goes on with what is missing.
 
 #![allow(clippy::disallowed_methods, reason = "this is where reports are written")]
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
@@ -11,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::difference::difference;
 use super::errors::{ChangedSince, UnreadableCell, Unwritable};
 use super::experiment::hash_of;
-use super::{Experiment, parameters, write_file};
+use super::{Experiment, parameters, standing, write_file};
 use crate::diagnostic::Report;
-use crate::run::{Outcome, Series, Timing};
+use crate::run::{Outcome, Series, Standing, Timing};
 
-/// The folder `cells` of a run's directory, which is there as long as a sweep is unfinished.
+/// The folder `cells` of a run's directory, which is there as long as a run is unfinished.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
@@ -44,16 +46,11 @@ struct CellRecord {
 }
 
 impl Journal {
-    /// Whether a directory holds an unfinished sweep.
-    pub fn stands_in(directory: &Path) -> bool {
-        directory.join("cells/run.ron").exists()
-    }
-
     /// Opens the journal of a run directory for an experiment of `cells` cells, and reads the outcomes of those that are
-    /// finished. `force` forgets them.
+    /// finished. `force` forgets them; nothing is left to forget where no cell was finished or far on.
     ///
     /// # Errors
-    /// When a sweep was interrupted there that is not this experiment, when a record cannot be read, or when the system
+    /// When a run was interrupted there that is not this experiment, when a record cannot be read, or when the system
     /// refuses a file.
     pub fn open(
         directory: &Path,
@@ -65,14 +62,14 @@ impl Journal {
         let head = head(experiment);
         let mut outcomes = vec![None; cells];
         let place = journal.folder.join("run.ron");
-        if force {
+        if force || journal.is_empty() {
             journal.close().map_err(Report::new)?;
         } else if place.exists() {
             let before: Head = read(&place)?;
             if before != head {
-                let finished = (0..cells).filter(|number| journal.place(*number).exists()).count();
                 let (directory, difference) = (directory.to_owned(), difference(&before, &head));
-                return Err(Report::new(ChangedSince { directory, finished, difference }));
+                let (finished, under_way) = (journal.count("ron") - 1, journal.count("standing"));
+                return Err(Report::new(ChangedSince { directory, finished, under_way, difference }));
             }
             for (number, outcome) in outcomes.iter_mut().enumerate() {
                 *outcome = journal.recall(number)?;
@@ -103,7 +100,42 @@ impl Journal {
             quantities: outcome.quantities.iter().map(series).collect(),
             objective: outcome.objective.points.clone(),
         };
-        put(&place, &record)
+        put(&place, &record)?;
+        self.forget(number).map_err(Report::new)
+    }
+
+    /// Writes how far a cell is.
+    ///
+    /// # Errors
+    /// When the system refuses a file.
+    pub fn stand(&self, number: usize, standing: &Standing) -> Result<(), Report> {
+        let place = self.standing(number);
+        put_bytes(&place, &standing::bytes(standing).map_err(|why| Report::new(Unwritable::new(&place, why)))?)
+    }
+
+    /// How far a cell was.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn stood(&self, number: usize) -> Result<Option<Standing>, Report> {
+        let path = self.standing(number);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read = fs::read(&path).map_err(|why| why.to_string()).and_then(|bytes| standing::read(&bytes));
+        read.map(Some).map_err(|why| Report::new(UnreadableCell { path, why }))
+    }
+
+    /// Forgets how far a cell was.
+    ///
+    /// # Errors
+    /// When the system refuses to remove the file.
+    pub fn forget(&self, number: usize) -> Result<(), Unwritable> {
+        let place = self.standing(number);
+        match fs::remove_file(&place) {
+            Err(why) if why.kind() != ErrorKind::NotFound => Err(Unwritable::new(&place, why)),
+            _ => Ok(()),
+        }
     }
 
     /// The outcome of a cell that was finished.
@@ -132,19 +164,34 @@ impl Journal {
         }))
     }
 
-    /// Forgets everything: the sweep is complete, and the directory holds its results.
+    /// Whether nothing would be lost with it.
+    pub fn is_empty(&self) -> bool {
+        self.count("ron") <= 1 && self.count("standing") == 0
+    }
+
+    /// Forgets everything: the run is complete, and the directory holds its results.
     ///
     /// # Errors
     /// When the system refuses to remove a file.
     pub fn close(&self) -> Result<(), Unwritable> {
         match fs::remove_dir_all(&self.folder) {
-            Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(Unwritable::new(&self.folder, why)),
+            Err(why) if why.kind() != ErrorKind::NotFound => Err(Unwritable::new(&self.folder, why)),
             _ => Ok(()),
         }
     }
 
     fn place(&self, number: usize) -> PathBuf {
         self.folder.join(format!("{}.ron", number + 1))
+    }
+
+    fn standing(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("{}.standing", number + 1))
+    }
+
+    /// The records of a kind.
+    fn count(&self, extension: &str) -> usize {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().extension().is_some_and(|found| found == extension)).count()
     }
 }
 
@@ -164,10 +211,13 @@ fn head(experiment: &Experiment<'_>) -> Head {
 /// Writes a record beside its place and moves it there, so that it is whole or not there at all.
 fn put(place: &Path, record: &impl Serialize) -> Result<(), Report> {
     let refused = |why: &dyn ToString| Report::new(Unwritable::new(place, why.to_string()));
-    let text = ron::to_string(record).map_err(|why| refused(&why))?;
+    put_bytes(place, ron::to_string(record).map_err(|why| refused(&why))?.as_bytes())
+}
+
+fn put_bytes(place: &Path, bytes: &[u8]) -> Result<(), Report> {
     let beside = place.with_extension("new");
-    write_file(&beside, text.as_bytes()).map_err(Report::new)?;
-    fs::rename(&beside, place).map_err(|why| refused(&why))
+    write_file(&beside, bytes).map_err(Report::new)?;
+    fs::rename(&beside, place).map_err(|why| Report::new(Unwritable::new(place, why)))
 }
 
 fn read<T: for<'de> Deserialize<'de>>(place: &Path) -> Result<T, Report> {

@@ -19,6 +19,7 @@ mod manifest;
 mod metrics;
 mod number;
 mod parameters;
+mod standing;
 mod svg;
 mod table;
 #[cfg(test)]

@@ -7,7 +7,10 @@ use ndarray::ArrayD;
 use super::copies::follow;
 use super::memory::Memory;
 use super::schedule::LoadedSchedule;
-use super::{Activity, Loaded, Machine, Malformed, NonFinite, Observer, Optimiser, Outcome, Series, Timing};
+use super::{
+    Activity, Forgetful, Keeper, Loaded, Machine, Malformed, Moments, NonFinite, Observer, Optimiser, Outcome, Series,
+    Standing, Timing,
+};
 use crate::backend::{Fault, Feed, Lost, first_non_finite};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
@@ -23,6 +26,21 @@ use crate::source::Span;
 /// When the machine cannot hold a program; nothing was run then. A value that is not finite is no error: it ends the
 /// run, and the outcome names it.
 pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dyn Observer) -> Result<Outcome, Report> {
+    continue_cell(cell, machine, seed, observer, &mut Forgetful)
+}
+
+/// Runs a cell as [`run_cell`] does, from where it stood when it was interrupted. The schedule of a method is not kept
+/// between its steps: it starts anew.
+///
+/// # Errors
+/// As [`run_cell`]; and when the keeper has none, or one of another cell.
+pub fn continue_cell(
+    cell: &Cell,
+    machine: &dyn Machine,
+    seed: u64,
+    observer: &mut dyn Observer,
+    keeper: &mut dyn Keeper,
+) -> Result<Outcome, Report> {
     let init = machine.load(&cell.init)?;
     let mut stages = Vec::new();
     for stage in &cell.stages {
@@ -35,7 +53,8 @@ pub fn run_cell(cell: &Cell, machine: &dyn Machine, seed: u64, observer: &mut dy
     let running = cell.running_measures.iter().map(|m| load_measurement(m, machine)).collect::<Result<Vec<_>, _>>()?;
 
     let mut run = Run::new(cell, seed, running);
-    match run.initialise(cell, init).and_then(|()| run.stages(stages, observer)) {
+    let begun = run.initialise(cell, init).and_then(|()| run.recall(cell, keeper));
+    match begun.and_then(|from| run.stages(stages, from, observer, keeper)) {
         Ok(()) => {}
         Err(Stop::Report(report)) => return Err(report),
         Err(Stop::NonFinite(failure)) => run.outcome.failure = Some(failure),
@@ -49,6 +68,13 @@ pub(super) enum Stop {
     NonFinite(NonFinite),
     Lost(Lost),
     Report(Report),
+}
+
+/// Where an interrupted training goes on.
+struct Begun {
+    stage: usize,
+    done: u64,
+    moments: Vec<Moments>,
 }
 
 enum LoadedStage<'a> {
@@ -167,10 +193,37 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn stages(&mut self, stages: Vec<LoadedStage<'a>>, observer: &mut dyn Observer) -> Result<(), Stop> {
-        for stage in stages {
+    /// Takes the state of a training that was interrupted; gives its stage and what its optimisers remember.
+    fn recall(&mut self, cell: &Cell, keeper: &mut dyn Keeper) -> Result<Option<Begun>, Stop> {
+        let Some(standing) = keeper.recall().map_err(Stop::Report)? else { return Ok(None) };
+        if !standing.fits(cell, &self.parameters, &self.outcome) {
+            let (expected, found) = ("a state of this cell".to_owned(), "the state of another".to_owned());
+            return Err(Stop::Report(Report::new(Malformed { expected, found, span: Span::NONE })));
+        }
+        self.parameters = standing.parameters;
+        for (name, value) in standing.memory {
+            self.memory.set(&name, value);
+        }
+        self.seconds = standing.seconds;
+        self.outcome.steps = standing.steps;
+        self.outcome.quantities = standing.quantities;
+        self.outcome.objective = standing.objective;
+        Ok(Some(Begun { stage: standing.stage, done: standing.done, moments: standing.moments }))
+    }
+
+    fn stages(
+        &mut self,
+        stages: Vec<LoadedStage<'a>>,
+        mut from: Option<Begun>,
+        observer: &mut dyn Observer,
+        keeper: &mut dyn Keeper,
+    ) -> Result<(), Stop> {
+        let first = from.as_ref().map_or(0, |from| from.stage);
+        for (number, stage) in stages.into_iter().enumerate().skip(first) {
             match stage {
-                LoadedStage::Train(training, loaded) => self.train(training, loaded, observer)?,
+                LoadedStage::Train(training, loaded) => {
+                    self.train((number, training, loaded), from.take(), observer, keeper)?;
+                }
                 LoadedStage::Schedule(schedule) => self.follow(schedule, observer)?,
                 LoadedStage::Measure(mut measurement) => self.measure(&mut measurement, observer)?,
             }
@@ -246,14 +299,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn train(&mut self, training: &Training, mut loaded: Loaded, observer: &mut dyn Observer) -> Result<(), Stop> {
-        observer.started(training.steps);
-        self.measure_running(training.steps, observer)?;
-        let mut optimisers: Vec<_> = training.groups.iter().map(|g| Optimiser::new(g, &self.parameters)).collect();
+    fn train(
+        &mut self,
+        (number, training, mut loaded): (usize, &Training, Loaded),
+        from: Option<Begun>,
+        observer: &mut dyn Observer,
+        keeper: &mut dyn Keeper,
+    ) -> Result<(), Stop> {
+        let first = from.as_ref().map_or(0, |from| from.done);
+        observer.started(first, training.steps);
+        let mut optimisers: Vec<_> = match from {
+            Some(from) => training.groups.iter().zip(from.moments).map(|(g, m)| Optimiser::after(g, m)).collect(),
+            None => {
+                self.measure_running(training.steps, observer)?;
+                training.groups.iter().map(|g| Optimiser::new(g, &self.parameters)).collect()
+            }
+        };
         // The step writes here and the two change places, so that a step that fails leaves the parameters as they were.
         let mut next = self.parameters.clone();
         let noted = (training.steps / 100).max(1);
-        for k in 0..training.steps {
+        for k in first..training.steps {
             let clock = Instant::now();
             let objective = self.step(training, &mut loaded, k, &mut optimisers, &mut next)?;
             self.seconds.push(clock.elapsed().as_secs_f64());
@@ -264,11 +329,28 @@ impl<'a> Run<'a> {
             }
             self.measure_running(training.steps, observer)?;
             observer.stepped(done, objective);
+            if done < training.steps && keeper.due() {
+                keeper.keep(&self.standing(number, done, &optimisers)).map_err(Stop::Report)?;
+            }
         }
         if let Some(timing) = loaded.executor.timing() {
             observer.timed(self.seconds.iter().rev().take(timing.runs as usize).fold(0.0, |sum, x| sum + x), &timing);
         }
         Ok(())
+    }
+
+    fn standing(&self, stage: usize, done: u64, optimisers: &[Optimiser]) -> Standing {
+        Standing {
+            stage,
+            done,
+            steps: self.outcome.steps,
+            seconds: self.seconds.clone(),
+            parameters: self.parameters.clone(),
+            memory: self.memory.all(),
+            moments: optimisers.iter().map(|optimiser| optimiser.moments().clone()).collect(),
+            quantities: self.outcome.quantities.clone(),
+            objective: self.outcome.objective.clone(),
+        }
     }
 
     fn step(

@@ -25,6 +25,11 @@ impl Memory {
             .unwrap_or_else(|| ArrayD::zeros(IxDyn(&program.extents(&cell.ty()))))
     }
 
+    /// Every cell that was written.
+    pub(super) fn all(&self) -> Vec<(String, ArrayD<f64>)> {
+        self.cells.iter().map(|((name, _), value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Fills a cell.
     pub(super) fn set(&mut self, name: &str, value: ArrayD<f64>) {
         self.cells.insert((name.to_owned(), value.shape().to_vec()), value);

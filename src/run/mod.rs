@@ -16,13 +16,15 @@ mod optimiser;
 mod outcome;
 mod root;
 mod schedule;
+mod standing;
 #[cfg(test)]
 mod tests;
 
 pub use errors::{Activity, Malformed, NonFinite};
-pub use interpreter::run_cell;
+pub use interpreter::{continue_cell, run_cell};
 pub use machine::{Loaded, Machine};
 pub use observer::{Observer, Silent};
-pub use optimiser::Optimiser;
+pub use optimiser::{Moments, Optimiser};
 pub use outcome::{Outcome, Series, Timing};
 pub use schedule::refuse_buffers;
+pub use standing::{Forgetful, Keeper, Standing};

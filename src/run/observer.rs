@@ -4,9 +4,9 @@ use crate::backend::timing::Timing;
 
 /// Is told what a run does while it does it. Nothing that an observer does changes a result.
 pub trait Observer {
-    /// The training starts; `steps` will be made.
-    fn started(&mut self, steps: u64) {
-        let _ = steps;
+    /// The training starts, or goes on after `done` steps, until `steps` are made.
+    fn started(&mut self, done: u64, steps: u64) {
+        let _ = (done, steps);
     }
 
     /// `done` steps are made; the last one had this objective.

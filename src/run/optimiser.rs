@@ -12,26 +12,51 @@ pub struct Optimiser {
     rule: Rule,
     parameters: Vec<usize>,
     clip: Option<f64>,
+    moments: Moments,
+}
+
+/// What an optimiser remembers from step to step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
     /// Per parameter, the first moment (the velocity of sgd).
-    first: Vec<Vec<f64>>,
+    pub first: Vec<Vec<f64>>,
     /// Per parameter, the second moment; empty for sgd.
-    second: Vec<Vec<f64>>,
+    pub second: Vec<Vec<f64>>,
     /// β₁ and β₂ to the power of the steps made.
-    powers: (f64, f64),
+    pub powers: (f64, f64),
+}
+
+impl Moments {
+    fn new(group: &Group, parameters: &[ArrayD<f64>]) -> Self {
+        let zeros = || group.parameters.iter().map(|p| vec![0.0; parameters[*p].len()]).collect();
+        let second = if matches!(group.rule, Rule::Adam { .. }) { zeros() } else { Vec::new() };
+        Self { first: zeros(), second, powers: (1.0, 1.0) }
+    }
+
+    /// Whether they can be those of a group.
+    pub(super) fn fit(&self, group: &Group, parameters: &[ArrayD<f64>]) -> bool {
+        let sizes = |moments: &Self| {
+            let all = moments.first.iter().chain(&moments.second).map(Vec::len);
+            (moments.first.len(), all.collect::<Vec<_>>())
+        };
+        sizes(self) == sizes(&Self::new(group, parameters))
+    }
 }
 
 impl Optimiser {
     /// The optimiser of a group, before its first step. `parameters` are all parameters of the cell.
     pub fn new(group: &Group, parameters: &[ArrayD<f64>]) -> Self {
-        let zeros = || group.parameters.iter().map(|p| vec![0.0; parameters[*p].len()]).collect();
-        Self {
-            rule: group.rule,
-            parameters: group.parameters.clone(),
-            clip: group.clip,
-            first: zeros(),
-            second: if matches!(group.rule, Rule::Adam { .. }) { zeros() } else { Vec::new() },
-            powers: (1.0, 1.0),
-        }
+        Self::after(group, Moments::new(group, parameters))
+    }
+
+    /// The optimiser of a group that remembers steps made before.
+    pub(super) fn after(group: &Group, moments: Moments) -> Self {
+        Self { rule: group.rule, parameters: group.parameters.clone(), clip: group.clip, moments }
+    }
+
+    /// What it remembers.
+    pub(super) fn moments(&self) -> &Moments {
+        &self.moments
     }
 
     /// One step at a learning rate: writes the moved parameters of the group over those in `to`.
@@ -45,8 +70,10 @@ impl Optimiser {
         let gradient_norm = || norm(self.parameters.iter().filter_map(|p| slice(gradients[*p].as_ref()?)));
         let factor = self.clip.map_or(1.0, |_| clip_factor(gradient_norm(), self.clip));
         if let Rule::Adam { beta1, beta2, .. } = self.rule {
-            self.powers = (self.powers.0 * beta1, self.powers.1 * beta2);
+            let powers = &mut self.moments.powers;
+            *powers = (powers.0 * beta1, powers.1 * beta2);
         }
+        let Moments { first, second, powers } = &mut self.moments;
         for (i, p) in self.parameters.iter().enumerate() {
             let old = from[*p].as_slice().expect("parameters are row-major");
             let new = to[*p].as_slice_mut().expect("parameters are row-major");
@@ -58,7 +85,7 @@ impl Optimiser {
                 &zeros
             };
             match self.rule {
-                Rule::Sgd { momentum } => descend(momentum, rate, factor, gradient, &mut self.first[i], old, new),
+                Rule::Sgd { momentum } => descend(momentum, rate, factor, gradient, &mut first[i], old, new),
                 Rule::Adam { beta1, beta2, epsilon, decay } => {
                     let adam = Adam {
                         beta1,
@@ -67,10 +94,10 @@ impl Optimiser {
                         decay,
                         rate,
                         factor,
-                        first_weight: 1.0 / (1.0 - self.powers.0),
-                        second_weight: 1.0 / (1.0 - self.powers.1),
+                        first_weight: 1.0 / (1.0 - powers.0),
+                        second_weight: 1.0 / (1.0 - powers.1),
                     };
-                    adam_step(&adam, gradient, &mut self.first[i], &mut self.second[i], old, new);
+                    adam_step(&adam, gradient, &mut first[i], &mut second[i], old, new);
                 }
             }
         }

@@ -6,7 +6,7 @@ use super::NonFinite;
 use crate::backend::Lost;
 
 /// A quantity and its history.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     /// As the file spells it.
     pub name: String,

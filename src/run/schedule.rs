@@ -111,7 +111,7 @@ impl Run<'_> {
     /// Carries a schedule out. Running measurements are made after 0 steps, after every n-th and after the last.
     pub(super) fn follow(&mut self, mut loaded: LoadedSchedule<'_>, observer: &mut dyn Observer) -> Result<(), Stop> {
         let schedule = loaded.schedule;
-        observer.started(schedule.steps);
+        observer.started(0, schedule.steps);
         self.measure_running(u64::MAX, observer)?;
         let mut course = Course {
             schedule,

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, arr0, arr1};
 
-use super::{Activity, Loaded, Machine, Observer, Outcome, Silent, run_cell};
+use super::{Activity, Keeper, Loaded, Machine, Observer, Outcome, Silent, Standing, continue_cell, run_cell};
 use crate::backend::{Executor, Fault, Feed};
 use crate::diagnostic::Report;
 use crate::graph::{Builder, Op, Output, ParameterInfo, Program, StateInfo, ValueId};
@@ -195,7 +195,7 @@ fn an_observer_hears_of_every_step() {
     #[derive(Default)]
     struct Count(u64, Vec<u64>, usize);
     impl Observer for Count {
-        fn started(&mut self, steps: u64) {
+        fn started(&mut self, _: u64, steps: u64) {
             self.0 = steps;
         }
         fn stepped(&mut self, done: u64, _: f64) {
@@ -208,4 +208,61 @@ fn an_observer_hears_of_every_step() {
     let mut count = Count::default();
     run_cell(&cell(3, Some(2)), &BOWL, 0, &mut count).expect("the machine refuses nothing");
     assert_eq!((count.0, count.1, count.2), (3, vec![1, 2, 3], 9));
+}
+
+/// Gives a standing, and keeps every one.
+#[derive(Default)]
+struct Book(Option<Standing>, Vec<Standing>);
+
+impl Keeper for Book {
+    fn recall(&mut self) -> Result<Option<Standing>, Report> {
+        Ok(self.0.take())
+    }
+    fn due(&mut self) -> bool {
+        true
+    }
+    fn keep(&mut self, standing: &Standing) -> Result<(), Report> {
+        self.1.push(standing.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_training_goes_on_from_wherever_it_stood() {
+    let mut cell = cell(5, Some(2));
+    let Stage::Train(training) = &mut cell.stages[0] else { panic!("a training") };
+    training.groups[0].rule = Rule::Adam { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 0.0 };
+    let bits = |outcome: &Outcome| {
+        let parameters: Vec<u64> = outcome.parameters[0].1.iter().map(|x| x.to_bits()).collect();
+        (parameters, outcome.quantities.clone(), outcome.objective.clone(), outcome.steps)
+    };
+    let mut book = Book::default();
+    let whole = continue_cell(&cell, &BOWL, 0, &mut Silent, &mut book).expect("the machine refuses nothing");
+    assert_eq!(book.1.iter().map(|standing| standing.done).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(bits(&whole), bits(&run(&cell, &BOWL)));
+    for standing in book.1 {
+        let mut book = Book(Some(standing), Vec::new());
+        let rest = continue_cell(&cell, &BOWL, 0, &mut Silent, &mut book).expect("the machine refuses nothing");
+        assert_eq!(bits(&rest), bits(&whole));
+        assert_eq!(rest.timing.map(|timing| timing.steps), Some(5));
+    }
+}
+
+#[test]
+fn a_standing_of_another_cell_is_refused() {
+    let cell = cell(5, Some(2));
+    let mut book = Book::default();
+    continue_cell(&cell, &BOWL, 0, &mut Silent, &mut book).expect("the machine refuses nothing");
+    let good = book.1.remove(0);
+    let others = [
+        Standing { stage: 1, ..good.clone() },
+        Standing { done: 6, ..good.clone() },
+        Standing { moments: Vec::new(), ..good.clone() },
+        Standing { parameters: vec![arr1(&[1.0]).into_dyn()], ..good },
+    ];
+    for other in others {
+        let mut book = Book(Some(other), Vec::new());
+        let report = continue_cell(&cell, &BOWL, 0, &mut Silent, &mut book).expect_err("of another cell");
+        assert_eq!(report.code(), "soc::internal");
+    }
 }

@@ -14,6 +14,7 @@ mod merge;
 mod mirror;
 mod names;
 mod optimise;
+mod pairs;
 mod rebuild;
 mod rename;
 mod reuse;

@@ -11,6 +11,7 @@ pub(super) fn names_axis(op: &Op, axis: AxisId) -> bool {
         | Op::At { axis: a, .. }
         | Op::Place { axis: a, .. }
         | Op::Shift { axis: a, .. } => *a == axis,
+        Op::Pick(p, _) | Op::Spread(p, _) => p.axes.contains(&axis) || p.pairs == axis,
         Op::Rename { from, to, .. } => *from == axis || *to == axis,
         _ => false,
     }

@@ -4,6 +4,7 @@ use super::contract::form_contractions;
 use super::dead::remove_dead;
 use super::detach::{remove_detach, remove_marks};
 use super::merge::merge_scans;
+use super::pairs::keep_pairs;
 use super::rename::unite_axes;
 use super::reuse::reuse_scans;
 use super::vjp::vjp;
@@ -35,7 +36,7 @@ pub const BEFORE_GRADIENTS: [Pass; 8] = [
 ];
 
 /// All passes over a program that is complete, in order.
-pub const PASSES: [Pass; 10] = [
+pub const PASSES: [Pass; 12] = [
     // Derivatives leave much behind that nothing uses; whatever comes later should not look at it.
     Pass { name: "dead", run: remove_dead },
     // All derivatives are taken: a detached copy is the value, and interning makes the copies one.
@@ -52,6 +53,9 @@ pub const PASSES: [Pass; 10] = [
     Pass { name: "dead", run: remove_dead },
     // Once more: values used twice before may be used once now.
     Pass { name: "contract", run: form_contractions },
+    Pass { name: "dead", run: remove_dead },
+    // Masks that came with integrals from t to T have reached their place.
+    Pass { name: "pairs", run: keep_pairs },
     Pass { name: "dead", run: remove_dead },
 ];
 

@@ -152,13 +152,47 @@ fn force_starts_anew_and_a_broken_record_is_refused() {
     assert!(!folder.path().join("part/cells").exists());
 }
 
+#[test]
+fn a_training_that_was_killed_goes_on_to_the_same_bits() {
+    let folder = folder();
+    let long = sweep().replace("steps 20", "steps 4_000").replace("every 8", "every 500");
+    put(&folder, "sweep.soc", &long);
+    let one = ["sweep.soc", "--set", "seed=1", "--set", "rate=[1e-3]", "--keep-every", "0"];
+    let run = |out: &str| end(&folder, &[&one[..], &["--out", out]].concat());
+    assert_eq!(run("whole").0, 0);
+    let standing = "part/cells/1.standing";
+    kill_when(folder.path(), &[&one[..], &["--out", "part"]].concat(), standing);
+    kill_when(folder.path(), &[&one[..], &["--out", "part"]].concat(), standing);
+
+    let (code, _, stderr) = end(&folder, &["small.soc", "--out", "part"]);
+    assert!(code == 2 && stderr.contains("0 finished cells and 1 under way"), "{stderr}");
+    let (code, _, stderr) = run("part");
+    assert_eq!(code, 0, "{stderr}");
+    assert!(!folder.path().join("part/cells").exists(), "a complete run keeps no cells");
+    for file in ["metrics.csv", "params.safetensors", "figures/1-cost.svg"] {
+        let read = |out: &str| fs::read(folder.path().join(out).join(file)).expect("a file");
+        assert!(read("whole") == read("part"), "{file} differs");
+    }
+
+    kill_when(folder.path(), &[&one[..], &["--out", "part"]].concat(), standing);
+    fs::write(folder.path().join(standing), "half").expect("a file");
+    let (code, _, stderr) = run("part");
+    assert!(code == 2 && stderr.contains("soc::resume") && stderr.contains("1.standing"), "{stderr}");
+    assert_eq!(end(&folder, &["sweep.soc", "--keep-every", "-1"]).0, 2);
+}
+
 /// Runs `sweep.soc` and kills it when its first cell is on disk.
 fn kill_after_a_cell(folder: &Path, out: &str) {
+    kill_when(folder, &["sweep.soc", "--out", out], &format!("{out}/cells/1.ron"));
+}
+
+/// Starts a run and kills it when it has written a file, or written it anew.
+fn kill_when(folder: &Path, arguments: &[&str], file: &str) {
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("socrun"));
-    command.current_dir(folder).args(["sweep.soc", "-q", "--out", out]);
-    let mut child = command.spawn().expect("it starts");
-    let first = folder.join(out).join("cells/1.ron");
-    while !first.exists() {
+    let written = || fs::metadata(folder.join(file)).and_then(|data| data.modified()).ok();
+    let before = written();
+    let mut child = command.current_dir(folder).args(arguments).arg("-q").spawn().expect("it starts");
+    while written().is_none() || written() == before {
         assert!(child.try_wait().expect("a child").is_none(), "it ended before it was killed");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

@@ -4,8 +4,8 @@
 use ndarray::{ArrayD, IxDyn};
 use socrun::backend::{Fault, Feed};
 use socrun::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Reduction, RegionId,
-    Scan, ScanOutput, StateInfo, Type, Unary, ValueId,
+    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, Pairing, ParameterInfo, Reduction,
+    RegionId, Scan, ScanOutput, StateInfo, Type, Unary, ValueId,
 };
 use socrun::transform::vjp;
 
@@ -376,7 +376,13 @@ fn entries_along_axes() {
         let renamed = t.b.push(Op::Rename { from: time, to: time2, of: x });
         let place = t.b.push(Op::Place { axis: time2, index: 2, of: at });
         let pairs = t.b.mul(x, renamed);
-        let mut all = vec![at, renamed, place, pairs];
+        let count = t.b.axis("pair", 12, AxisKind::Index);
+        let rows = [(0, 2), (3, 1), (0, 0), (1, 6), (0, 0), (6, 1), (2, 2)];
+        let pairing = Pairing { axes: [time, time2], pairs: count, rows: rows.into() };
+        let picked = t.b.push(Op::Pick(pairing.clone(), pairs));
+        let half = t.b.push(Op::Pick(pairing.clone(), renamed));
+        let spread = t.b.push(Op::Spread(pairing, half));
+        let mut all = vec![at, renamed, place, pairs, picked, half, spread];
         for by in [1, 3, -2, 9, -9, 0] {
             all.push(t.b.push(Op::Shift { axis: time, by, fill: at, of: x }));
         }

@@ -164,6 +164,25 @@ impl Compiler<'_> {
                 let strides = self.strides(&view(*of), &dims);
                 steps.push(self.move_to(From::Memory(self.ptr(&view(*of)), 0), strides, &entry, &dims, false));
             }
+            Op::Pick(p, of) => {
+                let source = &view(*of);
+                for (first, second, length, at) in p.ranges() {
+                    let [i, j] = p.axes.map(|axis| source.axis_stride(axis));
+                    let starts = [i * first + j * second, to.axis_stride(p.pairs) * at];
+                    steps.push(self.row((source, p.axes[1]), (to, p.pairs), starts, length, &self.dims_by(ty, to)));
+                }
+            }
+            Op::Spread(p, of) => {
+                steps.push(self.fill(to, ty, 0.0));
+                let source = &view(*of);
+                let dims: Vec<_> =
+                    self.dims_by(ty, to).into_iter().filter(|(d, _)| *d != Dim::Axis(p.axes[0])).collect();
+                for (first, second, length, at) in p.ranges() {
+                    let [i, j] = p.axes.map(|axis| to.axis_stride(axis));
+                    let starts = [source.axis_stride(p.pairs) * at, i * first + j * second];
+                    steps.push(self.row((source, p.pairs), (to, p.axes[1]), starts, length, &dims));
+                }
+            }
             Op::Shift { axis, by, fill, of } => {
                 let n = self.axis_size(*axis);
                 let far = by.unsigned_abs().min(n);
@@ -257,6 +276,25 @@ impl Compiler<'_> {
         let dims = self.dims_by(ty, to);
         let from_strides = dims.iter().map(|(d, _)| of(*d)).collect();
         self.move_to(from(of(Dim::Lane)), from_strides, to, &dims, false)
+    }
+
+    /// So many entries of an axis of one view, as entries of an axis of another one, both from a place on.
+    fn row(
+        &self,
+        (source, from): (&View, AxisId),
+        (target, to): (&View, AxisId),
+        starts: [usize; 2],
+        length: usize,
+        dims: &[(Dim, usize)],
+    ) -> Step {
+        let (mut source, mut target) = (source.clone(), target.clone());
+        source.offset += starts[0];
+        target.offset += starts[1];
+        let along = Dim::Axis(to);
+        let strides = dims.iter().map(|(d, _)| self.stride(&source, if *d == along { Dim::Axis(from) } else { *d }));
+        let strides = strides.collect();
+        let dims: Vec<_> = dims.iter().map(|(d, n)| (*d, if *d == along { length } else { *n })).collect();
+        self.move_to(From::Memory(self.ptr(&source), 0), strides, &target, &dims, false)
     }
 
     /// `n` entries of an element dimension.

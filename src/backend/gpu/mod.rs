@@ -21,6 +21,7 @@ mod kernel;
 mod machine;
 mod memory;
 mod ops;
+mod pairs;
 mod product;
 
 pub use device::{Adapter, Device, Limits, adapters};

@@ -50,6 +50,8 @@ impl Compiler<'_> {
                 }
                 self.listed(*dim, entries, *of, v, steps)
             }
+            Op::Pick(p, of) => self.pick(p, *of, v, steps),
+            Op::Spread(p, of) => self.spread(p, *of, v, steps),
             Op::Reshape(a) => self.reshape(*a, v, steps),
             // Only a new name for the tiled axis, or the tiled axis as a new name, needs work; the rest are views.
             Op::Rename { from, to: axis, of } => {

@@ -1,9 +1,9 @@
 //! Operations that move entries.
 
-use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice, concatenate};
 
-use super::Value;
-use crate::graph::{AxisId, Type};
+use super::{Value, position};
+use crate::graph::{AxisId, Pairing, Type};
 
 /// The value of type `from` repeated along what `to` has more.
 pub(super) fn spread(x: &Value, from: &Type, to: &Type, extents: &[usize]) -> Value {
@@ -45,6 +45,43 @@ pub(super) fn scatter(x: &Value, dim: usize, index: &[usize], extents: &[usize])
         entry += &x.index_axis(Axis(dim), i);
     }
     out.into_shared()
+}
+
+/// The entries of pairs of two axes, along the axis of the pairs.
+pub(super) fn pick(x: &Value, from: &Type, p: &Pairing, to: &Type, extents: &[usize]) -> Value {
+    let mut out = ArrayD::zeros(IxDyn(extents));
+    let place = Axis(position(to, p.pairs));
+    for (first, second, length, at) in p.ranges() {
+        for k in 0..length {
+            out.index_axis_mut(place, at + k).assign(&entry(x.view(), from, p.axes, [first, second + k]));
+        }
+    }
+    out.into_shared()
+}
+
+/// The entries of pairs where their two indices meet, zero elsewhere.
+pub(super) fn spread_pairs(x: &Value, from: &Type, p: &Pairing, to: &Type, extents: &[usize]) -> Value {
+    let mut out = ArrayD::zeros(IxDyn(extents));
+    let place = Axis(position(from, p.pairs));
+    // The later axis first: its removal leaves the place of the other as it is.
+    let mut places = [(position(to, p.axes[0]), 0), (position(to, p.axes[1]), 1)];
+    places.sort_unstable();
+    for (first, second, length, at) in p.ranges() {
+        for k in 0..length {
+            let indices = [first, second + k];
+            let row = out.index_axis_mut(Axis(places[1].0), indices[places[1].1]);
+            row.index_axis_move(Axis(places[0].0), indices[places[0].1]).assign(&x.index_axis(place, at + k));
+        }
+    }
+    out.into_shared()
+}
+
+/// A value at indices of those of two axes that it has.
+fn entry<'a>(x: ArrayViewD<'a, f64>, ty: &Type, axes: [AxisId; 2], indices: [usize; 2]) -> ArrayViewD<'a, f64> {
+    let mut places: Vec<(usize, usize)> =
+        axes.iter().zip(indices).filter(|(a, _)| ty.varies(**a)).map(|(a, i)| (position(ty, *a), i)).collect();
+    places.sort_unstable();
+    places.into_iter().rev().fold(x, |x, (place, index)| x.index_axis_move(Axis(place), index))
 }
 
 /// y[k] = x[k + by], or `fill` where there is none.

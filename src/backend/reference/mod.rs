@@ -256,6 +256,8 @@ impl Run<'_> {
                 let with_axis = self.get(*of).view().insert_axis(Axis(place)).to_owned().into_shared();
                 layout::scatter(&with_axis, place, &[*index], &extents)
             }
+            Op::Pick(p, of) => layout::pick(self.get(*of), self.ty(*of), p, &node.ty, &extents),
+            Op::Spread(p, of) => layout::spread_pairs(self.get(*of), self.ty(*of), p, &node.ty, &extents),
             Op::Shift { axis, by, fill, of } => {
                 let (fill, of) = (self.spread(*fill, &node.ty), self.spread(*of, &node.ty));
                 layout::shift(&of, &fill, position(&node.ty, *axis), *by)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use super::super::{
-    Axis, AxisId, AxisKind, Bits, Carry, Contraction, Draw, Law, Lifetime, Node, Op, Output, ParameterInfo, Program,
-    RegionId, Scan, ScanOutput, StateInfo, Table, Type, Unary, ValueId, verify,
+    Axis, AxisId, AxisKind, Bits, Carry, Contraction, Draw, Law, Lifetime, Node, Op, Output, Pairing, ParameterInfo,
+    Program, RegionId, Scan, ScanOutput, StateInfo, Table, Type, Unary, ValueId, verify,
 };
 use super::names::{BINARY, REDUCTION, UNARY, label};
 use crate::source::Span;
@@ -318,6 +318,8 @@ impl Parser {
             "rename" => Op::Rename { from: self.axis(w.word()?)?, to: self.axis(w.word()?)?, of: w.value()? },
             "at" => Op::At { axis: self.axis(w.word()?)?, index: w.number()?, of: w.value()? },
             "place" => Op::Place { axis: self.axis(w.word()?)?, index: w.number()?, of: w.value()? },
+            "pick" => Op::Pick(self.pairing(w)?, w.value()?),
+            "spread" => Op::Spread(self.pairing(w)?, w.value()?),
             "shift" => Op::Shift { axis: self.axis(w.word()?)?, by: w.number()?, fill: w.value()?, of: w.value()? },
             "scan" => Op::Scan(self.scan(w)?),
             "final" => self.scan_output(ScanOutput::Final(w.number()?), w)?,
@@ -340,6 +342,17 @@ impl Parser {
         };
         let axes = if w.take("over") { self.axes(w.word()?)? } else { Vec::new() };
         Ok(Contraction { a: labels(parts[0])?, b: labels(parts[1])?, out: labels(parts[2])?, axes })
+    }
+
+    fn pairing(&self, w: &mut Words<'_>) -> Parsed<Pairing> {
+        let axes = [self.axis(w.word()?)?, self.axis(w.word()?)?];
+        w.expect("as")?;
+        let pairs = self.axis(w.word()?)?;
+        w.expect("from")?;
+        let starts = w.list()?;
+        w.expect("length")?;
+        let rows: Vec<_> = starts.into_iter().zip(w.list()?).collect();
+        Ok(Pairing { axes, pairs, rows: rows.into() })
     }
 
     fn scan(&self, w: &mut Words<'_>) -> Parsed<Scan> {

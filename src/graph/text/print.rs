@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::{AxisId, AxisKind, Label, Law, Lifetime, Op, Output, Program, RegionId, ScanOutput, Unary};
+use super::super::{AxisId, AxisKind, Label, Law, Lifetime, Op, Output, Pairing, Program, RegionId, ScanOutput, Unary};
 use super::names::{BINARY, REDUCTION, UNARY, letter, word};
 
 /// The whole program; [`parse`](super::parse) gives it back, but for spans.
@@ -83,7 +83,6 @@ impl Printer<'_> {
     }
 
     fn head(&self, op: &Op) -> String {
-        let list = |items: &[usize]| items.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         match op {
             Op::Number(x) => format!("number {:?}", x.value()),
             Op::Table(t) => {
@@ -148,6 +147,8 @@ impl Printer<'_> {
             Op::Rename { from, to, .. } => format!("rename {} {}", self.axis(*from), self.axis(*to)),
             Op::At { axis, index, .. } => format!("at {} {index}", self.axis(*axis)),
             Op::Place { axis, index, .. } => format!("place {} {index}", self.axis(*axis)),
+            Op::Pick(p, _) => format!("pick {}", self.pairing(p)),
+            Op::Spread(p, _) => format!("spread {}", self.pairing(p)),
             Op::Shift { axis, by, .. } => format!("shift {} {by}", self.axis(*axis)),
             Op::Scan(s) => {
                 let direction = if s.reverse { "backward" } else { "forward" };
@@ -173,12 +174,22 @@ impl Printer<'_> {
         }
     }
 
+    fn pairing(&self, p: &Pairing) -> String {
+        let [first, second] = p.axes.map(|axis| self.axis(axis));
+        let (starts, lengths): (Vec<usize>, Vec<usize>) = p.rows.iter().copied().unzip();
+        format!("{first} {second} as {} from {} length {}", self.axis(p.pairs), list(&starts), list(&lengths))
+    }
+
     fn over(&self, axes: &[AxisId]) -> String {
         if axes.is_empty() {
             return String::new();
         }
         format!(" over {}", axes.iter().map(|a| self.axis(*a)).collect::<Vec<_>>().join(","))
     }
+}
+
+fn list(items: &[usize]) -> String {
+    items.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Whether a character can stand in the name of an axis.

@@ -94,6 +94,8 @@ impl Forward {
             | Op::ScatterAdd { .. }
             | Op::Rename { .. }
             | Op::At { .. }
+            | Op::Pick(..)
+            | Op::Spread(..)
             | Op::Place { .. } => b.push(op.map_operands(|_| d)),
             Op::Solve(m, _) => {
                 let m = at(b, *m);

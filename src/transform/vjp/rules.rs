@@ -105,6 +105,14 @@ pub(super) fn contribution(
             let s = b.push(Op::At { axis: *axis, index: *index, of: g });
             fit(b, s, target)
         }
+        Op::Pick(p, _) => {
+            let s = b.push(Op::Spread(p.clone(), g));
+            fit(b, s, target)
+        }
+        Op::Spread(p, _) => {
+            let s = b.push(Op::Pick(p.clone(), g));
+            fit(b, s, target)
+        }
         Op::Shift { axis, by, .. } => shift(b, (*axis, *by), slot, g, target),
         Op::Solve(m, _) => {
             let m = at(b, *m);
