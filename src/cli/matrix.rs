@@ -21,11 +21,7 @@ pub(super) enum Pair {
 
 /// Whether a loss draws its own paths, so that a problem and a control are all that it takes of an experiment.
 pub(super) fn draws_its_paths(loss: &Offer) -> bool {
-    let given = |param: &Param| {
-        let kind = param.ty.as_ref().map(|ty| &ty.kind);
-        matches!(kind, Some(TypeKind::Named(path)) if path.len() == 2 && path[1].key.as_str() == "Path")
-    };
-    !loss.params.iter().any(given)
+    !loss.params.iter().any(Param::takes_path)
 }
 
 /// The pair of a loss or a method and a problem; imports of files lie in `folder`.

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::environment::{Binding, Ends, Scope};
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
-use super::value::Value;
-use crate::syntax::tree::{Block, Expr, ExprKind, Statement, StatementKind};
+use super::value::{Function, Value};
+use crate::syntax::tree::{Block, Expr, ExprKind, ItemKind, Param, Statement, StatementKind};
 use crate::syntax::walk::for_each_part;
+use crate::typed::Checked;
 
 impl<'a> Lowerer<'a> {
     /// The statements in order; the value of `return`, if there is one.
@@ -36,7 +37,7 @@ impl<'a> Lowerer<'a> {
         match &s.kind {
             StatementKind::Use(u) => self.use_members(u, scope),
             StatementKind::Let(l) => {
-                if l.params.is_none() && needs_time(&l.value, scope) {
+                if l.params.is_none() && needs_time(self.checked, &l.value, scope) {
                     scope.set(&l.name.key, Binding::Timed(l));
                     return Ok(());
                 }
@@ -127,21 +128,63 @@ impl<'a> Lowerer<'a> {
 }
 
 /// Whether an expression asks for a process at a time that nothing in it binds.
-pub fn needs_time(e: &Expr, scope: &Rc<Scope<'_>>) -> bool {
+pub fn needs_time(checked: &Checked, e: &Expr, scope: &Rc<Scope<'_>>) -> bool {
     match &e.kind {
         ExprKind::Name(name) => {
             matches!(scope.find(&name.key), Some((_, Binding::Value(Value::Process(_)) | Binding::Timed(_))))
         }
         ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
         ExprKind::Call(callee, arguments) => {
-            let whole_path = matches!(&callee.kind, ExprKind::Member(_, name) if name.key.as_str() == "weight");
-            let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && needs_time(callee, scope);
-            callee_needs || (!whole_path && arguments.iter().any(|a| needs_time(&a.value, scope)))
+            let whole = takes_paths(checked, callee, scope);
+            let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && needs_time(checked, callee, scope);
+            let mut asked = arguments.iter().filter(|a| !(whole && is_name(&a.value)));
+            callee_needs || asked.any(|a| needs_time(checked, &a.value, scope))
         }
         _ => {
             let mut found = false;
-            for_each_part(e, |part| found |= needs_time(part, scope));
+            for_each_part(e, |part| found |= needs_time(checked, part, scope));
             found
         }
     }
+}
+
+fn is_name(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Group(inner) => is_name(inner),
+        kind => matches!(kind, ExprKind::Name(_)),
+    }
+}
+
+/// Whether what is called takes whole paths: a path that is named among the arguments then stands at no time.
+fn takes_paths(checked: &Checked, callee: &Expr, scope: &Rc<Scope<'_>>) -> bool {
+    let name = match &callee.kind {
+        ExprKind::Member(_, name) => return name.key.as_str() == "weight",
+        ExprKind::Name(name) => name,
+        _ => return false,
+    };
+    match scope.find(&name.key) {
+        Some((_, Binding::Lazy(one) | Binding::Timed(one))) => any_path(one.params.as_deref()),
+        Some((_, Binding::Value(Value::Function(f)))) => function_takes_paths(&f),
+        Some(_) => false,
+        None => checked.modules[scope.module].names.get(&name.key).is_some_and(|(module, item)| {
+            match &checked.modules[*module].tree.items[*item].kind {
+                ItemKind::Loss(definition) => any_path(Some(&definition.params)),
+                ItemKind::Let(one) => any_path(one.params.as_deref()),
+                _ => false,
+            }
+        }),
+    }
+}
+
+fn function_takes_paths(f: &Function<'_>) -> bool {
+    match f {
+        Function::Closure { params, .. } => any_path(Some(params)),
+        Function::Loss(definition, _) => any_path(Some(&definition.params)),
+        Function::Partial(inner, _) => function_takes_paths(inner),
+        _ => false,
+    }
+}
+
+fn any_path(params: Option<&[Param]>) -> bool {
+    params.is_some_and(|params| params.iter().any(Param::takes_path))
 }

@@ -211,8 +211,8 @@ impl<'a> Lowerer<'a> {
                 }
                 other => other,
             };
-            if let (Value::Process(p), Some(ty)) = (&value, &param.ty)
-                && matches!(&ty.kind, TypeKind::Named(path) if path.last().is_some_and(|word| word.key.as_str() == "Path"))
+            if let Value::Process(p) = &value
+                && param.takes_path()
             {
                 self.enter_grid(&p.grid.clone(), scope);
             }

@@ -231,7 +231,7 @@ fn measurement(
     let mut quantities = Vec::new();
     for s in &m.body.statements {
         let StatementKind::Let(definition) = &s.kind else { continue };
-        if definition.params.is_some() || needs_time(&definition.value, &scope) {
+        if definition.params.is_some() || needs_time(checked, &definition.value, &scope) {
             continue;
         }
         let value = l.lookup(&definition.name, &scope)?;

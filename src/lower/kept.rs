@@ -53,7 +53,7 @@ pub(super) fn bind<'a>(
                 return Ok(());
             }
             if let StatementKind::Let(one) = &s.kind {
-                let timed = one.params.is_none() && needs_time(&one.value, scope);
+                let timed = one.params.is_none() && needs_time(l.checked, &one.value, scope);
                 scope.set(&one.name.key, if timed { Binding::Timed(one) } else { Binding::Lazy(one) });
                 return Ok(());
             }

@@ -127,6 +127,14 @@ pub struct Param {
     pub span: Span,
 }
 
+impl Param {
+    /// Whether it is declared to take a whole path, `X: P.Path`.
+    pub fn takes_path(&self) -> bool {
+        matches!(&self.ty, Some(TypeExpr { kind: TypeKind::Named(path), .. })
+            if path.len() == 2 && path[1].key.as_str() == "Path")
+    }
+}
+
 /// A problem, a loss or a method: parameters, requirements and a body.
 #[derive(Clone, Debug)]
 pub struct Definition {

@@ -33,7 +33,7 @@ impl<'a> Typer<'a> {
             StatementKind::Use(one) => self.use_members(one, scope),
             StatementKind::Let(one) => {
                 scope.set(&one.name.key, Binding::Lazy(one));
-                if one.params.is_some() || !Self::stands_at_a_time(&one.value, scope) {
+                if one.params.is_some() || !self.stands_at_a_time(&one.value, scope) {
                     self.lookup(&one.name, scope);
                 }
             }

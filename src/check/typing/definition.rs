@@ -50,7 +50,7 @@ impl<'a> Typer<'a> {
                     let written = super::body::Written { name, ty, scheme: scheme.as_ref(), body };
                     self.process(&written, &scope);
                 }
-                StatementKind::Let(one) if one.params.is_none() && !Self::stands_at_a_time(&one.value, &scope) => {
+                StatementKind::Let(one) if one.params.is_none() && !self.stands_at_a_time(&one.value, &scope) => {
                     self.lookup(&one.name, &scope);
                 }
                 StatementKind::Let(one) if one.name.key.as_str() == "optimal" => {

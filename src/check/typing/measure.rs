@@ -76,7 +76,7 @@ impl<'a> Typer<'a> {
             if one.params.is_some() {
                 continue;
             }
-            let timed = Self::stands_at_a_time(&one.value, &scope);
+            let timed = self.stands_at_a_time(&one.value, &scope);
             let ty = if timed { Ty::Poison } else { self.lookup(&one.name, &scope) };
             let axes = match &ty {
                 Ty::Tensor(tensor) => tensor.axes.clone(),

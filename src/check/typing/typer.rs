@@ -7,17 +7,17 @@ use std::sync::Arc;
 use miette::Diagnostic;
 
 use super::errors::{Circular, NeedsTime, TooDeep, WrongKind};
-use super::function::{Closure, Function};
+use super::function::{Closure, Declared, Function};
 use super::scope::{Binding, Scope};
 use super::ty::{AxisId, Moment, Tensor, TimeTy, Ty};
 use crate::check::builtin::find_builtin;
 use crate::check::names::Resolved;
 use crate::check::size::Size;
-use crate::check::walk::children;
+use crate::check::walk::{as_name, children};
 use crate::diagnostic::Sink;
 use crate::source::{Name, SourceMap, Span, Symbol};
 use crate::syntax::ParsedModule;
-use crate::syntax::tree::{Expr, ExprKind, ItemKind, Let};
+use crate::syntax::tree::{Expr, ExprKind, ItemKind, Let, Param};
 use crate::typed::{Structure, UnmetRequirement};
 
 /// Calls and layers nest at most this deep.
@@ -151,7 +151,7 @@ impl<'a> Typer<'a> {
             return match binding {
                 Binding::Value(ty) => ty,
                 Binding::Busy => self.report(name.span, Circular { name: name.text.to_string(), at: name.span }),
-                Binding::Lazy(one) if one.params.is_none() && Self::stands_at_a_time(&one.value, &home) => {
+                Binding::Lazy(one) if one.params.is_none() && self.stands_at_a_time(&one.value, &home) => {
                     self.timed_let(name, one, &home, scope)
                 }
                 Binding::Lazy(one) => {
@@ -248,8 +248,50 @@ impl<'a> Typer<'a> {
     }
 
     /// Whether an expression asks for a process at a time that nothing in it binds.
-    pub(crate) fn stands_at_a_time(expr: &Expr, scope: &Rc<Scope<'a>>) -> bool {
-        stands(expr, scope, &mut BTreeSet::new())
+    pub(crate) fn stands_at_a_time(&self, expr: &Expr, scope: &Rc<Scope<'a>>) -> bool {
+        self.stands(expr, scope, &mut BTreeSet::new())
+    }
+
+    /// `seen` holds the `let`s looked into: each is asked once, also in a circle.
+    fn stands(&self, expr: &Expr, scope: &Rc<Scope<'a>>, seen: &mut BTreeSet<Symbol>) -> bool {
+        match &expr.kind {
+            ExprKind::Name(name) => match scope.find(&name.key) {
+                Some((_, Binding::Value(Ty::Process(_)))) => true,
+                Some((home, Binding::Lazy(one))) => {
+                    one.params.is_none() && seen.insert(name.key.clone()) && self.stands(&one.value, &home, seen)
+                }
+                _ => false,
+            },
+            ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
+            ExprKind::Call(callee, arguments) => {
+                let whole = self.takes_paths(callee, scope);
+                let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && self.stands(callee, scope, seen);
+                let mut asked = arguments.iter().filter(|one| !(whole && as_name(&one.value).is_some()));
+                callee_needs || asked.any(|one| self.stands(&one.value, scope, seen))
+            }
+            _ => children(expr).into_iter().any(|child| self.stands(child, scope, seen)),
+        }
+    }
+
+    /// Whether what is called takes whole paths: a path that is named among the arguments then stands at no time.
+    fn takes_paths(&self, callee: &Expr, scope: &Rc<Scope<'a>>) -> bool {
+        let name = match &callee.kind {
+            ExprKind::Member(_, name) => return name.key.as_str() == "weight",
+            ExprKind::Name(name) => name,
+            _ => return false,
+        };
+        match scope.find(&name.key) {
+            Some((_, Binding::Lazy(one))) => any_path(one.params.as_deref()),
+            Some((_, Binding::Value(Ty::Function(function)))) => function_takes_paths(&function),
+            Some(_) => false,
+            None => self.resolved[scope.module].names.get(&name.key).is_some_and(|(module, item)| {
+                match &self.modules[*module].tree.items[*item].kind {
+                    ItemKind::Loss(definition) => any_path(Some(&definition.params)),
+                    ItemKind::Let(one) => any_path(one.params.as_deref()),
+                    _ => false,
+                }
+            }),
+        }
     }
 
     fn typed_value(&mut self, one: &'a Let, scope: &Rc<Scope<'a>>) -> Ty<'a> {
@@ -258,7 +300,7 @@ impl<'a> Typer<'a> {
         };
         let declared = self.declared(written, scope);
         let expected = match &declared {
-            super::function::Declared::Tensor(shape) => Some(shape.clone()),
+            Declared::Tensor(shape) => Some(shape.clone()),
             _ => None,
         };
         let asked = self.asked.replace(written.span);
@@ -356,22 +398,16 @@ impl<'a> Typer<'a> {
     }
 }
 
-/// `seen` holds the `let`s looked into: each is asked once, also in a circle.
-fn stands(expr: &Expr, scope: &Rc<Scope<'_>>, seen: &mut BTreeSet<Symbol>) -> bool {
-    match &expr.kind {
-        ExprKind::Name(name) => match scope.find(&name.key) {
-            Some((_, Binding::Value(Ty::Process(_)))) => true,
-            Some((home, Binding::Lazy(one))) => {
-                one.params.is_none() && seen.insert(name.key.clone()) && stands(&one.value, &home, seen)
-            }
-            _ => false,
-        },
-        ExprKind::Integral(_) | ExprKind::MeanOver(..) | ExprKind::Lambda(..) => false,
-        ExprKind::Call(callee, arguments) => {
-            let whole_path = matches!(&callee.kind, ExprKind::Member(_, name) if name.key.as_str() == "weight");
-            let callee_needs = !matches!(callee.kind, ExprKind::Name(_)) && stands(callee, scope, seen);
-            callee_needs || (!whole_path && arguments.iter().any(|one| stands(&one.value, scope, seen)))
-        }
-        _ => children(expr).into_iter().any(|child| stands(child, scope, seen)),
+fn function_takes_paths(function: &Function<'_>) -> bool {
+    match function {
+        Function::Closure(closure) => any_path(Some(closure.params)),
+        Function::Loss(definition, _) => any_path(Some(&definition.params)),
+        Function::Declared { signature, .. } => signature.inputs.iter().any(|one| matches!(one, Declared::Path(..))),
+        Function::Partial(inner, _) => function_takes_paths(inner),
+        _ => false,
     }
+}
+
+fn any_path(params: Option<&[Param]>) -> bool {
+    params.is_some_and(|params| params.iter().any(Param::takes_path))
 }
