@@ -130,7 +130,7 @@ fn direction(like: &[ArrayD<f64>], number: usize) -> Vec<ArrayD<f64>> {
 }
 
 fn check_gradients(problem: &str) {
-    check_differences(&text(problem, 2, 6, 5), problem, &losses_of(problem));
+    check_differences(&text(problem, 2, 6, 5), problem, losses_of(problem));
 }
 
 fn check_differences(text: &str, problem: &str, losses: &[&str]) {
