@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::args::ListArguments;
 use super::catalogue::{Kind, Offer, offers};
 use super::exit::Exit;
-use super::matrix::{Pair, draws_its_paths, of_kind, pair};
+use super::matrix::{Pair, meets_problems, of_kind, pair};
 use super::terminal::{print, show};
 use crate::diagnostic::{Report, Sink};
 use crate::report::Table;
@@ -114,7 +114,7 @@ type Row = (String, String, Pair);
 
 fn pairs(all: &[Offer], sources: &SourceMap, folder: Option<&Path>) -> Vec<Row> {
     let mut rows = Vec::new();
-    for loss in of_kind(all, Kind::Loss).into_iter().filter(|loss| draws_its_paths(loss)) {
+    for loss in of_kind(all, Kind::Loss).into_iter().filter(|loss| meets_problems(loss)) {
         for problem in of_kind(all, Kind::Problem) {
             rows.push((loss.name.clone(), problem.name.clone(), pair(loss, problem, sources, folder)));
         }
