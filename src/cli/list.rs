@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::args::ListArguments;
 use super::catalogue::{Kind, Offer, offers};
 use super::exit::Exit;
-use super::matrix::{Pair, draws_its_paths, of_kind, pair};
+use super::matrix::{Pair, meets_problems, of_kind, pair};
 use super::terminal::{print, show};
 use crate::diagnostic::{Report, Sink};
 use crate::report::Table;
@@ -115,7 +115,7 @@ type Row<'a> = (&'a Offer, &'a Offer, Pair);
 fn pairs<'a>(all: &'a [Offer], sources: &SourceMap, folder: Option<&Path>) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
     let algorithms = [Kind::Loss, Kind::Method].into_iter().flat_map(|kind| of_kind(all, kind));
-    for algorithm in algorithms.filter(|algorithm| draws_its_paths(algorithm)) {
+    for algorithm in algorithms.filter(|algorithm| meets_problems(algorithm)) {
         for problem in of_kind(all, Kind::Problem) {
             rows.push((algorithm, problem, pair(algorithm, problem, sources, folder)));
         }

@@ -19,9 +19,9 @@ pub(super) enum Pair {
     Fails(String),
 }
 
-/// Whether a loss draws its own paths, so that a problem and a control are all that it takes of an experiment.
-pub(super) fn draws_its_paths(loss: &Offer) -> bool {
-    !loss.params.iter().any(Param::takes_path)
+/// Whether a loss is asked of a problem as it stands: it takes one, and draws its own paths.
+pub(super) fn meets_problems(loss: &Offer) -> bool {
+    loss.params.iter().any(is_problem) && !loss.params.iter().any(Param::takes_path)
 }
 
 /// The pair of a loss or a method and a problem; imports of files lie in `folder`.
