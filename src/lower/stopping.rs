@@ -33,7 +33,7 @@ impl Clock {
         match scope.ends() {
             Ends::Outside => Ok(None),
             Ends::Stopped(clock) => Ok(Some(clock)),
-            Ends::Unknown => Err(fault(span, "times end where a path stops, and no path stands before this")),
+            Ends::Unknown => Err(fault(span, "times end where a path stops, and no path is drawn here before this")),
         }
     }
 }
