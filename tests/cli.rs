@@ -238,6 +238,11 @@ fn check_reports_every_file_and_runs_none() {
     let reports: Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!((&reports[0]["code"], &reports[0]["severity"]), (&"soc::syntax".into(), &"error".into()));
     assert_eq!(reports[0]["labels"][0]["start"]["line"], 1);
+    // What only the values of a profile show.
+    let stop = include_str!("lang/sizes/lower-stop-at-start.soc");
+    put(&folder, "ball.soc", stop.replace("= ball()", "= ball(r)") + "let r = 2\nprofile small { let r = 1 }\n");
+    let (code, stdout, stderr) = end(&folder, &["check", "ball.soc"]);
+    assert!(code == 1 && stdout.is_empty() && stderr.matches("start lies in the stopping set").count() == 1, "{stderr}");
     assert!(!folder.path().join("runs").exists());
 }
 

@@ -23,12 +23,8 @@ impl<'a> Cells<'a> {
     /// What lowering or laying out finds.
     pub(super) fn look_ahead(checked: &'a Checked, outline: &Outline, loader: &Loader) -> Result<Self, Report> {
         let choices = combinations(outline);
-        let seed = outline.sweep.iter().position(|(name, _)| name == "seed");
         let mut first = None;
-        for chosen in &choices {
-            if seed.is_some_and(|axis| chosen[axis] > 0) {
-                continue;
-            }
+        for chosen in unlike(outline, &choices) {
             let lowered = lower(checked, chosen)?;
             loader.refuse(&lowered.init)?;
             lowered.stages.iter().flat_map(Stage::programs).try_for_each(|program| loader.refuse(program))?;
@@ -46,6 +42,14 @@ impl<'a> Cells<'a> {
             None => lower(checked, &vec![0; outline.sweep.len()])?,
         };
         Ok(Self { checked, choices, first })
+    }
+
+    /// Lowers cells and lets them go: finds what only concrete sizes and values show.
+    ///
+    /// # Errors
+    /// What lowering the first cell that cannot be lowered finds.
+    pub(super) fn try_all(checked: &Checked, outline: &Outline) -> Result<(), Report> {
+        unlike(outline, &combinations(outline)).try_for_each(|chosen| lower(checked, chosen).map(drop))
     }
 
     /// The number of cells.
@@ -69,6 +73,12 @@ impl<'a> Cells<'a> {
 
 fn lower(checked: &Checked, chosen: &[usize]) -> Result<Cell, Report> {
     cell(checked, chosen).map_err(|error| Report::new(*error))
+}
+
+/// The choices that differ in more than their seed.
+fn unlike<'c>(outline: &Outline, choices: &'c [Vec<usize>]) -> impl Iterator<Item = &'c Vec<usize>> {
+    let seed = outline.sweep.iter().position(|(name, _)| name == "seed");
+    choices.iter().filter(move |chosen| seed.is_none_or(|axis| chosen[axis] == 0))
 }
 
 /// Every choice of one index per swept name; the last name runs fastest.

@@ -6,11 +6,13 @@ use std::io;
 use serde_json::Value;
 
 use super::args::CheckArguments;
+use super::cells::Cells;
 use super::exit::Exit;
 use super::{pipeline, terminal};
 use crate::diagnostic::{Report, render, render_json};
 
-/// Checks every file by itself: as it stands and, where that is without errors, under each of its profiles.
+/// Checks every file by itself: as it stands and, where that is without errors, under each of its profiles. Cells of an
+/// experiment are lowered as well, because some errors show at concrete sizes and values only.
 pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
     let mut first = Exit::Done;
     let mut all: Vec<Value> = Vec::new();
@@ -21,7 +23,10 @@ pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
         let fronts = std::iter::once(plain).chain(profiles.iter().map(under));
         // What is wrong under every profile is said once.
         let mut said = BTreeSet::new();
-        for front in fronts {
+        for mut front in fronts {
+            if let Some((checked, outline)) = &front.experiment {
+                front.reports.extend(Cells::try_all(checked, outline).err());
+            }
             first = first.or(front.exit());
             let new = |report: &Report| said.insert(render(std::slice::from_ref(report), &front.sources));
             let reports: Vec<Report> = front.reports.into_iter().filter(new).collect();
