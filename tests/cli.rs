@@ -242,7 +242,10 @@ fn check_reports_every_file_and_runs_none() {
     let stop = include_str!("lang/sizes/lower-stop-at-start.soc");
     put(&folder, "ball.soc", stop.replace("= ball()", "= ball(r)") + "let r = 2\nprofile small { let r = 1 }\n");
     let (code, stdout, stderr) = end(&folder, &["check", "ball.soc"]);
-    assert!(code == 1 && stdout.is_empty() && stderr.matches("start lies in the stopping set").count() == 1, "{stderr}");
+    assert!(
+        code == 1 && stdout.is_empty() && stderr.matches("start lies in the stopping set").count() == 1,
+        "{stderr}"
+    );
     assert!(!folder.path().join("runs").exists());
 }
 

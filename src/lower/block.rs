@@ -105,7 +105,7 @@ impl<'a> Lowerer<'a> {
                 }
                 Ok(())
             }
-            StatementKind::Setting { .. } | StatementKind::Minimize { .. } => Ok(()),
+            StatementKind::Setting { .. } | StatementKind::Minimize { .. } | StatementKind::Measure(_) => Ok(()),
             StatementKind::Return(_)
             | StatementKind::Repeat { .. }
             | StatementKind::Every { .. }

@@ -8,7 +8,7 @@ use super::block::needs_time;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::expectation::known_names;
-use super::experiment::{Cell, Measurement, Stage, Training};
+use super::experiment::{Cell, Measurement, Stage, StepMeasure, Training};
 use super::lowerer::Lowerer;
 use super::network::Registry;
 use super::outline::sweep_axes;
@@ -210,8 +210,15 @@ fn training(
     if groups.is_empty() {
         return Err(fault(span, "nothing is minimised here"));
     }
+    let mut measures = Vec::new();
+    for s in &block.statements {
+        let StatementKind::Measure(m) = &s.kind else { continue };
+        let quantities = quantities(&mut l, m, &Scope::child(&scope), Training::measured)?;
+        let (every, from) = when(&mut l, m)?;
+        measures.push(StepMeasure { quantities, every, from });
+    }
     let program = with_gradients(l.b.finish(), &objectives);
-    Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, span: at })
+    Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, measures, span: at })
 }
 
 fn measurement(
@@ -227,25 +234,42 @@ fn measurement(
     l.draws = (number as u64) << 32;
     l.sample = Some(l.b.axis("sample", settings.batch, AxisKind::Sample));
     let scope = Scope::child(&l.entry());
-    l.block(&m.body, &scope)?;
+    let quantities = quantities(&mut l, m, &scope, str::to_owned)?;
+    let (every, from) = when(&mut l, m)?;
+    let program = l.b.finish();
+    Ok(Measurement { program, every, from, quantities, batch: settings.batch, training, span })
+}
+
+/// The quantities of a measurement, which become outputs under the names that `output` gives them.
+fn quantities<'a>(
+    l: &mut Lowerer<'a>,
+    m: &'a Measure,
+    scope: &Rc<Scope<'a>>,
+    output: impl Fn(&str) -> String,
+) -> Lowered<Vec<String>> {
+    l.block(&m.body, scope)?;
     let mut quantities = Vec::new();
     for s in &m.body.statements {
         let StatementKind::Let(definition) = &s.kind else { continue };
-        if definition.params.is_some() || needs_time(checked, &definition.value, &scope) {
+        if definition.params.is_some() || needs_time(l.checked, &definition.value, scope) {
             continue;
         }
-        let value = l.lookup(&definition.name, &scope)?;
+        let value = l.lookup(&definition.name, scope)?;
         if let Value::Number(_) | Value::Tensor(_) = value {
             let v = l.tensor(&value, definition.span)?;
             if *l.b.ty(v) == Type::SCALAR {
                 quantities.push(definition.name.text.to_string());
-                l.b.program_mut().outputs.push((Output::Named(definition.name.text.to_string()), v));
+                l.b.program_mut().outputs.push((Output::Named(output(&definition.name.text)), v));
             }
         }
     }
+    Ok(quantities)
+}
+
+/// The steps between two measurements, and the first that is measured.
+fn when<'a>(l: &mut Lowerer<'a>, m: &'a Measure) -> Lowered<(Option<u64>, u64)> {
     let scope = l.entry();
     let every = m.every.as_ref().map(|e| l.size(e, &scope)).transpose()?.map(|steps| steps as u64);
     let from = m.from.as_ref().map(|e| l.size(e, &scope)).transpose()?.map_or(0, |step| step as u64);
-    let program = l.b.finish();
-    Ok(Measurement { program, every, from, quantities, batch: settings.batch, training, span })
+    Ok((every, from))
 }

@@ -6,6 +6,7 @@ use super::errors::{Lowered, fault};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::sweep::{label, meant};
 use crate::syntax::tree::{self, BinaryOp, Clause, Expect, Expr, ExprKind, ItemKind, Moment, StatementKind, UnaryOp};
+use crate::syntax::walk::measures;
 use crate::typed::Checked;
 
 /// What must be true of measured values.
@@ -135,9 +136,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(checked: &'a Checked) -> Self {
         let mut quantities = BTreeMap::new();
-        for item in &checked.entry().tree.items {
-            let ItemKind::Measure(measure) = &item.kind else { continue };
-            for statement in &measure.body.statements {
+        for one in measures(&checked.entry().tree.items) {
+            for statement in &one.measure.body.statements {
                 if let StatementKind::Let(one) = &statement.kind {
                     quantities.insert(one.name.key.clone(), one.name.text.to_string());
                 }

@@ -134,6 +134,8 @@ pub struct Training {
     pub groups: Vec<Group>,
     /// The batch size.
     pub batch: usize,
+    /// What is measured of the steps themselves.
+    pub measures: Vec<StepMeasure>,
     /// Where the objective stands in the file.
     pub span: Span,
 }
@@ -141,6 +143,30 @@ pub struct Training {
 impl Training {
     /// The name of the output that holds the objective.
     pub const OBJECTIVE: &'static str = "objective";
+
+    /// The name of the output that holds a quantity measured of the step itself.
+    pub fn measured(quantity: &str) -> String {
+        format!("measured:{quantity}")
+    }
+}
+
+/// Quantities of a training step, computed in every step and recorded in some.
+#[derive(Clone, Debug)]
+pub struct StepMeasure {
+    /// The quantities, as the file spells them; see [`Training::measured`].
+    pub quantities: Vec<String>,
+    /// Recorded at every so many steps, counted from 0, and at the last.
+    pub every: Option<u64>,
+    /// The first step that is recorded, besides the last.
+    pub from: u64,
+}
+
+impl StepMeasure {
+    /// Whether step k of so many is recorded.
+    pub fn due(&self, k: u64, steps: u64) -> bool {
+        let regular = |every: u64| k >= self.from && k.is_multiple_of(every.max(1));
+        k + 1 == steps || self.every.is_some_and(regular)
+    }
 }
 
 /// Parameters that one optimiser moves.

@@ -308,7 +308,9 @@ pub(super) fn each_expr<'a>(s: &'a Statement, f: &mut dyn FnMut(&'a Expr)) {
         StatementKind::Solve { from, to, equation, otherwise, .. } => {
             [from, to, equation].into_iter().chain(otherwise).for_each(f);
         }
+        // Measurements stand in no schedule.
         StatementKind::Use(_)
+        | StatementKind::Measure(_)
         | StatementKind::Time { .. }
         | StatementKind::State(_)
         | StatementKind::Control(_)

@@ -142,15 +142,14 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(cell: &'a Cell, seed: u64, running: Vec<LoadedMeasurement<'a>>) -> Self {
         let mut quantities = Vec::new();
-        let measured = cell.stages.iter().filter_map(|stage| match stage {
-            Stage::Measure(measurement) => Some(measurement),
-            Stage::Train(_) | Stage::Schedule(_) => None,
+        let of_stages = cell.stages.iter().flat_map(|stage| match stage {
+            Stage::Measure(measurement) => vec![&measurement.quantities],
+            Stage::Train(training) => training.measures.iter().map(|m| &m.quantities).collect(),
+            Stage::Schedule(_) => Vec::new(),
         });
-        for measurement in cell.running_measures.iter().chain(measured) {
-            for name in &measurement.quantities {
-                if !quantities.iter().any(|series: &Series| series.name == *name) {
-                    quantities.push(Series::new(name));
-                }
+        for name in cell.running_measures.iter().map(|m| &m.quantities).chain(of_stages).flatten() {
+            if !quantities.iter().any(|series: &Series| series.name == *name) {
+                quantities.push(Series::new(name));
             }
         }
         let outcome = Outcome {
@@ -279,12 +278,15 @@ impl<'a> Run<'a> {
         let LoadedMeasurement { measurement, loaded, outputs } = measurement;
         let values = self.execute(loaded, step, Activity::Measuring { step }, measurement.span)?;
         for (name, at) in measurement.quantities.iter().zip(outputs) {
-            let value = scalar(&values[*at]);
-            let series = self.outcome.quantities.iter_mut().find(|series| series.name == *name);
-            series.expect("every quantity has its series").points.push((step, value));
-            observer.measured(step, name, value);
+            self.note(step, name, scalar(&values[*at]), observer);
         }
         Ok(())
+    }
+
+    fn note(&mut self, step: u64, name: &str, value: f64, observer: &mut dyn Observer) {
+        let series = self.outcome.quantities.iter_mut().find(|series| series.name == name);
+        series.expect("every quantity has its series").points.push((step, value));
+        observer.measured(step, name, value);
     }
 
     pub(super) fn measure_running(&mut self, steps: u64, observer: &mut dyn Observer) -> Result<(), Stop> {
@@ -335,8 +337,11 @@ impl<'a> Run<'a> {
         let noted = (training.steps / 100).max(1);
         for k in first..training.steps {
             let clock = Instant::now();
-            let objective = self.step(training, &mut loaded, k, &mut optimisers, &mut next)?;
+            let (objective, measured) = self.step(training, &mut loaded, k, &mut optimisers, &mut next)?;
             self.seconds.push(clock.elapsed().as_secs_f64());
+            for (name, value) in measured {
+                self.note(k, name, value, observer);
+            }
             let done = k + 1;
             self.outcome.steps = done;
             if done.is_multiple_of(noted) || done == 1 || done == training.steps {
@@ -368,17 +373,24 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn step(
+    /// Makes a step; gives the objective and what was to be measured of the step.
+    fn step<'t>(
         &mut self,
-        training: &Training,
+        training: &'t Training,
         loaded: &mut Loaded,
         k: u64,
         optimisers: &mut [Optimiser],
         next: &mut Vec<ArrayD<f64>>,
-    ) -> Result<f64, Stop> {
+    ) -> Result<(f64, Vec<(&'t str, f64)>), Stop> {
         let activity = Activity::Training { step: k + 1, of: training.steps };
         let values = self.execute(loaded, k, activity, training.span)?;
-        self.moved((loaded, &training.groups, training.span), activity, values, optimisers, next)
+        let mut measured = Vec::new();
+        for name in training.measures.iter().filter(|m| m.due(k, training.steps)).flat_map(|m| &m.quantities) {
+            let at = position(&loaded.program, &Training::measured(name), training.span).map_err(Stop::Report)?;
+            measured.push((name.as_str(), scalar(&values[at])));
+        }
+        let objective = self.moved((loaded, &training.groups, training.span), activity, values, optimisers, next)?;
+        Ok((objective, measured))
     }
 
     /// Moves parameters by the gradients that a program handed out; gives the objective. The step is written to `next`,

@@ -101,7 +101,8 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
         clip: None,
     };
     let span = Span::new(5, 15);
-    let training = Training { program: train.finish(), steps, groups: vec![group], batch: 1, span };
+    let training =
+        Training { program: train.finish(), steps, groups: vec![group], batch: 1, measures: Vec::new(), span };
     let last = Stage::Measure(Measurement { every: None, ..measurement.clone() });
     Cell {
         known: Vec::new(),

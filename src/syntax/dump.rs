@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 
 use super::tree::{
     Argument, Block, ChangeKind, Claim, Clause, Declaration, Definition, Differential, Expect, Expr, ExprKind, File,
-    Integral, Item, ItemKind, Let, Moment, Param, PostfixOp, Profile, Statement, StatementKind, SweepAxis, Term,
-    TypeExpr, TypeKind, UnaryOp, Use, UsePath,
+    Integral, Item, ItemKind, Let, Measure, Moment, Param, PostfixOp, Profile, Statement, StatementKind, SweepAxis,
+    Term, TypeExpr, TypeKind, UnaryOp, Use, UsePath,
 };
 use crate::source::Name;
 
@@ -69,15 +69,7 @@ impl Dump {
             }),
             ItemKind::Sweep(axes) => self.sweep(axes),
             ItemKind::Train(body) => self.form("train", |dump| dump.block(body)),
-            ItemKind::Measure(measure) => self.form("measure", |dump| {
-                if let Some(every) = &measure.every {
-                    dump.form("every", |dump| dump.expr(every))?;
-                }
-                if let Some(from) = &measure.from {
-                    dump.form("from", |dump| dump.expr(from))?;
-                }
-                dump.block(&measure.body)
-            }),
+            ItemKind::Measure(measure) => self.measure(measure),
             ItemKind::Plot(plot) => self.form("plot", |dump| {
                 dump.names(&plot.quantities)?;
                 write!(dump.out, " against {}", plot.against.key)?;
@@ -90,6 +82,18 @@ impl Dump {
             ItemKind::Expect(expect) => self.expect(expect),
             ItemKind::Profile(profile) => self.profile(profile),
         }
+    }
+
+    fn measure(&mut self, measure: &Measure) -> fmt::Result {
+        self.form("measure", |dump| {
+            if let Some(every) = &measure.every {
+                dump.form("every", |dump| dump.expr(every))?;
+            }
+            if let Some(from) = &measure.from {
+                dump.form("from", |dump| dump.expr(from))?;
+            }
+            dump.block(&measure.body)
+        })
     }
 
     fn sweep(&mut self, axes: &[SweepAxis]) -> fmt::Result {
@@ -301,6 +305,7 @@ impl Dump {
                     dump.form(&format!("over {}", name.key), |dump| dump.expr(optimiser))
                 })
             }),
+            StatementKind::Measure(measure) => self.measure(measure),
             StatementKind::Return(value) => self.form("return", |dump| dump.expr(value)),
         }
     }

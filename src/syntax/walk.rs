@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::{Block, Expr, ExprKind, Item, ItemKind, Param, StatementKind};
-use crate::source::{Name, Symbol};
+use super::tree::{Block, Expr, ExprKind, Item, ItemKind, Measure, Param, StatementKind};
+use crate::source::{Name, Span, Symbol};
 
 /// Calls `f` on every direct part of an expression.
 pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
@@ -105,6 +105,39 @@ pub fn training_of(items: &[Item], measure: usize) -> Option<usize> {
     let trains = || items.iter().enumerate().filter(|(_, item)| matches!(item.kind, ItemKind::Train(_)));
     let place = trains().take_while(|(place, _)| *place < measure).last().or_else(|| trains().next());
     place.map(|(place, _)| place)
+}
+
+/// A measurement and what it goes with.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'a> {
+    /// The measurement.
+    pub measure: &'a Measure,
+    /// Where it stands.
+    pub span: Span,
+    /// The place among the items of the `train` that it goes with.
+    pub training: Option<usize>,
+    /// Whether it stands in that `train`, and so is of its steps.
+    pub inside: bool,
+}
+
+/// All measurements of a file.
+pub fn measures(items: &[Item]) -> Vec<Measured<'_>> {
+    let mut all = Vec::new();
+    for (place, item) in items.iter().enumerate() {
+        match &item.kind {
+            ItemKind::Measure(measure) => {
+                all.push(Measured { measure, span: item.span, training: training_of(items, place), inside: false });
+            }
+            ItemKind::Train(block) => all.extend(block.statements.iter().filter_map(|s| match &s.kind {
+                StatementKind::Measure(measure) => {
+                    Some(Measured { measure, span: s.span, training: Some(place), inside: true })
+                }
+                _ => None,
+            })),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// Whether a block is a step of several minimisations, which `steps` repeats.

@@ -202,6 +202,10 @@ impl Resolver<'_> {
                 self.leave();
             }
             StatementKind::Setting { value, .. } => self.expr(value),
+            StatementKind::Measure(one) => {
+                one.every.iter().chain(&one.from).for_each(|step| self.expr(step));
+                self.block(&one.body, Place::Measure);
+            }
             StatementKind::Minimize { objective, over } => {
                 self.expr(objective);
                 for (name, by) in over {
@@ -245,6 +249,7 @@ fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
         StatementKind::Parameter { .. } => ("`param`", &[Layer]),
         StatementKind::Draw { .. } => ("a draw", &[Loss, Method, Train, Measure]),
         StatementKind::Setting { .. } => ("a setting", &[Train, Measure]),
+        StatementKind::Measure(_) => ("`measure`", &[Train]),
         StatementKind::Minimize { .. } => ("`minimize`", &[Method, Train]),
         StatementKind::Repeat { .. } => ("`repeat`", &[Method, Train]),
         StatementKind::Every { .. } => ("`every`", &[Method, Train]),

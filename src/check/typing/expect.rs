@@ -15,7 +15,7 @@ use crate::syntax::sweep::{meant, sweep_labels};
 use crate::syntax::tree::{
     BinaryOp, Claim, Clause, Expect, Expr, ExprKind, Item, ItemKind, Moment, StatementKind, SweepAxis, UnaryOp,
 };
-use crate::syntax::walk::training_of;
+use crate::syntax::walk::measures;
 
 /// The formulas of a claim.
 pub(crate) fn parts(claim: &Claim) -> Vec<&Expr> {
@@ -324,19 +324,22 @@ impl<'a> Typer<'a> {
         };
         let modules = self.modules;
         let items = &modules[entry].tree.items;
-        for (place, item) in items.iter().enumerate() {
-            let ItemKind::Measure(measure) = &item.kind else { continue };
-            let word = head(item.span, "measure");
+        for one in measures(items) {
+            let word = head(one.span, "measure");
             let Some((name, _)) = found.iter().find(|(_, place)| *place == word) else { continue };
-            let Some(train) = training_of(items, place) else { continue };
+            let Some(train) = one.training else { continue };
             let Some(steps) = self.written_number(steps_of(&items[train]), &root) else { continue };
-            let Some(every) = self.written_number(measure.every.as_ref(), &root) else { continue };
+            let (measure, last) = (one.measure, if one.inside { steps - 1.0 } else { steps });
+            let Some(every) = self.written_number(measure.every.as_ref(), &root).filter(|every| *every >= 1.0) else {
+                continue;
+            };
             let from = self.written_number(measure.from.as_ref(), &root).unwrap_or(0.0);
-            if step == steps || step >= from && step < steps && step % every == 0.0 {
+            if step == last || step >= from && step < last && step % every == 0.0 {
                 continue;
             }
-            let help = if step > steps {
-                format!("the training ends after {steps} steps")
+            let help = if step > last {
+                let made = if one.inside { ", and a step is measured before it is made" } else { "" };
+                format!("the training ends after {steps} steps{made}")
             } else if step < from {
                 format!("it is measured from step {from} on")
             } else {

@@ -98,7 +98,7 @@ impl<'a> Typer<'a> {
         let items = &modules[entry].tree.items;
         for (place, item) in items.iter().enumerate() {
             match &item.kind {
-                ItemKind::Train(block) => self.check_train(block, item.span, &root),
+                ItemKind::Train(block) => self.check_train(block, item.span, &root, &mut quantities),
                 ItemKind::Measure(measure) => {
                     let train = training_of(items, place).and_then(|place| match &items[place].kind {
                         ItemKind::Train(block) => Some(block),
@@ -153,7 +153,13 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn check_train(&mut self, block: &'a Block, span: Span, root: &Rc<Scope<'a>>) {
+    fn check_train(
+        &mut self,
+        block: &'a Block,
+        span: Span,
+        root: &Rc<Scope<'a>>,
+        quantities: &mut BTreeMap<Symbol, Quantity<'a>>,
+    ) {
         let scope = Scope::child(root);
         self.timed = false;
         let settings = self.settings(block, "train", &TRAIN, &scope);
@@ -166,6 +172,18 @@ impl<'a> Typer<'a> {
                     minimised = Some(statement.span);
                     self.minimize(objective, over, Some(block).filter(|_| !schedule), &scope);
                 }
+                StatementKind::Measure(_) if schedule => {
+                    let at = head(statement.span, "measure");
+                    let error = BadSetting {
+                        name: "`measure`".into(),
+                        expected: "in `train` goes with one `minimize`, step by step",
+                        found: "a schedule".into(),
+                        at,
+                        help: Some("measure beside it: `train { … }  measure every 100 { … }`".into()),
+                    };
+                    self.report(at, error);
+                }
+                StatementKind::Measure(one) => self.check_step_measure(one, statement.span, &scope, quantities),
                 _ => self.statement(statement, &scope),
             }
         }
@@ -232,6 +250,7 @@ impl<'a> Typer<'a> {
             if !known.contains(&key) {
                 let help = match nearest(key, known.iter().copied()) {
                     Some(near) => format!("did `{near}` stand here?"),
+                    None if known.is_empty() => "it has the settings of `train`".to_owned(),
                     None => format!(
                         "its settings are {}",
                         known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")

@@ -25,18 +25,9 @@ impl<'a> Typer<'a> {
         let scope = Scope::child(root);
         self.timed = false;
         let settings = self.settings(&measure.body, "measure", &MEASURE, &scope);
-        if let Some(every) = &measure.every {
-            let ty = self.expr(every, &scope, None);
-            self.positive(&ty, "every", every.span);
-        }
-        if let Some(from) = &measure.from {
-            let ty = self.expr(from, &scope, None);
-            self.positive(&ty, "from", from.span);
-        }
-        for statement in &measure.body.statements {
-            self.statement(statement, &scope);
-        }
+        self.when(measure, &scope);
         let at = head(span, "measure");
+        self.quantities_of(measure, at, &scope, quantities);
         let inherited = |name: &str| {
             train.is_some_and(|block| {
                 block.statements.iter().any(
@@ -57,6 +48,41 @@ impl<'a> Typer<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// A measurement of the samples of a training step, in `train`, whose names are in `scope`.
+    pub(crate) fn check_step_measure(
+        &mut self,
+        measure: &'a Measure,
+        span: Span,
+        scope: &Rc<Scope<'a>>,
+        quantities: &mut BTreeMap<Symbol, Quantity<'a>>,
+    ) {
+        let scope = Scope::child(scope);
+        self.settings(&measure.body, "measure` in `train", &[], &scope);
+        self.when(measure, &scope);
+        self.quantities_of(measure, head(span, "measure"), &scope, quantities);
+    }
+
+    fn when(&mut self, measure: &'a Measure, scope: &Rc<Scope<'a>>) {
+        for (step, name) in [(&measure.every, "every"), (&measure.from, "from")] {
+            if let Some(step) = step {
+                let ty = self.expr(step, scope, None);
+                self.positive(&ty, name, step.span);
+            }
+        }
+    }
+
+    fn quantities_of(
+        &mut self,
+        measure: &'a Measure,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+        quantities: &mut BTreeMap<Symbol, Quantity<'a>>,
+    ) {
+        for statement in &measure.body.statements {
+            self.statement(statement, scope);
+        }
         let mut mentioned: BTreeSet<Symbol> = BTreeSet::new();
         for statement in &measure.body.statements {
             if let StatementKind::Let(one) = &statement.kind {
@@ -76,8 +102,8 @@ impl<'a> Typer<'a> {
             if one.params.is_some() {
                 continue;
             }
-            let timed = self.stands_at_a_time(&one.value, &scope);
-            let ty = if timed { Ty::Poison } else { self.lookup(&one.name, &scope) };
+            let timed = self.stands_at_a_time(&one.value, scope);
+            let ty = if timed { Ty::Poison } else { self.lookup(&one.name, scope) };
             let axes = match &ty {
                 Ty::Tensor(tensor) => tensor.axes.clone(),
                 _ => Axes::new(),
@@ -95,7 +121,7 @@ impl<'a> Typer<'a> {
                 && !mentioned.contains(&name)
             {
                 // Nothing binds the time at which its processes stand.
-                self.lookup(&one.name, &scope);
+                self.lookup(&one.name, scope);
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::syntax::tree::{
-    Block, ChangeKind, Claim, Differential, Expect, Expr, ExprKind, File, Item, ItemKind, Let, Moment, Param,
+    Block, ChangeKind, Claim, Differential, Expect, Expr, ExprKind, File, Item, ItemKind, Let, Measure, Moment, Param,
     Statement, StatementKind, Term, TypeExpr, TypeKind, UnaryOp,
 };
 use crate::syntax::walk::for_each_part;
@@ -67,7 +67,8 @@ impl Collector {
             match &statement.kind {
                 StatementKind::Process { body, .. }
                 | StatementKind::Repeat { body, .. }
-                | StatementKind::Every { body, .. } => self.block(body),
+                | StatementKind::Every { body, .. }
+                | StatementKind::Measure(Measure { body, .. }) => self.block(body),
                 StatementKind::Equation(equation) => {
                     // The left-hand side is a differential of its own.
                     self.places.differentials.insert(self.at(statement.span.start));
@@ -268,6 +269,10 @@ fn statement_roots(statement: &Statement, f: &mut dyn FnMut(&Expr, Position)) {
         StatementKind::Solve { from, to, equation, otherwise, .. } => {
             [from, to, equation].into_iter().chain(otherwise).for_each(free);
         }
+        StatementKind::Measure(measure) => {
+            measure.every.iter().chain(&measure.from).for_each(free);
+            block_roots(&measure.body, f);
+        }
         StatementKind::Process { ty, body, .. } => {
             type_roots(ty, &mut free);
             block_roots(body, f);
@@ -307,7 +312,8 @@ pub(super) fn each_dotted(file: &File, f: &mut dyn FnMut(&Expr, &Differential)) 
                 }
                 StatementKind::Process { body, .. }
                 | StatementKind::Repeat { body, .. }
-                | StatementKind::Every { body, .. } => blocks(body, f),
+                | StatementKind::Every { body, .. }
+                | StatementKind::Measure(Measure { body, .. }) => blocks(body, f),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 use super::build::{Builder, Children};
 use crate::syntax::grammar::{Pair, Rule};
 use crate::syntax::tree::{
-    BinaryOp, Bind, Block, Cite, Clause, Definition, Expr, ExprKind, Item, ItemKind, Layer, Measure, Net, Param, Plot,
+    BinaryOp, Bind, Block, Cite, Clause, Definition, Expr, ExprKind, Item, ItemKind, Layer, Net, Param, Plot,
     Statement, StatementKind, Stored, SweepAxis, Table, Text,
 };
 
@@ -59,11 +59,7 @@ impl Builder<'_> {
                 ItemKind::Net(Net { name, inputs, output, value, stored, frozen })
             }
             Rule::train => ItemKind::Train(self.block(children.next())),
-            Rule::measure => {
-                let every = children.take_if(Rule::expr).map(|every| self.expr(every));
-                let from = children.take_if(Rule::expr).map(|from| self.expr(from));
-                ItemKind::Measure(Measure { every, from, body: self.block(children.next()) })
-            }
+            Rule::measure => ItemKind::Measure(self.measure(&mut children)),
             Rule::plot => {
                 let quantities = self.names(children.next());
                 let against = self.name(&children.next());

@@ -4,7 +4,7 @@ use super::build::{Builder, Children};
 use crate::source::Span;
 use crate::syntax::errors::WordBound;
 use crate::syntax::grammar::{Pair, Rule};
-use crate::syntax::tree::{Block, Declaration, Equation, Expr, Let, Statement, StatementKind, Use, UsePath};
+use crate::syntax::tree::{Block, Declaration, Equation, Expr, Let, Measure, Statement, StatementKind, Use, UsePath};
 
 use super::expressions::is_word_function;
 
@@ -63,6 +63,7 @@ impl Builder<'_> {
                 let drawn = children.next().as_str() == "~";
                 StatementKind::Boundary { name, at, drawn, value: self.expr(children.next()) }
             }
+            Rule::measure => StatementKind::Measure(self.measure(&mut children)),
             Rule::cost => StatementKind::Cost(self.expr(children.next())),
             Rule::stop => StatementKind::Stop(self.expr(children.next())),
             Rule::process => {
@@ -123,6 +124,12 @@ impl Builder<'_> {
     /// The expression of a clause that may be missing.
     fn clause(&mut self, children: &mut Children<'_>, rule: Rule) -> Option<Expr> {
         children.take_if(rule).map(|clause| self.expr(Children::of(clause).next()))
+    }
+
+    pub(super) fn measure(&mut self, children: &mut Children<'_>) -> Measure {
+        let every = children.take_if(Rule::expr).map(|every| self.expr(every));
+        let from = children.take_if(Rule::expr).map(|from| self.expr(from));
+        Measure { every, from, body: self.block(children.next()) }
     }
 
     fn step_of_a_method(&mut self, rule: Rule, children: &mut Children<'_>) -> StatementKind {

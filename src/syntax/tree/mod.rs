@@ -214,7 +214,7 @@ pub struct SweepAxis {
     pub values: Expr,
 }
 
-/// `measure every 100 { … }`; without `every`, once, after training.
+/// `measure every 100 { … }`; without `every`, once, after training, or in `train` at its last step.
 #[derive(Clone, Debug)]
 pub struct Measure {
     /// Steps between two measurements.

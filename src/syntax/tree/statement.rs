@@ -1,6 +1,6 @@
 //! Bodies: statements, equations and written types.
 
-use super::{Expr, Let, Use};
+use super::{Expr, Let, Measure, Use};
 use crate::source::{Name, Span};
 
 /// Statements between braces.
@@ -99,6 +99,8 @@ pub enum StatementKind {
         /// The first value.
         init: Expr,
     },
+    /// In `train`, `measure every 100 { … }`: of the samples of the training step itself.
+    Measure(Measure),
     /// `t ~ uniform(0, 1)`, `(x, w) ~ B, batch 512, weight w`
     Draw {
         /// The names that receive the draw.
