@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::memory::{Memory, Ptr, Reader};
+use super::memory::{Memory, Numbers, Ptr, Reader};
 use crate::backend::math;
 use crate::graph::{Binary, Unary};
 
@@ -104,8 +104,8 @@ pub(super) struct Fused {
 /// Registers of a worker.
 #[derive(Debug, Default)]
 pub(super) struct Registers {
-    registers: Vec<Vec<f32>>,
-    slots: Vec<Vec<f32>>,
+    registers: Vec<Numbers>,
+    slots: Vec<Numbers>,
 }
 
 /// Slices to which a group stores.
@@ -195,7 +195,7 @@ impl Fused {
     /// Rows `first..first + rows`; stores without gaps begin with the first of them.
     fn span(&self, memory: Reader<'_>, registers: &mut Registers, mut outs: Outs<'_>, first: usize, rows: usize) {
         while registers.registers.len() < self.registers {
-            registers.registers.push(vec![0.0; CHUNK]);
+            registers.registers.push(Numbers::zeros(CHUNK));
         }
         let inner = self.inner();
         if inner == 0 {
@@ -244,7 +244,7 @@ impl Fused {
             }
         }
         for i in &self.code {
-            let (mut register, mut stored): (Vec<f32>, &mut [f32]) = (Vec::new(), &mut []);
+            let (mut register, mut stored): (Numbers, &mut [f32]) = (Numbers::default(), &mut []);
             let out = match i.to {
                 To::Register(r) => {
                     register = std::mem::take(&mut registers[r]);

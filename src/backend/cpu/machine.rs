@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::code::{Code, Context, Step, run};
 use super::compile::compile;
 use super::fused::Registers;
-use super::memory::{MAX_DEPTH, Memory, Part};
+use super::memory::{MAX_DEPTH, Memory, Numbers, Part};
 use super::packed::Pack;
 use super::reduce::{join, start};
 use super::strided::walk;
@@ -24,13 +24,13 @@ struct Block {
     /// The first tile.
     first: usize,
     /// The kept slots of each tile.
-    kept: Vec<Vec<Vec<f32>>>,
+    kept: Vec<Vec<Numbers>>,
     parts: Vec<Part>,
 }
 
 /// What a worker has of its own.
 struct Worker {
-    slots: Vec<Vec<f32>>,
+    slots: Vec<Numbers>,
     registers: Registers,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Machine {
     /// The packed matrices of each segment, for both.
     full_packs: Vec<Vec<Vec<f32>>>,
     rest_packs: Vec<Vec<Vec<f32>>>,
-    once: Vec<Vec<f32>>,
+    once: Vec<Numbers>,
     blocks: Vec<Block>,
     workers: Vec<Mutex<Worker>>,
     registers: Registers,
@@ -78,7 +78,7 @@ impl Machine {
         let workers = (0..threads)
             .map(|_| {
                 let mut slots = slots(&plan.scratch, plan.width);
-                slots.extend(plan.kept.iter().map(|_| Vec::new()));
+                slots.extend(plan.kept.iter().map(|_| Numbers::default()));
                 Mutex::new(Worker { slots, registers: Registers::default() })
             })
             .collect();
@@ -127,7 +127,7 @@ impl Machine {
                         run_once(plan, &code.steps, once, blocks, registers, workers, &context, k);
                     }
                     When::Tiles => {
-                        let once: &[Vec<f32>] = once;
+                        let once: &[Numbers] = once;
                         pack(&code.packs, once, &mut full_packs[k]);
                         if let Some(code) = rest.get(k) {
                             pack(&code.packs, once, &mut rest_packs[k]);
@@ -171,20 +171,20 @@ impl Machine {
     }
 }
 
-fn slots(slots: &[Slot], lanes: usize) -> Vec<Vec<f32>> {
-    slots.iter().map(|s| vec![0.0; s.rows * if s.lane { lanes } else { 1 }]).collect()
+fn slots(slots: &[Slot], lanes: usize) -> Vec<Numbers> {
+    slots.iter().map(|s| Numbers::zeros(s.rows * if s.lane { lanes } else { 1 })).collect()
 }
 
 fn part(plan: &Plan, v: ValueId) -> Part {
     let rows = plan.buffers[plan.view(v).buffer].rows;
     match &plan.program.node(v).op {
         Op::Reduce(..) => Part::Wide(vec![0.0; rows]),
-        _ => Part::Single(vec![0.0; rows]),
+        _ => Part::Single(Numbers::zeros(rows)),
     }
 }
 
 /// Packs the matrices of a segment.
-fn pack(packs: &[Pack], once: &[Vec<f32>], to: &mut [Vec<f32>]) {
+fn pack(packs: &[Pack], once: &[Numbers], to: &mut [Vec<f32>]) {
     packs.par_iter().zip(to).for_each(|(pack, to)| pack.fill(&once[pack.slot], to));
 }
 
@@ -218,7 +218,7 @@ fn clear(plan: &Plan, steps: &[Step], parts: &mut [Part]) {
 fn run_once(
     plan: &Plan,
     steps: &[Step],
-    once: &mut [Vec<f32>],
+    once: &mut [Numbers],
     blocks: &[Block],
     registers: &mut Registers,
     workers: &[Mutex<Worker>],
@@ -288,10 +288,8 @@ fn finish(plan: &Plan, k: usize, to: &mut [f32], (sizes, strides): &(Vec<usize>,
         }
         return;
     }
-    let parts: Vec<&[f32]> = blocks
-        .iter()
-        .filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(x.as_slice()) } else { None })
-        .collect();
+    let parts: Vec<&[f32]> =
+        blocks.iter().filter_map(|b| if let Part::Single(x) = &b.parts[k] { Some(&**x) } else { None }).collect();
     let add = |to: &mut [f32], from: usize| {
         to.copy_from_slice(&parts[0][from..][..to.len()]);
         for part in &parts[1..] {
@@ -342,7 +340,7 @@ fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
 /// Hands every number of a value, with its place under `strides`, to `put`.
 fn gather(
     plan: &Plan,
-    once: &[Vec<f32>],
+    once: &[Numbers],
     blocks: &[Block],
     v: ValueId,
     strides: &[usize],
@@ -371,7 +369,7 @@ fn gather(
     }
 }
 
-fn output(plan: &Plan, once: &[Vec<f32>], blocks: &[Block], v: ValueId) -> ArrayD<f64> {
+fn output(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> ArrayD<f64> {
     let ty = &plan.program.node(v).ty;
     let extents = plan.program.extents(ty);
     let mut row_major = vec![0; extents.len()];

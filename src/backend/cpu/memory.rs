@@ -1,5 +1,42 @@
 //! What a step reads and writes.
 
+use std::ops::{Deref, DerefMut};
+
+/// Numbers of which the first begins a line of the caches, so that no vector of them lies across two lines.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    numbers: Vec<f32>,
+    first: usize,
+}
+
+/// Bytes of a line of the caches, which are those of the widest vectors.
+const LINE: usize = 64;
+
+impl Numbers {
+    /// That many zeros.
+    pub fn zeros(count: usize) -> Self {
+        let spare = LINE / size_of::<f32>() - 1;
+        let mut numbers = vec![0.0; count + spare];
+        let first = numbers.as_ptr().align_offset(LINE).min(spare);
+        numbers.truncate(first + count);
+        Self { numbers, first }
+    }
+}
+
+impl Deref for Numbers {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.numbers[self.first..]
+    }
+}
+
+impl DerefMut for Numbers {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.numbers[self.first..]
+    }
+}
+
 /// Where numbers lie: a slot, an offset, and what loop counters add to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ptr {
@@ -17,9 +54,9 @@ pub(super) struct Ptr {
 #[derive(Debug)]
 pub(super) struct Memory<'a> {
     /// Slots that all may read.
-    pub shared: &'a [Vec<f32>],
+    pub shared: &'a [Numbers],
     /// Slots of the one who runs.
-    pub own: &'a mut [Vec<f32>],
+    pub own: &'a mut [Numbers],
     /// Loop counters by depth.
     pub counters: [usize; MAX_DEPTH],
     /// Sums over samples: this block's parts, by their place in the plan.
@@ -38,19 +75,19 @@ pub(super) struct Memory<'a> {
 pub(super) const MAX_DEPTH: usize = 12;
 
 /// A block's part of a sum over samples.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Part {
     /// Of a reduction.
     Wide(Vec<f64>),
     /// Of a contraction.
-    Single(Vec<f32>),
+    Single(Numbers),
 }
 
 /// Memory that is only read, by several workers if need be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
-    shared: &'a [Vec<f32>],
-    own: &'a [Vec<f32>],
+    shared: &'a [Numbers],
+    own: &'a [Numbers],
     counters: &'a [usize; MAX_DEPTH],
 }
 
@@ -86,13 +123,13 @@ impl Memory<'_> {
     }
 
     /// Takes a slot out for writing while others are read; give it back by [`Memory::put`].
-    pub fn take(&mut self, p: &Ptr) -> Vec<f32> {
+    pub fn take(&mut self, p: &Ptr) -> Numbers {
         debug_assert!(p.own, "only own slots are written");
         std::mem::take(&mut self.own[p.slot])
     }
 
     /// Gives a slot back.
-    pub fn put(&mut self, p: &Ptr, slot: Vec<f32>) {
+    pub fn put(&mut self, p: &Ptr, slot: Numbers) {
         self.own[p.slot] = slot;
     }
 }

@@ -19,6 +19,7 @@ mod machine;
 mod memory;
 mod moves;
 mod ops;
+mod outer;
 mod packed;
 mod peaks;
 mod product;

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use super::block::{Beside, Matrix, Work, block, multiply};
 use super::gemm::{Strides, gemm};
-use super::memory::{Memory, Part, Ptr};
+use super::memory::{Memory, Numbers, Part, Ptr};
+use super::outer::{self, Outer};
 use super::packed::Pack;
 use super::strided::{coalesce, walk};
 use crate::plan::{LONGEST, Then};
@@ -101,6 +102,9 @@ enum Kernel {
     /// A packed matrix times lanes: its number, lanes, rows, columns, the row strides of the factor and the result, and
     /// what is done to the product.
     Packed { pack: usize, lanes: usize, rows: usize, columns: usize, x: usize, c: usize, then: Vec<Then<Operand>> },
+    /// Sums over lanes of products of two rows: rows, columns, lanes and steps, the strides of both factors from row to row
+    /// and from step to step, and those of the result's rows.
+    Outer { rows: usize, columns: usize, lanes: usize, steps: usize, a: [usize; 2], b: [usize; 2], c: usize },
     /// Sums of products of neighbours: how many.
     Dot { n: usize },
     /// Lane by lane: the number of lanes, and what `a`, `b` step by.
@@ -199,6 +203,8 @@ const TINY: usize = 600;
 const DEEPEST: usize = 512;
 /// Rows or columns of a matrix that one worker takes at least.
 const THINNEST: usize = 32;
+/// Rows and columns of a sum of products of rows at least; a narrower one would leave most of a vector empty.
+const NARROWEST: usize = 8;
 /// Multiplications that one worker takes of a product that all share.
 const SHARE: usize = 1_000_000;
 
@@ -230,20 +236,26 @@ impl Product {
             let (n, sn) = classes.columns.take_densest();
             let unit = classes.summed.strides.iter().any(|s| s.contains(&1));
             let (k, sk) = if unit { classes.summed.take_densest() } else { classes.summed.take_largest() };
-            Kernel::Gemm {
-                m,
-                n,
-                k,
-                a: Strides { row: sm[0], column: sk[0] },
-                b: Strides { row: sk[1], column: sn[0] },
-                c: Strides { row: sm[1], column: sn[1] },
-                by: if (sm[0] == 1 || sk[0] == 1) && sn == [1, 1] && k <= DEEPEST && block(n).is_some() {
-                    By::Lanes
-                } else if m * n * k < TINY {
-                    By::Loops
-                } else {
-                    By::Library
-                },
+            if matches!(c, Target::Part(..)) && sk == [1, 1] && sn[1] == 1 && m.min(n) >= NARROWEST && outer::suits(k) {
+                let (steps, step) = classes.summed.take_largest();
+                let (a, b) = ([sm[0], step[0]], [sn[0], step[1]]);
+                Kernel::Outer { rows: m, columns: n, lanes: k, steps, a, b, c: sm[1] }
+            } else {
+                Kernel::Gemm {
+                    m,
+                    n,
+                    k,
+                    a: Strides { row: sm[0], column: sk[0] },
+                    b: Strides { row: sk[1], column: sn[0] },
+                    c: Strides { row: sm[1], column: sn[1] },
+                    by: if (sm[0] == 1 || sk[0] == 1) && sn == [1, 1] && k <= DEEPEST && block(n).is_some() {
+                        By::Lanes
+                    } else if m * n * k < TINY {
+                        By::Loops
+                    } else {
+                        By::Library
+                    },
+                }
             }
         };
         for i in 0..classes.batch.sizes.len() {
@@ -360,7 +372,7 @@ impl Product {
                 memory.put(p, slot);
             }
             Target::Part(k, whole) => {
-                let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Vec::new()));
+                let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Numbers::default()));
                 if let Part::Single(c) = &mut part {
                     self.into(c, !(memory.first && *whole), self.left(memory), memory.read(&self.b), memory);
                 }
@@ -517,6 +529,11 @@ impl Product {
             Kernel::Dot { n } => {
                 let sum = if empty { 0.0 } else { dot(&a[..*n], &b[..*n]) };
                 c[0] = if add { c[0] + sum } else { sum };
+            }
+            Kernel::Outer { rows, columns, lanes, steps, a: a_strides, b: b_strides, c: c_row } => {
+                let (rows, columns, lanes, steps) = (*rows, *columns, *lanes, *steps);
+                let (a_strides, b_strides, c_row) = (*a_strides, *b_strides, *c_row);
+                outer::sum(&Outer { rows, columns, lanes, steps, a, a_strides, b, b_strides, c_row, add }, c);
             }
             Kernel::Packed { .. } => unreachable!("blocks have a loop of their own"),
             Kernel::Lanes { width, a: sa, b: sb } => {

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::memory::{Memory, Part, Ptr};
+use super::memory::{Memory, Numbers, Part, Ptr};
 use super::product::Target;
 use super::strided::walk;
 use crate::backend::math;
@@ -29,7 +29,7 @@ impl Reduce {
                 memory.put(p, slot);
             }
             Target::Part(k, _) => {
-                let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Vec::new()));
+                let mut part = std::mem::replace(&mut memory.partials[*k], Part::Single(Numbers::default()));
                 if let Part::Wide(to) = &mut part {
                     let from = memory.read(&self.from);
                     let (sizes, sx, sy) = &self.kept;
