@@ -13,6 +13,7 @@
 mod compile;
 mod dense;
 mod device;
+mod entries;
 mod errors;
 mod fold;
 mod functions;

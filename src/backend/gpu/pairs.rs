@@ -2,65 +2,45 @@
 
 use super::compile::{Compiler, Step};
 use super::errors::Error;
-use super::kernel::{Kernel, offset, split};
+use super::kernel::Kernel;
 use crate::graph::{Pairing, ValueId};
-use crate::plan::Dim;
 
 impl Compiler<'_> {
     /// One entry per pair.
     pub fn pick(&mut self, p: &Pairing, of: ValueId, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
-        let plan = self.plan;
-        let (from, to) = (plan.view(of), plan.view(v));
-        let dims = self.dims_by(self.ty(v), to);
-        let sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
-        let mut kernel = Kernel::each(sizes.iter().product(), 1);
-        kernel.of(plan.origin[v.index()]);
-        let mut index = split(&mut kernel, "i", "i", &sizes);
-        let pairs = self.dim(p.pairs);
-        let place = dims.iter().position(|(d, _)| *d == pairs).expect("the result varies over pairs");
-        let (source, target) = (kernel.base(&self.pointer(from)), kernel.base(&self.pointer(to)));
-        let at = target.at(&offset(&index, &self.strides(to, &dims)));
-        rows(&mut kernel, p);
+        let mut e = self.entries(of, v);
+        let place = e.place(self.dim(p.pairs));
+        let pair = e.index[place].clone();
+        rows(&mut e.kernel, p);
         // The last row that starts at the pair or before it.
-        kernel.line(format!("var row = 0u; var end = {}u;", p.rows.len()));
-        kernel.line("while (end - row > 1u) {");
-        kernel.line("let middle = (row + end) / 2u;");
-        kernel.line(format!("if (firsts[middle] <= {}) {{ row = middle; }} else {{ end = middle; }}", index[place]));
-        kernel.line("}");
-        kernel.line(format!("let column = starts[row] + {} - firsts[row];", index[place]));
-        let mut strides = self.strides(from, &dims);
-        strides[place] = 0;
-        strides.extend(p.axes.map(|axis| self.stride(from, self.dim(axis))));
-        index.extend(["row".to_owned(), "column".to_owned()]);
-        kernel.line(format!("{at} = {};", source.at(&offset(&index, &strides))));
-        self.add(kernel, self.span(v), steps)
+        e.kernel.line(format!("var row = 0u; var end = {}u;", p.rows.len()));
+        e.kernel.line("while (end - row > 1u) {");
+        e.kernel.line("let middle = (row + end) / 2u;");
+        e.kernel.line(format!("if (firsts[middle] <= {pair}) {{ row = middle; }} else {{ end = middle; }}"));
+        e.kernel.line("}");
+        e.kernel.line(format!("let column = starts[row] + {pair} - firsts[row];"));
+        e.strides[place] = 0;
+        e.strides.extend(p.axes.map(|axis| self.stride(self.plan.view(of), self.dim(axis))));
+        e.index.extend(["row".to_owned(), "column".to_owned()]);
+        e.kernel.line(format!("{} = {};", e.at, e.entry()));
+        self.add(e.kernel, self.span(v), steps)
     }
 
     /// One entry per two indices.
     pub fn spread(&mut self, p: &Pairing, of: ValueId, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
-        let plan = self.plan;
-        let (from, to) = (plan.view(of), plan.view(v));
-        let dims = self.dims_by(self.ty(v), to);
-        let sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
-        let mut kernel = Kernel::each(sizes.iter().product(), 1);
-        kernel.of(plan.origin[v.index()]);
-        let mut index = split(&mut kernel, "i", "i", &sizes);
-        let place = |dim: Dim| dims.iter().position(|(d, _)| *d == dim).expect("the result varies over both axes");
-        let [row, column] = p.axes.map(|axis| index[place(self.dim(axis))].clone());
-        let (source, target) = (kernel.base(&self.pointer(from)), kernel.base(&self.pointer(to)));
-        let at = target.at(&offset(&index, &self.strides(to, &dims)));
-        rows(&mut kernel, p);
-        kernel.line("var x = 0.0f;");
-        kernel.line(format!("let length = firsts[{row} + 1u] - firsts[{row}];"));
-        kernel.line(format!("if ({column} >= starts[{row}] && {column} < starts[{row}] + length) {{"));
-        kernel.line(format!("let pair = firsts[{row}] + {column} - starts[{row}];"));
-        let mut strides = self.strides(from, &dims);
-        strides.push(self.stride(from, self.dim(p.pairs)));
-        index.push("pair".to_owned());
-        kernel.line(format!("x = {};", source.at(&offset(&index, &strides))));
-        kernel.line("}");
-        kernel.line(format!("{at} = x;"));
-        self.add(kernel, self.span(v), steps)
+        let mut e = self.entries(of, v);
+        let [row, column] = p.axes.map(|axis| e.index[e.place(self.dim(axis))].clone());
+        rows(&mut e.kernel, p);
+        e.kernel.line("var x = 0.0f;");
+        e.kernel.line(format!("let length = firsts[{row} + 1u] - firsts[{row}];"));
+        e.kernel.line(format!("if ({column} >= starts[{row}] && {column} < starts[{row}] + length) {{"));
+        e.kernel.line(format!("let pair = firsts[{row}] + {column} - starts[{row}];"));
+        e.strides.push(self.stride(self.plan.view(of), self.dim(p.pairs)));
+        e.index.push("pair".to_owned());
+        e.kernel.line(format!("x = {};", e.entry()));
+        e.kernel.line("}");
+        e.kernel.line(format!("{} = x;", e.at));
+        self.add(e.kernel, self.span(v), steps)
     }
 }
 
