@@ -108,7 +108,36 @@ pub(super) fn phases(program: &Program, tile: Option<AxisId>) -> Option<Phases> 
             region_changes[r] |= !constant && !matches!(node.op, Op::Argument(..));
         }
     }
+    defer(program, &mut out);
     Some(out)
+}
+
+/// Functions of one number wait for the phase that needs them if their operand is kept for it anyway: the slopes of a net's
+/// layers would be kept beside the layers.
+fn defer(program: &Program, phases: &mut Phases) {
+    let mut users = vec![Vec::new(); program.nodes.len()];
+    for (i, node) in program.nodes.iter().enumerate() {
+        node.op.for_each_operand(|x| users[x.index()].push(i));
+    }
+    for i in (0..program.nodes.len()).rev() {
+        let node = program.node(ValueId(i as u32));
+        let Op::Unary(_, operand) = node.op else { continue };
+        if node.region != RegionId::ROOT || phases.role[i] != Role::Lane || program.node(operand).ty != node.ty {
+            continue;
+        }
+        // The phase in which the tiles read a value for this reader, if they do.
+        let read_in = |u: usize| match phases.role[u] {
+            Role::Lane if program.nodes[u].region == RegionId::ROOT => Some(phases.phase[u]),
+            Role::Partial => Some(phases.phase[u] - 1),
+            _ => None,
+        };
+        let Some(Some(first)) = users[i].iter().map(|u| read_in(*u)).min() else { continue };
+        let output = program.outputs.iter().any(|(_, v)| v.index() == i);
+        let is_kept = users[operand.index()].iter().any(|u| *u != i && read_in(*u).is_some_and(|p| p >= first));
+        if first > phases.phase[i] && is_kept && !output {
+            phases.phase[i] = first;
+        }
+    }
 }
 
 fn changes(op: &Op) -> bool {

@@ -33,6 +33,14 @@ impl Reduce {
                 if let Part::Wide(to) = &mut part {
                     let from = memory.read(&self.from);
                     let (sizes, sx, sy) = &self.kept;
+                    if let (Reduction::Sum, [n], [1], [rows], [stride], [1]) =
+                        (self.how, &self.reduced.0[..], &self.reduced.1[..], &sizes[..], &sx[..], &sy[..])
+                        && *n <= SHORT
+                    {
+                        sum_rows(&mut to[..*rows], from, *stride, *n);
+                        memory.partials[*k] = part;
+                        return;
+                    }
                     walk(sizes, [sx, sy], [0; 2], &mut |[x, y]| {
                         to[y] = join(self.how, to[y], self.entry(&from[x..]));
                     });
@@ -197,6 +205,31 @@ impl Sums {
     fn total(mut self) -> f64 {
         self.carry();
         self.total
+    }
+}
+
+/// Numbers of a row that are added in f32 at most, sixteen columns apart.
+const SHORT: usize = 4096;
+
+/// Adds the sum of each row of `n` neighbours to its place.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn sum_rows(to: &mut [f64], from: &[f32], stride: usize, n: usize) {
+    for (row, to) in to.iter_mut().enumerate() {
+        let mut columns = [0.0_f32; 16];
+        let mut pieces = from[row * stride..][..n].chunks_exact(16);
+        for piece in &mut pieces {
+            for (c, x) in columns.iter_mut().zip(piece) {
+                *c += *x;
+            }
+        }
+        let rest: f64 = pieces.remainder().iter().map(|x| f64::from(*x)).sum();
+        let mut sums: [f64; 8] = std::array::from_fn(|i| f64::from(columns[i]) + f64::from(columns[i + 8]));
+        for width in [4, 2, 1] {
+            for i in 0..width {
+                sums[i] += sums[i + width];
+            }
+        }
+        *to += sums[0] + rest;
     }
 }
 
