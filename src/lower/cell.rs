@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::block::needs_time;
+use super::distances::cut;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
+use super::evaluations::evaluations;
 use super::expectation::known_names;
 use super::experiment::{Cell, Measurement, Stage, Training};
 use super::lowerer::Lowerer;
@@ -78,7 +80,7 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     let (parameters, copies) = (registry.names(), registry.copies());
     // A copy may be met after the programs that do without it: all are fed alike.
     let of_stages = stages.iter_mut().flat_map(Stage::programs_mut);
-    for program in of_stages.chain(running_measures.iter_mut().map(|m| &mut m.program)) {
+    for program in of_stages.chain(running_measures.iter_mut().flat_map(Measurement::programs_mut)) {
         program.parameters = registry.infos();
     }
     Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
@@ -210,8 +212,10 @@ fn training(
     if groups.is_empty() {
         return Err(fault(span, "nothing is minimised here"));
     }
+    let evaluations = evaluations(l.b.program(), &l.calls);
+    let samples = std::mem::take(&mut l.samples);
     let program = with_gradients(l.b.finish(), &objectives);
-    Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, span: at })
+    Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, samples, evaluations, span: at })
 }
 
 fn measurement(
@@ -246,6 +250,8 @@ fn measurement(
     let scope = l.entry();
     let every = m.every.as_ref().map(|e| l.size(e, &scope)).transpose()?.map(|steps| steps as u64);
     let from = m.from.as_ref().map(|e| l.size(e, &scope)).transpose()?.map_or(0, |step| step as u64);
-    let program = l.b.finish();
-    Ok(Measurement { program, every, from, quantities, batch: settings.batch, training, span })
+    let (asked, samples) = (std::mem::take(&mut l.distances), std::mem::take(&mut l.samples));
+    let (program, distances, after) = cut(l.b.finish(), asked)?;
+    let batch = settings.batch;
+    Ok(Measurement { program, samples, distances, after, every, from, quantities, batch, training, span })
 }

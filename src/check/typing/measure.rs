@@ -24,6 +24,7 @@ impl<'a> Typer<'a> {
     ) {
         let scope = Scope::child(root);
         self.timed = false;
+        self.measuring = true;
         let settings = self.settings(&measure.body, "measure", &MEASURE, &scope);
         if let Some(every) = &measure.every {
             let ty = self.expr(every, &scope, None);
@@ -98,6 +99,7 @@ impl<'a> Typer<'a> {
                 self.lookup(&one.name, &scope);
             }
         }
+        self.measuring = false;
     }
 
     /// The error for a quantity that is not averaged over everything; false if there is one.
