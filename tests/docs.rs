@@ -46,6 +46,7 @@ impl Machine for Plain {
 /// A fenced block of a page.
 struct Block {
     page: PathBuf,
+    folder: PathBuf,
     line: usize,
     fence: String,
     text: String,
@@ -77,8 +78,10 @@ fn blocks(page: &Path) -> Vec<Block> {
     for (number, line) in text.lines().enumerate() {
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(fence)) => {
+                let folder = page.parent().expect("a page lies in a folder").to_owned();
                 let page = page.strip_prefix(root()).unwrap_or(page).to_owned();
-                open = Some(Block { page, line: number + 1, fence: fence.trim().to_owned(), text: String::new() });
+                open =
+                    Some(Block { page, folder, line: number + 1, fence: fence.trim().to_owned(), text: String::new() });
             }
             (Some(_), Some(_)) => found.extend(open.take()),
             (Some(block), None) => writeln!(block.text, "{line}").expect("a string takes all"),
@@ -139,7 +142,8 @@ fn lowered(entry: Entry<'_>) -> Result<(Outline, Vec<Cell>), String> {
 }
 
 fn text_of(block: &Block) -> Entry<'_> {
-    Entry::Text { name: "block.soc", text: &block.text, folder: None }
+    // The files that a block names lie beside its page.
+    Entry::Text { name: "block.soc", text: &block.text, folder: Some(&block.folder) }
 }
 
 /// A few steps and every measurement.

@@ -49,12 +49,18 @@ pub(crate) enum Rule {
     Law,
     /// A whole number and two numbers to a law.
     Student,
+    /// A file of samples to a law.
+    Empirical,
     /// Laws and their weights to a law.
     Mixture,
     /// A law and a value to a number.
     LogDensity,
     /// A learning rate and options to an optimizer.
     Optimizer,
+    /// Two sets of samples to a number.
+    Distance,
+    /// A function to how often the training evaluated it.
+    Evaluations,
 }
 
 /// A function of the language.
@@ -113,8 +119,11 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("uniform", "uniform(a, b)", Rule::Law),
     row("normal", "normal(m, s)", Rule::Law),
     row("student", "student(3, m, s)", Rule::Student),
+    row("empirical", "empirical(\"points.npy\")", Rule::Empirical),
     row("mixture", "mixture([normal(0, 1), normal(3, 1)], weights = [0.3, 0.7])", Rule::Mixture),
     row("log_density", "log_density(p, x)", Rule::LogDensity),
+    row("evaluations", "evaluations(f)", Rule::Evaluations),
+    row("W2", "W2(x, y)", Rule::Distance),
     row("adam", "adam(rate, β1 = 0.9, β2 = 0.999, ε = 1e-8, decay = 0, clip = 1)", Rule::Optimizer),
     row("sgd", "sgd(rate, momentum = 0, clip = 1)", Rule::Optimizer),
 ];

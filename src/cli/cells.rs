@@ -1,7 +1,7 @@
 //! The cells of a sweep, lowered when their turn comes.
 
 use crate::diagnostic::Report;
-use crate::lower::{Cell, Outline, Stage, cell};
+use crate::lower::{Cell, Measurement, Outline, Stage, cell};
 use crate::run::{Machine, refuse_buffers};
 use crate::typed::Checked;
 
@@ -33,7 +33,8 @@ impl<'a> Cells<'a> {
                     refuse_buffers(schedule, loader.memory())?;
                 }
             }
-            lowered.running_measures.iter().try_for_each(|measurement| loader.refuse(&measurement.program))?;
+            let running = lowered.running_measures.iter().flat_map(Measurement::programs);
+            running.into_iter().try_for_each(|program| loader.refuse(program))?;
             first.get_or_insert(lowered);
         }
         // A sweep over nothing was refused by the checker, so there is a first choice.

@@ -13,7 +13,7 @@ use crate::backend::cpu;
 use crate::backend::gpu;
 use crate::diagnostic::Report;
 use crate::graph::{Program, text};
-use crate::lower::{Cell, Stage as Part, cell};
+use crate::lower::{Cell, Measurement, Stage as Part, cell};
 use crate::plan;
 use crate::syntax::dump;
 use crate::transform::optimise;
@@ -69,6 +69,13 @@ fn typed(checked: &Checked, front: &Front) -> String {
     text
 }
 
+/// The programs of a measurement, each under its name.
+fn measured<'c>(what: &str, m: &'c Measurement) -> Vec<(String, &'c Program)> {
+    let name = format!("{what} of {}", m.quantities.join(", "));
+    let after = m.after.as_ref().map(|program| (format!("{name}, after its distances"), program));
+    std::iter::once((name.clone(), &m.program)).chain(after).collect()
+}
+
 /// The programs of a cell, each under its name.
 fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report> {
     let mut named: Vec<(String, &Program)> = vec![("first values".to_owned(), &cell.init)];
@@ -79,11 +86,11 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
                 let programs = schedule.programs().into_iter().enumerate();
                 named.extend(programs.map(|(i, program)| (format!("training, part {}", i + 1), program)));
             }
-            Part::Measure(m) => named.push((format!("measurement of {}", m.quantities.join(", ")), &m.program)),
+            Part::Measure(m) => named.extend(measured("measurement", m)),
         }
     }
     for m in &cell.running_measures {
-        named.push((format!("running measurement of {}", m.quantities.join(", ")), &m.program));
+        named.extend(measured("running measurement", m));
     }
     let mut all = String::new();
     let mut peaks = None;

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use super::call::{Arguments, positional};
+use super::distances::Metric;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
+use super::evaluations::counting_cell;
 use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
@@ -55,8 +57,11 @@ const OTHERS: &[&str] = &[
     "uniform",
     "normal",
     "student",
+    "empirical",
     "mixture",
     "log_density",
+    "evaluations",
+    "W2",
     "length",
     "first",
     "last",
@@ -110,6 +115,12 @@ impl<'a> Lowerer<'a> {
                 let law = law.clone();
                 self.log_density(&law, x, span).map(Value::Tensor)
             }
+            ("evaluations", [Value::Function(f)]) if self.occasional => {
+                let cell = counting_cell(f)
+                    .ok_or_else(|| fault(span, "what is counted is a function of the text, or a net"))?;
+                Ok(Value::Tensor(self.cell(&cell, &[], &[])))
+            }
+            ("W2", [x, y]) if self.occasional => self.distance(Metric::Wasserstein, x, y, span).map(Value::Tensor),
             ("min" | "max", [a, b]) => {
                 let (x, y) = (self.tensor(a, span)?, self.tensor(b, span)?);
                 Ok(Value::Tensor(self.b.binary(if name == "min" { Binary::Minimum } else { Binary::Maximum }, x, y)))

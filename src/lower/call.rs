@@ -26,6 +26,9 @@ impl<'a> Lowerer<'a> {
         expected: Option<&[usize]>,
     ) -> Lowered<Value<'a>> {
         let f = self.expr(callee, scope, None)?;
+        if matches!(&f, Value::Function(f) if matches!(**f, Function::Builtin("empirical"))) {
+            return self.empirical(arguments, scope.module, span);
+        }
         // What keeps the shape of its argument hands the expected shape on.
         let hint = match &f {
             Value::Function(f) => matches!(&**f, Function::Builtin(name) if super::builtin::keeps_shape(name)),
@@ -78,18 +81,26 @@ impl<'a> Lowerer<'a> {
         }
         match &**f {
             Function::Closure { params, result, body, scope } => {
+                let arguments = self.parts_of(&given, span)?;
                 let inner = Scope::child(scope);
                 self.bind_params(params, given, &inner, span)?;
                 let shape = match result {
                     Some(ty) => self.shape(ty, &inner)?,
                     None => expected.map(<[usize]>::to_vec),
                 };
-                self.expr(body, &inner, shape.as_deref())
+                let value = self.expr(body, &inner, shape.as_deref())?;
+                self.note_call(f, arguments, &value);
+                Ok(value)
             }
             Function::Member(p, name) => self.call_member(&p.clone(), name, given, span),
             Function::Builtin(name) => self.call_builtin(name, given, span),
             Function::Sized(name, sizes) => self.call_sized(name, sizes, given, span),
-            Function::Network(n) => self.call_network(&n.clone(), given, span),
+            Function::Network(n) => {
+                let arguments = self.parts_of(&given, span)?;
+                let value = self.call_network(n, given, span)?;
+                self.note_call(f, arguments, &value);
+                Ok(value)
+            }
             // A layer without parameters takes its inputs at once.
             Function::Layer(layer, module) if layer.params.is_empty() && !given.is_empty() => {
                 match self.apply_layer(layer, *module, Vec::new(), span)? {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::block::needs_time;
+use super::distances::cut;
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
+use super::evaluations::evaluations;
 use super::expectation::known_names;
 use super::experiment::{Cell, Measurement, Stage, StepMeasure, Training};
 use super::lowerer::Lowerer;
@@ -78,7 +80,7 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     let (parameters, copies) = (registry.names(), registry.copies());
     // A copy may be met after the programs that do without it: all are fed alike.
     let of_stages = stages.iter_mut().flat_map(Stage::programs_mut);
-    for program in of_stages.chain(running_measures.iter_mut().map(|m| &mut m.program)) {
+    for program in of_stages.chain(running_measures.iter_mut().flat_map(Measurement::programs_mut)) {
         program.parameters = registry.infos();
     }
     Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
@@ -210,6 +212,8 @@ fn training(
     if groups.is_empty() {
         return Err(fault(span, "nothing is minimised here"));
     }
+    // What is only measured of a step does not count.
+    let evaluations = evaluations(l.b.program(), &l.calls);
     let mut measures = Vec::new();
     for s in &block.statements {
         let StatementKind::Measure(m) = &s.kind else { continue };
@@ -217,8 +221,10 @@ fn training(
         let (every, from) = when(&mut l, m)?;
         measures.push(StepMeasure { quantities, every, from });
     }
+    let samples = std::mem::take(&mut l.samples);
     let program = with_gradients(l.b.finish(), &objectives);
-    Ok(Training { program, steps: settings.steps, groups, batch: settings.batch, measures, span: at })
+    let (steps, batch) = (settings.steps, settings.batch);
+    Ok(Training { program, steps, groups, batch, measures, samples, evaluations, span: at })
 }
 
 fn measurement(
@@ -236,8 +242,10 @@ fn measurement(
     let scope = Scope::child(&l.entry());
     let quantities = quantities(&mut l, m, &scope, str::to_owned)?;
     let (every, from) = when(&mut l, m)?;
-    let program = l.b.finish();
-    Ok(Measurement { program, every, from, quantities, batch: settings.batch, training, span })
+    let (asked, samples) = (std::mem::take(&mut l.distances), std::mem::take(&mut l.samples));
+    let (program, distances, after) = cut(l.b.finish(), asked)?;
+    let batch = settings.batch;
+    Ok(Measurement { program, samples, distances, after, every, from, quantities, batch, training, span })
 }
 
 /// The quantities of a measurement, which become outputs under the names that `output` gives them.

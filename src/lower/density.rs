@@ -52,6 +52,7 @@ impl<'a> Lowerer<'a> {
                 let sum = self.b.sub(tails, spread);
                 Ok(self.b.add(sum, constant))
             }
+            Distribution::Empirical(_) => Err(fault(span, "samples of a file have no density")),
             Distribution::Linear { shift, factor } => {
                 let away = self.b.sub(x, *shift);
                 let z = self.apply(&Operator::Inverse(factor.clone()), away)?;

@@ -1,7 +1,9 @@
 //! What lowering hands to the run: programs and the order to run them in.
 
+use super::distances::Distance;
+use super::evaluations::Evaluations;
 use super::expectation::Expectation;
-use super::schedule::Schedule;
+use super::schedule::{SampleDraw, Schedule};
 use crate::graph::Program;
 use crate::source::Span;
 use crate::syntax::Citation;
@@ -109,7 +111,7 @@ impl Stage {
         match self {
             Self::Train(training) => vec![&training.program],
             Self::Schedule(schedule) => schedule.programs(),
-            Self::Measure(measurement) => vec![&measurement.program],
+            Self::Measure(measurement) => measurement.programs(),
         }
     }
 
@@ -118,7 +120,7 @@ impl Stage {
         match self {
             Self::Train(training) => vec![&mut training.program],
             Self::Schedule(schedule) => schedule.programs_mut(),
-            Self::Measure(measurement) => vec![&mut measurement.program],
+            Self::Measure(measurement) => measurement.programs_mut(),
         }
     }
 }
@@ -136,6 +138,10 @@ pub struct Training {
     pub batch: usize,
     /// What is measured of the steps themselves.
     pub measures: Vec<StepMeasure>,
+    /// Samples of files, drawn before every step.
+    pub samples: Vec<SampleDraw>,
+    /// What a step evaluates.
+    pub evaluations: Vec<Evaluations>,
     /// Where the objective stands in the file.
     pub span: Span,
 }
@@ -209,8 +215,14 @@ pub enum Rule {
 /// Quantities measured together.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Computes one named scalar output per quantity.
+    /// Computes one named scalar output per quantity that depends on no distance, and the sets of samples.
     pub program: Program,
+    /// Samples of files, drawn before it runs.
+    pub samples: Vec<SampleDraw>,
+    /// The distances between sets of samples, worked out after it.
+    pub distances: Vec<Distance>,
+    /// Computes the other quantities, from memory cells that hold the distances.
+    pub after: Option<Program>,
     /// Steps between two measurements during training.
     pub every: Option<u64>,
     /// The first step after which one is made, besides the last.
@@ -223,4 +235,16 @@ pub struct Measurement {
     pub training: usize,
     /// Where it stands in the file.
     pub span: Span,
+}
+
+impl Measurement {
+    /// Its programs, in order.
+    pub fn programs(&self) -> Vec<&Program> {
+        std::iter::once(&self.program).chain(&self.after).collect()
+    }
+
+    /// Its programs, in order.
+    pub fn programs_mut(&mut self) -> Vec<&mut Program> {
+        std::iter::once(&mut self.program).chain(&mut self.after).collect()
+    }
 }

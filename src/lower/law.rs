@@ -1,14 +1,17 @@
 //! Laws as values, and drawing from them.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::call::Arguments;
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::operator::Operator;
+use super::schedule::SampleDraw;
 use super::value::Value;
 use crate::graph::{Binary, Draw, Law, Lifetime, Op, Type, Unary, ValueId};
-use crate::source::{Span, Symbol};
+use crate::source::{Span, Symbol, Tensors};
+use crate::syntax::tree::{Argument, Expr, ExprKind};
 
 /// A law and its parameters.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub enum Distribution<'a> {
         /// L, `[n, n]`.
         factor: Rc<Operator<'a>>,
     },
+    /// One of the samples of a file, all alike.
+    Empirical(Arc<Tensors>),
     /// One of several laws, by chance.
     Mixture {
         /// The chances, `[k]`.
@@ -159,13 +164,39 @@ impl<'a> Lowerer<'a> {
                 if shift.is_empty() { self.b.ty(*scale).shape.clone() } else { shift.clone() }
             }
             Distribution::Linear { shift, .. } => self.b.ty(*shift).shape.clone(),
+            Distribution::Empirical(file) => file.samples().shape()[1..].to_vec(),
             Distribution::Mixture { parts, .. } => self.shape_of(&parts[0]),
         }
+    }
+
+    /// `empirical("points.npy")`
+    pub fn empirical(&mut self, arguments: &[Argument], module: usize, span: Span) -> Lowered<Value<'a>> {
+        let [Argument { name: None, value: Expr { kind: ExprKind::Text(file), .. } }] = arguments else {
+            return Err(fault(span, "`empirical` takes the name of a file between quotes"));
+        };
+        let samples = self.checked.modules[module].data.get(file);
+        let samples = samples.ok_or_else(|| fault(span, format!("`{file}` was not read")))?;
+        Ok(Value::Law(Rc::new(Distribution::Empirical(samples.clone()))))
+    }
+
+    /// Samples of a file, which the run draws before the program runs.
+    fn draw_samples(&mut self, file: &Arc<Tensors>) -> Lowered<ValueId> {
+        let Some(sample) = self.sample else {
+            return Err(fault(Span::NONE, "samples of a file are drawn one per sample, and there are no samples here"));
+        };
+        let stream = self.stream();
+        let cell = format!("{}.samples{stream}", self.purpose);
+        let shape = file.samples().shape()[1..].to_vec();
+        let v = self.cell(&cell, &[sample], &shape);
+        let rows = self.b.program().axis(sample).size;
+        self.samples.push(SampleDraw { file: file.clone(), cell, rows, stream });
+        Ok(v)
     }
 
     /// A draw of a law, independent for every sample.
     pub fn draw(&mut self, law: &Distribution<'a>, shape: Vec<usize>) -> Lowered<ValueId> {
         match law {
+            Distribution::Empirical(file) => self.draw_samples(file),
             Distribution::Entries { law, shift, scale } => {
                 let standard = self.standard(*law, shape);
                 let scaled = self.b.mul(*scale, standard);

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::distances::Asked;
 use super::environment::{Binding, Scope};
 use super::errors::{Lowered, fault};
+use super::evaluations::Call;
 use super::experiment::CopyRule;
 use super::network::{Naming, Registry};
 use super::operator::Operator;
-use super::schedule::RowDraw;
+use super::schedule::{RowDraw, SampleDraw};
 use super::time::{Grid, Moment, Place, Side};
 use super::value::{Function, Process, Value};
 use crate::graph::{AxisId, Builder, Op, RegionId, Type, ValueId};
@@ -53,8 +55,14 @@ pub struct Lowerer<'a> {
     pub scheduled: bool,
     /// Whether the program runs at some steps only, so that what it averages over its runs counts them.
     pub occasional: bool,
+    /// The calls of functions of the text and of nets.
+    pub calls: Vec<Call>,
+    /// The distances that a measurement asks for.
+    pub distances: Vec<Asked>,
     /// Rows that are drawn before the program runs.
     pub rows: Vec<RowDraw>,
+    /// Samples of files that are drawn before the program runs.
+    pub samples: Vec<SampleDraw>,
     /// The number of draws made.
     pub draws: u64,
     roots: Vec<Rc<Scope<'a>>>,
@@ -104,7 +112,10 @@ impl<'a> Lowerer<'a> {
             purpose: purpose.to_owned(),
             scheduled: false,
             occasional: false,
+            calls: Vec::new(),
+            distances: Vec::new(),
             rows: Vec::new(),
+            samples: Vec::new(),
             draws: 0,
             roots: (0..checked.modules.len()).map(Scope::root).collect(),
             depth: 0,

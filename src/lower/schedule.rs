@@ -1,8 +1,11 @@
 //! What a training does in order: programs, what stands between them, and the memory they share.
 
+use std::sync::Arc;
+
+use super::evaluations::Evaluations;
 use super::experiment::Group;
 use crate::graph::Program;
-use crate::source::Span;
+use crate::source::{Span, Tensors};
 
 /// A training that says itself what happens when.
 #[derive(Clone, Debug)]
@@ -51,12 +54,16 @@ pub struct Stretch {
     pub program: Program,
     /// Rows drawn into memory cells.
     pub draws: Vec<RowDraw>,
+    /// Samples of files drawn into memory cells.
+    pub samples: Vec<SampleDraw>,
     /// Outputs pushed into buffers.
     pub pushes: Vec<RowPush>,
     /// Who moves, and how; nobody, where nothing is minimised.
     pub groups: Vec<Group>,
     /// Whether it may leave the loop around.
     pub leaves: bool,
+    /// What a run evaluates.
+    pub evaluations: Vec<Evaluations>,
     /// Where it stands in the file.
     pub span: Span,
 }
@@ -104,6 +111,19 @@ pub struct RowDraw {
     pub span: Span,
 }
 
+/// Samples of a file, drawn with replacement.
+#[derive(Clone, Debug)]
+pub struct SampleDraw {
+    /// The file.
+    pub file: Arc<Tensors>,
+    /// The memory cell that gets them.
+    pub cell: String,
+    /// How many.
+    pub rows: usize,
+    /// The stream of random numbers.
+    pub stream: u64,
+}
+
 /// Rows pushed into a buffer, one per sample.
 #[derive(Clone, Debug)]
 pub struct RowPush {
@@ -122,6 +142,8 @@ pub struct Root {
     pub cell: String,
     /// Whether [`Root::OTHERWISE`] stands for a root that does not exist.
     pub otherwise: bool,
+    /// What a run evaluates.
+    pub evaluations: Vec<Evaluations>,
     /// Where it stands in the file.
     pub span: Span,
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::environment::Scope;
 use super::errors::{Lowered, fault};
+use super::evaluations::evaluations;
 use super::kept::{Known, bind, keep};
 use super::lowerer::Lowerer;
 use super::nets::names_in;
@@ -141,9 +142,11 @@ impl<'a> Sequencer<'a> {
         let mut stretch = Stretch {
             program: crate::graph::Program::default(),
             draws: Vec::new(),
+            samples: Vec::new(),
             pushes: Vec::new(),
             groups: Vec::new(),
             leaves: false,
+            evaluations: Vec::new(),
             span: tail.first().or(pending.first()).map_or(Span::NONE, |s| s.span),
         };
         let mut objectives = Vec::new();
@@ -177,7 +180,9 @@ impl<'a> Sequencer<'a> {
             }
         }
         stretch.draws = std::mem::take(&mut l.rows);
+        stretch.samples = std::mem::take(&mut l.samples);
         if !l.b.program().outputs.is_empty() {
+            stretch.evaluations = evaluations(l.b.program(), &l.calls);
             stretch.program = with_gradients(l.b.finish(), &objectives);
             actions.push(Action::Run(Box::new(stretch)));
         }
@@ -244,7 +249,11 @@ impl<'a> Sequencer<'a> {
         for (output, v) in outputs {
             l.b.program_mut().outputs.push((Output::Named(output.to_owned()), v));
         }
-        Ok(Root { program: l.b.finish(), cell, otherwise: otherwise.is_some(), span: s.span })
+        if !l.samples.is_empty() {
+            return Err(fault(s.span, "an equation is solved between numbers; draw the samples before it"));
+        }
+        let evaluations = evaluations(l.b.program(), &l.calls);
+        Ok(Root { program: l.b.finish(), cell, otherwise: otherwise.is_some(), evaluations, span: s.span })
     }
 }
 

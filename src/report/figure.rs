@@ -9,7 +9,7 @@ use crate::lower::{Figure, Outline};
 use crate::run::{Outcome, Series};
 
 /// The chart that the file asks for: a curve per quantity and per value of the names after `by`; over the names after
-/// `mean over`, the mean with its standard error.
+/// `mean over`, the mean with its standard error. Against a measured quantity, a point is what was measured at one step.
 pub fn chart(figure: &Figure, outline: &Outline, outcomes: &[Outcome]) -> Chart {
     let against = figure.against.as_deref().unwrap_or("step");
     let swept = outline.sweep.iter().find(|(name, _)| name == against);
@@ -22,7 +22,8 @@ pub fn chart(figure: &Figure, outline: &Outline, outcomes: &[Outcome]) -> Chart 
         for quantity in &figure.quantities {
             let points = match &abscissa {
                 Some(abscissa) => abscissa.points(against, &row, quantity),
-                None => points_by_step(&row, quantity),
+                None if against == "step" => points_by_step(&row, quantity),
+                None => points_by_quantity(against, &row, quantity),
             };
             averaged = averaged.max(points.iter().map(|point| point.1.count).max().unwrap_or(1));
             let points = points.into_iter().map(|(x, y)| Point { x, y: y.mean, error: y.error }).collect();
@@ -65,6 +66,18 @@ fn points_by_step(row: &Row<'_>, quantity: &str) -> Vec<(f64, Estimate)> {
         at.entry(*step).or_default().push(*value);
     }
     at.into_iter().filter_map(|(step, values)| Some((step as f64, Estimate::of(&values)?))).collect()
+}
+
+/// A measured quantity as the horizontal axis, from left to right.
+fn points_by_quantity(against: &str, row: &Row<'_>, quantity: &str) -> Vec<(f64, Estimate)> {
+    let mut abscissas = points_by_step(row, against).into_iter().peekable();
+    let mut points = Vec::new();
+    for (step, y) in points_by_step(row, quantity) {
+        while abscissas.next_if(|(other, _)| *other < step).is_some() {}
+        points.extend(abscissas.next_if(|(other, _)| *other == step).map(|(_, x)| (x.mean, y)));
+    }
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
 }
 
 /// A swept name as the horizontal axis: numbers at their values, other labels side by side.

@@ -259,3 +259,26 @@ fn a_run_directory_holds_everything_and_is_the_same_twice() {
     let tensor = tensors.tensor("L=first,seed=2/V.W").expect("a parameter");
     assert_eq!((tensor.shape(), &tensor.data()[4..8]), (&[2, 2][..], &2.0_f32.to_le_bytes()[..]));
 }
+
+#[test]
+fn a_measured_quantity_may_be_the_abscissa() {
+    let mut outline = outline();
+    outline.plots[0].against = Some("cost".into());
+    let mut all = outcomes();
+    for outcome in &mut all {
+        let factor = if outcome.label("L") == Some("first") { 1.0 } else { 10.0 };
+        let points = outcome.quantity("error").expect("it was measured").points.iter();
+        // The first point lacks a cost.
+        let costs = points.skip(1).map(|(step, _)| (*step, factor * *step as f64)).collect();
+        outcome.quantities.push(Series { name: "cost".into(), points: costs });
+    }
+    let steps = chart(&super::tests::outline().plots[0], &outline, &all);
+    let chart = chart(&outline.plots[0], &outline, &all);
+    assert_eq!(chart.x.label, "cost");
+    for (curve, (by_step, factor)) in chart.curves.iter().zip(steps.curves.iter().zip([1.0, 10.0])) {
+        assert_eq!(curve.points.len() + 1, by_step.points.len());
+        for (point, same) in curve.points.iter().zip(&by_step.points[1..]) {
+            assert_eq!((point.x, point.y, point.error), (factor * same.x, same.y, same.error));
+        }
+    }
+}

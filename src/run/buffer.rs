@@ -1,9 +1,9 @@
 //! Rows that a schedule keeps.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 use crate::backend::random::{key, philox, uniform};
-use crate::lower::{Buffer, RowDraw};
+use crate::lower::{Buffer, RowDraw, SampleDraw};
 
 /// The newest rows, up to the capacity; the oldest gives way.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Rows {
         let key = key(seed, draw.stream);
         let chosen: Vec<usize> = (0..draw.rows)
             .map(|i| {
-                let u = uniform(philox([i as u32, 0, 0, number as u32], key)[0]);
+                let u = chance(i, number, key);
                 match &sums {
                     None => ((u * self.count as f64) as usize).min(self.count - 1),
                     Some(sums) => {
@@ -104,6 +104,21 @@ impl Rows {
         }
         if total > 0.0 { Ok(sums) } else { Err(NoRows::Weightless) }
     }
+}
+
+/// Samples of a file, with replacement. What is drawn is a function of the seed, the stream and the number of the draw.
+pub(super) fn draw_samples(draw: &SampleDraw, seed: u64, number: u64) -> ArrayD<f64> {
+    let samples = draw.file.samples();
+    let key = key(seed, draw.stream);
+    let count = samples.shape()[0];
+    let chosen: Vec<usize> =
+        (0..draw.rows).map(|i| ((chance(i, number, key) * count as f64) as usize).min(count - 1)).collect();
+    samples.select(Axis(0), &chosen)
+}
+
+/// A uniform number for a row.
+fn chance(row: usize, number: u64, key: [u32; 2]) -> f64 {
+    uniform(philox([row as u32, 0, 0, number as u32], key)[0])
 }
 
 #[cfg(test)]

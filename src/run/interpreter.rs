@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use ndarray::ArrayD;
 
+use super::buffer::draw_samples;
 use super::copies::follow;
+use super::distance::distance;
 use super::memory::Memory;
 use super::schedule::LoadedSchedule;
 use super::{
@@ -14,7 +16,7 @@ use super::{
 use crate::backend::{Fault, Feed, Lost, first_non_finite};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
-use crate::lower::{Cell, Group, Measurement, ParameterCopy, Stage, Training};
+use crate::lower::{Cell, Distance, Group, Measurement, ParameterCopy, SampleDraw, Stage, Training};
 use crate::source::Span;
 
 /// Runs a cell with a seed: every stage in order, running measurements during the training.
@@ -85,9 +87,12 @@ enum LoadedStage<'a> {
 
 struct LoadedMeasurement<'a> {
     measurement: &'a Measurement,
-    loaded: Loaded,
-    /// The position of every quantity among the outputs.
-    outputs: Vec<usize>,
+    /// Its programs, in order.
+    loaded: Vec<Loaded>,
+    /// Of every quantity the program that hands it out, and its position among the outputs.
+    outputs: Vec<(usize, usize)>,
+    /// The positions of the two sets of every distance among the outputs of the first program.
+    sets: Vec<[usize; 2]>,
 }
 
 impl LoadedMeasurement<'_> {
@@ -107,17 +112,37 @@ fn load_training(training: &Training, machine: &dyn Machine) -> Result<Loaded, R
 }
 
 fn load_measurement<'a>(measurement: &'a Measurement, machine: &dyn Machine) -> Result<LoadedMeasurement<'a>, Report> {
-    let loaded = machine.load(&measurement.program)?;
-    let find = |name: &String| position(&loaded.program, name, measurement.span);
+    let loaded = measurement.programs().into_iter().map(|p| machine.load(p)).collect::<Result<Vec<_>, _>>()?;
+    let span = measurement.span;
+    let find = |name: &String| {
+        let has = |one: &Loaded| one.program.outputs.iter().any(|(kind, _)| is_named(kind, name));
+        let place = loaded.iter().position(has).unwrap_or_default();
+        position(&loaded[place].program, name, span).map(|at| (place, at))
+    };
     let outputs = measurement.quantities.iter().map(find).collect::<Result<_, _>>()?;
-    Ok(LoadedMeasurement { measurement, loaded, outputs })
+    let set = |name: &String| named(&loaded[0].program, name, span);
+    let both = |one: &Distance| Ok([set(&one.outputs[0])?, set(&one.outputs[1])?]);
+    let sets = measurement.distances.iter().map(both).collect::<Result<_, Report>>()?;
+    Ok(LoadedMeasurement { measurement, loaded, outputs, sets })
+}
+
+fn is_named(kind: &Output, name: &str) -> bool {
+    matches!(kind, Output::Named(n) if n == name)
+}
+
+/// The position of a named output of a program.
+fn named(program: &Program, name: &str, span: Span) -> Result<usize, Report> {
+    let at = program.outputs.iter().position(|(kind, _)| is_named(kind, name));
+    at.ok_or_else(|| {
+        let (expected, found) = (format!("an output `{name}`"), "no output of that name".to_owned());
+        Report::new(Malformed { expected, found, span })
+    })
 }
 
 /// The position of a named scalar among the outputs of a program.
 pub(super) fn position(program: &Program, name: &str, span: Span) -> Result<usize, Report> {
-    let named = |(kind, _): &(Output, _)| matches!(kind, Output::Named(n) if n == name);
     let malformed = |found: String| Report::new(Malformed { expected: format!("a scalar `{name}`"), found, span });
-    let at = program.outputs.iter().position(named).ok_or_else(|| malformed("no output of that name".to_owned()))?;
+    let at = named(program, name, span)?;
     let extents = program.extents(&program.node(program.outputs[at].1).ty);
     if extents.iter().product::<usize>() != 1 {
         return Err(malformed(format!("extents {extents:?}")));
@@ -245,6 +270,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Draws samples of files into memory cells; `number` counts the runs of the program.
+    pub(super) fn draw_samples(&mut self, draws: &[SampleDraw], number: u64) {
+        for draw in draws {
+            let samples = draw_samples(draw, self.seed, number);
+            self.memory.set(&draw.cell, samples);
+        }
+    }
+
     /// Runs a program once and keeps what it leaves in memory cells.
     pub(super) fn execute(
         &mut self,
@@ -275,10 +308,24 @@ impl<'a> Run<'a> {
 
     fn measure(&mut self, measurement: &mut LoadedMeasurement<'_>, observer: &mut dyn Observer) -> Result<(), Stop> {
         let step = self.outcome.steps;
-        let LoadedMeasurement { measurement, loaded, outputs } = measurement;
-        let values = self.execute(loaded, step, Activity::Measuring { step }, measurement.span)?;
-        for (name, at) in measurement.quantities.iter().zip(outputs) {
-            self.note(step, name, scalar(&values[*at]), observer);
+        let LoadedMeasurement { measurement, loaded, outputs, sets } = measurement;
+        let (activity, span) = (Activity::Measuring { step }, measurement.span);
+        self.draw_samples(&measurement.samples, step);
+        let mut values = Vec::with_capacity(loaded.len());
+        for (place, loaded) in loaded.iter_mut().enumerate() {
+            values.push(self.execute(loaded, step, activity, span)?);
+            if place == 0 {
+                for (one, [left, right]) in measurement.distances.iter().zip(sets.iter()) {
+                    let found = distance(one.metric, &values[0][*left], &values[0][*right]);
+                    self.memory.set(&one.cell, ndarray::arr0(found).into_dyn());
+                }
+            }
+        }
+        for (name, (place, at)) in measurement.quantities.iter().zip(outputs) {
+            let program = &loaded[*place].program;
+            let exact = self.memory.named(program, program.outputs[*at].1);
+            let value = scalar(exact.as_ref().unwrap_or(&values[*place][*at]));
+            self.note(step, name, value, observer);
         }
         Ok(())
     }
@@ -383,7 +430,9 @@ impl<'a> Run<'a> {
         next: &mut Vec<ArrayD<f64>>,
     ) -> Result<(f64, Vec<(&'t str, f64)>), Stop> {
         let activity = Activity::Training { step: k + 1, of: training.steps };
+        self.draw_samples(&training.samples, k);
         let values = self.execute(loaded, k, activity, training.span)?;
+        self.memory.count(&training.evaluations);
         let mut measured = Vec::new();
         for name in training.measures.iter().filter(|m| m.due(k, training.steps)).flat_map(|m| &m.quantities) {
             let at = position(&loaded.program, &Training::measured(name), training.span).map_err(Stop::Report)?;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, IxDyn};
 
-use crate::graph::{Output, Program, StateInfo};
+use crate::graph::{Op, Output, Program, StateInfo, ValueId};
+use crate::lower::Evaluations;
 
 /// The cells of all programs of a run. Programs that name one cell, at one extent, share it. A cell holds zeros at first.
 #[derive(Debug, Default)]
@@ -25,6 +26,14 @@ impl Memory {
             .unwrap_or_else(|| ArrayD::zeros(IxDyn(&program.extents(&cell.ty()))))
     }
 
+    /// The content of a cell, where a value is nothing else: as exact as it was written.
+    pub(super) fn named(&self, program: &Program, value: ValueId) -> Option<ArrayD<f64>> {
+        match program.node(value).op {
+            Op::State(number) => Some(self.content(program, &program.states[number])),
+            _ => None,
+        }
+    }
+
     /// Every cell that was written.
     pub(super) fn all(&self) -> Vec<(String, ArrayD<f64>)> {
         self.cells.iter().map(|((name, _), value)| (name.clone(), value.clone())).collect()
@@ -33,6 +42,14 @@ impl Memory {
     /// Fills a cell.
     pub(super) fn set(&mut self, name: &str, value: ArrayD<f64>) {
         self.cells.insert((name.to_owned(), value.shape().to_vec()), value);
+    }
+
+    /// Adds what a run of a program evaluated.
+    pub(super) fn count(&mut self, evaluations: &[Evaluations]) {
+        for one in evaluations {
+            let cell = self.cells.entry((one.cell.clone(), Vec::new())).or_insert_with(|| ArrayD::zeros(IxDyn(&[])));
+            *cell += one.points as f64;
+        }
     }
 
     /// Keeps what a run of the program wrote.

@@ -4,8 +4,10 @@
 //! the history of every quantity, the parameters, the time per step and, if a value was not finite, where and when.
 //! Knows parameters, optimisers, memory cells and steps. May not know: syntax, or how a program is carried out.
 
+mod assignment;
 mod buffer;
 mod copies;
+mod distance;
 mod errors;
 mod interpreter;
 mod machine;

@@ -175,9 +175,11 @@ impl Run<'_> {
                 self.memory.set(cell, value);
             }
         }
+        self.draw_samples(&stretch.samples, s.runs);
         let activity = Activity::Training { step: self.outcome.steps + 1, of: course.schedule.steps };
         let mut values = self.execute(&mut s.loaded, s.runs, activity, stretch.span)?;
         s.runs += 1;
+        self.memory.count(&stretch.evaluations);
         for push in &stretch.pushes {
             let rows: Vec<ArrayD<f64>> = push
                 .outputs
@@ -219,6 +221,7 @@ impl Run<'_> {
             run.memory.set(&solved.cell, ndarray::arr0(x).into_dyn());
             let states = run.memory.read(&solved.program);
             let feed = Feed { parameters: &run.parameters, states: &states, step: 0, seed: run.seed };
+            run.memory.count(&solved.evaluations);
             executor.execute(&feed).map_err(|fault| run.stop(&solved.program, &fault, activity, solved.span))
         };
         let named = |name: &str, values: &[ArrayD<f64>]| -> Result<f64, Stop> {

@@ -85,6 +85,9 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
     measure.program_mut().outputs = vec![(named("norm"), norm), (named("at"), step), (named("count"), count)];
 
     let measurement = Measurement {
+        samples: Vec::new(),
+        distances: Vec::new(),
+        after: None,
         program: measure.finish(),
         every,
         from: 0,
@@ -101,8 +104,15 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
         clip: None,
     };
     let span = Span::new(5, 15);
-    let training =
-        Training { program: train.finish(), steps, groups: vec![group], batch: 1, measures: Vec::new(), span };
+    let training = Training {
+        program: train.finish(),
+        steps,
+        groups: vec![group],
+        batch: 1,
+        samples: Vec::new(),
+        evaluations: Vec::new(),
+        span,
+    };
     let last = Stage::Measure(Measurement { every: None, ..measurement.clone() });
     Cell {
         known: Vec::new(),

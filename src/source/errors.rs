@@ -63,6 +63,22 @@ pub struct NoTensors {
     pub at: Span,
 }
 
+/// A file that holds no samples.
+#[derive(Debug, Error, Diagnostic)]
+#[error(
+    "expected samples in `{path}`, finite numbers as an array [n] or [n, d] in .npy or as lines of .csv, found {found}"
+)]
+#[diagnostic(code(soc::data), help("`numpy.save(\"points.npy\", x)` writes such a file, a sample per row of x"))]
+pub struct NoSamples {
+    /// As the reader knows it.
+    pub path: String,
+    /// What it is.
+    pub found: String,
+    /// Where it is named.
+    #[label("named here")]
+    pub at: Span,
+}
+
 /// A file that is no text.
 #[derive(Debug, Error, Diagnostic)]
 #[error("expected UTF-8 text, found other bytes in `{path}` from byte {offset} on")]

@@ -9,6 +9,7 @@ mod library;
 mod map;
 mod read;
 mod root;
+mod samples;
 mod span;
 mod symbol;
 mod tensors;

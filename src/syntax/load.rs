@@ -213,6 +213,13 @@ impl Walk<'_> {
             found.dedup();
             imports.extend(found.into_iter().map(|module| (index, module)));
         }
+        for file in &parsed.tree.samples {
+            let read = self.target(&origin, &file.value, file.span);
+            match read.and_then(|target| self.sources.samples(&target.path, &target.shown, file.span)) {
+                Ok(samples) => drop(data.insert(file.value.clone(), samples)),
+                Err(report) => self.fail(report),
+            }
+        }
         let end = parsed.base + parsed.length as u32;
         self.modules.push(ParsedModule { path, tree: parsed.tree, imports, data, span: Span::new(parsed.base, end) });
         self.modules.len() - 1

@@ -58,7 +58,7 @@ impl<'a> Typer<'a> {
                 }
                 for name in names {
                     let drawn = match &ty {
-                        Ty::Law(shape, axes) => {
+                        Ty::Law(shape, axes, _) => {
                             let entry = Entry {
                                 name: "sample".into(),
                                 span: name.span,
@@ -349,7 +349,7 @@ impl<'a> Typer<'a> {
         let mut axes = Axes::new();
         match (drawn, &ty) {
             (_, Ty::Poison) => {}
-            (true, Ty::Law(law, _)) => {
+            (true, Ty::Law(law, ..)) => {
                 axes.insert(SAMPLE, Entry { name: "sample".into(), span: value.span, through: "this draw".into() });
                 // The law of one component, drawn for each.
                 if !law.is_empty() {

@@ -25,9 +25,12 @@ impl<'a> Typer<'a> {
     ) -> Ty<'a> {
         match builtin.rule {
             Rule::Optimizer => return self.optimizer(builtin, &given, at, scope),
+            Rule::Empirical => return self.empirical(builtin, &given, at, scope),
             Rule::Mixture => return self.mixture(builtin, &given, at, scope),
             Rule::Student => return self.student(builtin, &given, at, scope),
             Rule::LogDensity => return self.log_density(builtin, &given, at, scope),
+            Rule::Distance => return self.distance(builtin, &given, at, scope),
+            Rule::Evaluations => return self.evaluations(builtin, &given, at),
             Rule::RunningMean | Rule::Snapshot
                 if matches!(given.first(), Some(Arg { ty: Ty::Function(_), name: None, .. })) =>
             {
@@ -85,16 +88,16 @@ impl<'a> Typer<'a> {
             }
             (Rule::Law, [a, b]) => {
                 if a.is_scalar() && b.is_scalar() {
-                    return Ty::Law(Vec::new(), axes);
+                    return Ty::Law(Vec::new(), axes, true);
                 }
                 let shape = if a.is_scalar() { b } else { a };
                 if a.is_scalar() || b.is_scalar() || a.same_shape(b) {
-                    return Ty::Law(shape.shape.clone(), axes);
+                    return Ty::Law(shape.shape.clone(), axes, true);
                 }
                 // A square matrix as the scale of a normal vector.
                 if builtin.name == "normal" && a.shape.len() == 1 && b.shape == [a.shape[0].clone(), a.shape[0].clone()]
                 {
-                    return Ty::Law(a.shape.clone(), axes);
+                    return Ty::Law(a.shape.clone(), axes, true);
                 }
                 self.sum((a, spans[0]), (b, spans[1]), "law")
             }
@@ -115,8 +118,11 @@ impl<'a> Typer<'a> {
             Rule::Solve => "a square matrix and a vector of its size",
             Rule::Extremum | Rule::Law => "two numbers",
             Rule::Student => "the degrees of freedom and two numbers",
+            Rule::Empirical => "one file of samples",
             Rule::Mixture => "a list of laws and their weights",
             Rule::LogDensity => "a law and a value",
+            Rule::Distance => "two sets of samples",
+            Rule::Evaluations => "one function",
             _ => "one value",
         };
         let help = Some(if found_words.is_empty() {

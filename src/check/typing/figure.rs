@@ -29,11 +29,17 @@ impl<'a> Typer<'a> {
         for item in &entry.tree.items {
             match &item.kind {
                 ItemKind::Plot(plot) => {
-                    self.quantities(&plot.quantities, quantities, Some(&plot.against));
                     let swept = sweeps.iter().any(|sweep| sweep.name == plot.against);
-                    if plot.against.key.as_str() != "step" && !swept {
-                        let known: Vec<&str> = sweeps.iter().map(|sweep| &*sweep.name.text).chain(["step"]).collect();
-                        self.no_quantity("`step` or a swept name", &plot.against, known, "");
+                    let along = quantities.get(&plot.against.key).filter(|_| !swept);
+                    self.quantities(&plot.quantities, quantities, Some((&plot.against, along)));
+                    if let Some(quantity) = along {
+                        self.one_measured_number(quantity, &plot.against);
+                        self.measured_again(quantity, &plot.against);
+                    } else if plot.against.key.as_str() != "step" && !swept {
+                        let names =
+                            sweeps.iter().map(|sweep| &sweep.name).chain(quantities.values().map(|one| one.name));
+                        let known: Vec<&str> = names.map(|name| &*name.text).chain(["step"]).collect();
+                        self.no_quantity("`step`, a swept name or a measured one", &plot.against, known, "");
                     }
                     self.clauses_of(&plot.clauses, Some(&plot.against), sweeps, head(item.span, "plot"), "this plot");
                 }
@@ -57,29 +63,51 @@ impl<'a> Typer<'a> {
         self.report(name.span, UnknownWord { expected, name: name.text.to_string(), help, at: name.span });
     }
 
-    fn quantities(&mut self, shown: &'a [Name], known: &BTreeMap<Symbol, Quantity<'a>>, against: Option<&Name>) {
+    /// The shown names; `against` is the abscissa, with the quantity that it is, if it is one.
+    fn quantities(
+        &mut self,
+        shown: &'a [Name],
+        known: &BTreeMap<Symbol, Quantity<'a>>,
+        against: Option<(&Name, Option<&Quantity<'a>>)>,
+    ) {
         for name in shown {
             let Some(quantity) = known.get(&name.key) else {
                 self.not_measured(name, known, Vec::new());
                 continue;
             };
             self.one_measured_number(quantity, name);
-            if let Some(against) = against
-                && against.key.as_str() == "step"
-                && quantity.every.is_none()
-                && !quantity.timed
-            {
-                let error = WrongKind {
-                    expected: "a quantity that is measured during the training".into(),
-                    found: format!("`{name}`, measured once at the end"),
-                    at: name.span,
-                    because: Some(quantity.measure),
-                    call: None,
-                    help: Some("say how often: `measure every 100 { … }`".into()),
-                };
-                self.report(name.span, error);
+            match against {
+                Some((against, None)) if against.key.as_str() == "step" => self.measured_again(quantity, name),
+                Some((against, Some(along))) if along.measure != quantity.measure => {
+                    let error = WrongKind {
+                        expected: format!("a quantity of the `measure` block of `{against}`"),
+                        found: format!("`{name}` of another one"),
+                        at: name.span,
+                        because: Some(along.measure),
+                        call: None,
+                        help: Some("a point of the curve is measured at one time: measure both in one block".into()),
+                    };
+                    self.report(name.span, error);
+                }
+                _ => {}
             }
         }
+    }
+
+    /// A curve asks for a quantity that is measured more than once.
+    fn measured_again(&mut self, quantity: &Quantity<'a>, name: &Name) {
+        if quantity.every.is_some() || quantity.timed {
+            return;
+        }
+        let error = WrongKind {
+            expected: "a quantity that is measured during the training".into(),
+            found: format!("`{name}`, measured once at the end"),
+            at: name.span,
+            because: Some(quantity.measure),
+            call: None,
+            help: Some("say how often: `measure every 100 { … }`".into()),
+        };
+        self.report(name.span, error);
     }
 
     /// The error for a name that no `measure` block gives a value; `others` may stand there as well.

@@ -145,7 +145,7 @@ impl<'a> Typer<'a> {
                 }
             },
             Declared::Law(shape) => match &ty {
-                Ty::Law(found, _) => {
+                Ty::Law(found, ..) => {
                     let found = Tensor::of(found.clone(), Axes::new());
                     if self.fit_shape(shape, found, at, because, &format!("a draw of {what}")).is_poison() {
                         return Ty::Poison;
@@ -295,7 +295,7 @@ pub(crate) fn sample_of<'a>(declared: &Declared, at: Span) -> Ty<'a> {
             span: at,
         })),
         Declared::Loss => Ty::real(),
-        Declared::Law(shape) => Ty::Law(shape.clone(), Axes::new()),
+        Declared::Law(shape) => Ty::Law(shape.clone(), Axes::new(), true),
         Declared::Path(size, ..) => {
             let name = Name { text: "X".into(), key: crate::source::fold("X"), span: at };
             let (shape, problem) = (vec![size.clone()], Some("a problem".to_string()));

@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use super::builtin::Builtin;
 use super::call::Arg;
-use super::errors::{ArgumentUnknown, BadSetting, TooManyArguments, WeightsOf};
+use super::errors::{ArgumentUnknown, BadSetting, NoDensity, NotReadHere, TooManyArguments, WeightsOf};
 use super::function::Declared;
 use super::problem::ProblemTy;
 use super::scope::Scope;
 use super::ty::{Axes, Tensor, Ty, join};
 use super::typer::Typer;
 use crate::check::size::Size;
-use crate::source::{Name, Span};
+use crate::source::{Name, Span, Tensors};
 use crate::syntax::tree::Expr;
 
 /// Entries of a comprehension beyond which it is taken for a slip.
@@ -90,19 +90,23 @@ impl<'a> Typer<'a> {
             other => return self.wrong_kind("a list of laws", &other.clone(), laws.span, None, None),
         };
         let mut whole: Option<(Vec<Size>, Axes)> = None;
+        let mut dense = true;
         for item in items.iter() {
             match item {
                 Ty::Poison => return Ty::Poison,
-                Ty::Law(shape, axes) => match &mut whole {
-                    None => whole = Some((shape.clone(), axes.clone())),
-                    Some((known, all)) if known == shape => *all = join(all, axes),
-                    Some((known, _)) => {
-                        let known = Ty::Tensor(Tensor::of(known.clone(), Axes::new())).describe();
-                        let found = Ty::Tensor(Tensor::of(shape.clone(), Axes::new()));
-                        let expected = format!("laws of one shape, {known}");
-                        return self.wrong_kind(&expected, &found, laws.span, None, None);
+                Ty::Law(shape, axes, has_density) => {
+                    dense &= has_density;
+                    match &mut whole {
+                        None => whole = Some((shape.clone(), axes.clone())),
+                        Some((known, all)) if known == shape => *all = join(all, axes),
+                        Some((known, _)) => {
+                            let known = Ty::Tensor(Tensor::of(known.clone(), Axes::new())).describe();
+                            let found = Ty::Tensor(Tensor::of(shape.clone(), Axes::new()));
+                            let expected = format!("laws of one shape, {known}");
+                            return self.wrong_kind(&expected, &found, laws.span, None, None);
+                        }
                     }
-                },
+                }
                 other => return self.wrong_kind("a list of laws", &other.clone(), laws.span, None, None),
             }
         }
@@ -112,7 +116,35 @@ impl<'a> Typer<'a> {
         {
             return Ty::Poison;
         }
-        Ty::Law(shape, axes)
+        Ty::Law(shape, axes, dense)
+    }
+
+    /// `empirical("points.npy")`
+    pub(crate) fn empirical(
+        &mut self,
+        builtin: &'static Builtin,
+        given: &[Arg<'a>],
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let [file @ Arg { name: None, .. }] = given else { return self.misused(builtin, &[], at) };
+        let written = self.text(file.span);
+        let name = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match (&file.ty, name) {
+            (Ty::Poison, _) => Ty::Poison,
+            (Ty::Text, Some(name)) => {
+                let Some(samples) = self.modules[scope.module].data.get(name) else {
+                    return self.report(file.span, NotReadHere { name: name.to_string(), at: file.span });
+                };
+                let shape = samples.entries.get(Tensors::SAMPLES).map_or(&[][..], |samples| &samples.shape()[1..]);
+                let sizes = shape.iter().map(|size| Size::constant(*size as i128)).collect();
+                Ty::Law(sizes, Axes::new(), false)
+            }
+            (other, _) => {
+                let help = Some(format!("write `{}`", builtin.usage));
+                self.wrong_kind("the name of a file between quotes", &other.clone(), file.span, None, help)
+            }
+        }
     }
 
     /// `student(3, m, s)`
@@ -145,7 +177,7 @@ impl<'a> Typer<'a> {
         };
         let axes = join(&a.axes, &b.axes);
         if a.is_scalar() || b.is_scalar() || a.same_shape(&b) {
-            return Ty::Law(if a.is_scalar() { b.shape } else { a.shape }, axes);
+            return Ty::Law(if a.is_scalar() { b.shape } else { a.shape }, axes, true);
         }
         self.sum((&a, mean.span), (&b, scale.span), "law")
     }
@@ -191,7 +223,8 @@ impl<'a> Typer<'a> {
         };
         let (shape, axes) = match law {
             Ty::Poison => return Ty::Poison,
-            Ty::Law(shape, axes) => (shape.clone(), axes.clone()),
+            Ty::Law(_, _, false) => return self.report(*span, NoDensity { at: *span, call: self.through() }),
+            Ty::Law(shape, axes, true) => (shape.clone(), axes.clone()),
             other => return self.wrong_kind("a law", &other.clone(), *span, None, None),
         };
         let Some(tensor) = self.tensor(&value.ty, value.span, scope) else { return Ty::Poison };
@@ -235,6 +268,6 @@ impl<'a> Typer<'a> {
                 axes = join(&axes, &tensor.axes);
             }
         }
-        Ty::Law(vec![problem.state.clone()], axes)
+        Ty::Law(vec![problem.state.clone()], axes, true)
     }
 }

@@ -231,7 +231,7 @@ impl<'a> Typer<'a> {
         let value = self.expr(init, inner, Some(shape));
         match (drawn, &value) {
             (_, Ty::Poison) => {}
-            (true, Ty::Law(law, _)) => {
+            (true, Ty::Law(law, ..)) => {
                 if !law.is_empty() {
                     self.fit_shape(shape, Tensor::of(law.clone(), Axes::new()), init.span, Some(written.span), &what);
                 }

@@ -24,10 +24,12 @@ impl<'a> Typer<'a> {
     ) {
         let scope = Scope::child(root);
         self.timed = false;
+        self.measuring = true;
         let settings = self.settings(&measure.body, "measure", &MEASURE, &scope);
         self.when(measure, &scope);
         let at = head(span, "measure");
         self.quantities_of(measure, at, &scope, quantities);
+        self.measuring = false;
         let inherited = |name: &str| {
             train.is_some_and(|block| {
                 block.statements.iter().any(

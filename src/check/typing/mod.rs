@@ -25,6 +25,7 @@ mod law;
 mod layer;
 mod loss;
 mod measure;
+mod measured;
 mod method;
 mod minimize;
 mod problem;

@@ -204,7 +204,7 @@ impl<'a> Typer<'a> {
             }
             "d" => return Some(Ty::from_size(problem.state.clone())),
             "m" => return Some(Ty::from_size(problem.control.clone())),
-            "initial" => return Some(Ty::Law(vec![problem.state.clone()], super::ty::Axes::new())),
+            "initial" => return Some(Ty::Law(vec![problem.state.clone()], super::ty::Axes::new(), true)),
             "bridge" | "marginal" => {
                 let between = name.key.as_str() == "bridge";
                 return self.available(problem, name, Predicate::Driftless, |typer| {

@@ -197,8 +197,8 @@ pub(crate) enum Ty<'a> {
     /// A method with its arguments, by its name.
     Method(Arc<str>),
     Buffer(Rc<BufferTy>),
-    /// A law: the shape of what is drawn, and what its parameters vary over.
-    Law(Vec<Size>, Axes),
+    /// A law: the shape of what is drawn, what its parameters vary over, and whether it has a density.
+    Law(Vec<Size>, Axes, bool),
     Hole,
 }
 
@@ -274,7 +274,7 @@ impl Ty<'_> {
             (Self::Noise(a), Self::Noise(b)) => Rc::ptr_eq(a, b),
             (Self::Buffer(a), Self::Buffer(b)) => Rc::ptr_eq(a, b),
             (Self::Method(a), Self::Method(b)) => a == b,
-            (Self::Law(a, x), Self::Law(b, y)) => a == b && x.keys().eq(y.keys()),
+            (Self::Law(a, x, p), Self::Law(b, y, q)) => a == b && x.keys().eq(y.keys()) && p == q,
             _ => false,
         }
     }

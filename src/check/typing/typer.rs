@@ -42,6 +42,8 @@ pub(crate) struct Typer<'a> {
     pub(crate) assigned: BTreeSet<Symbol>,
     /// The number of loops around.
     pub(crate) loops: usize,
+    /// Whether a measurement is being typed.
+    pub(crate) measuring: bool,
     /// The measured names that a plot or a table shows.
     pub(crate) shown: BTreeSet<Symbol>,
     /// Names found to be no sizes: reported once.
@@ -76,6 +78,7 @@ impl<'a> Typer<'a> {
             asked: None,
             assigned: BTreeSet::new(),
             loops: 0,
+            measuring: false,
             shown: BTreeSet::new(),
             no_sizes: BTreeSet::new(),
             unmet: Vec::new(),

@@ -19,6 +19,8 @@ pub(super) struct Builder<'a> {
     pub from: usize,
     /// Errors that the grammar cannot see.
     pub sink: &'a mut Sink,
+    /// The files of samples that were named.
+    pub samples: &'a mut Vec<Text>,
     /// How deep in the tree of an expression the next node stands, at most.
     pub depth: usize,
 }

@@ -6,7 +6,7 @@ use super::build::{Builder, Children};
 use crate::source::{self, Name};
 use crate::syntax::errors::{NumberCalled, NumberTooLarge, WordFunction};
 use crate::syntax::grammar::{Pair, Rule};
-use crate::syntax::tree::{Argument, BinaryOp, Expr, ExprKind, Param, PostfixOp, Spelling, UnaryOp};
+use crate::syntax::tree::{Argument, BinaryOp, Expr, ExprKind, Param, PostfixOp, Spelling, Text, UnaryOp};
 
 impl Builder<'_> {
     /// `(x, y) => e`
@@ -173,6 +173,9 @@ impl Builder<'_> {
                 }
                 let arguments = Children::of(pair).take_all(Rule::argument);
                 let arguments: Vec<_> = arguments.into_iter().map(|argument| self.argument(argument)).collect();
+                if word == Some("empirical") {
+                    self.samples.extend(arguments.iter().filter_map(named_file));
+                }
                 match (word.and_then(word_function), &value.kind) {
                     (Some(function), ExprKind::Name(name)) => {
                         let name = name.clone();
@@ -312,4 +315,12 @@ pub(in crate::syntax) fn vulgar_fraction(text: &str) -> Option<f64> {
         _ => return None,
     };
     Some(f64::from(over) / f64::from(under))
+}
+
+/// The file that an argument names, if it is a text.
+fn named_file(argument: &Argument) -> Option<Text> {
+    match &argument.value.kind {
+        ExprKind::Text(value) => Some(Text { value: value.clone(), span: argument.value.span }),
+        _ => None,
+    }
 }

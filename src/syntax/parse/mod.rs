@@ -22,7 +22,7 @@ use super::errors;
 use super::explain::Stop;
 use super::grammar::{Grammar, Rule};
 use super::scan::{Fault, ITEM_WORDS, Scan};
-use super::tree::{File, Item};
+use super::tree::{File, Item, Text};
 use crate::diagnostic::Sink;
 use crate::source::Span;
 
@@ -37,23 +37,31 @@ pub fn parse(text: &str, base: u32, sink: &mut Sink) -> File {
     if let Some(Fault::TooDeep { .. }) = scan.faults.last() {
         return File::default();
     }
-    let mut file = File { doc: scan.head_doc(text), items: Vec::new() };
+    let mut file = File { doc: scan.head_doc(text), items: Vec::new(), samples: Vec::new() };
     let mut at = scan.skip_blanks(text, 0);
     while at < text.len() {
-        let (item, end) = parse_item(text, base, at, &scan, sink);
+        let (item, end) = parse_item(text, base, at, &scan, sink, &mut file.samples);
         file.items.extend(item);
         at = scan.skip_blanks(text, end);
     }
     file
 }
 
-/// Parses the item at `at` and returns where it ended, or where the next one may start.
-fn parse_item(text: &str, base: u32, at: usize, scan: &Scan, sink: &mut Sink) -> (Option<Item>, usize) {
+/// Parses the item at `at` and returns where it ended, or where the next one may start. `samples` gets the files that it
+/// names.
+fn parse_item(
+    text: &str,
+    base: u32,
+    at: usize,
+    scan: &Scan,
+    sink: &mut Sink,
+    samples: &mut Vec<Text>,
+) -> (Option<Item>, usize) {
     match Grammar::parse(Rule::item, &text[at..]) {
         Ok(mut pairs) => {
             let pair = pairs.next().expect("a parse has its own pair");
             let end = at + pair.as_span().end();
-            let mut builder = Builder { text, scan, base, from: at, sink, depth: 0 };
+            let mut builder = Builder { text, scan, base, from: at, sink, samples, depth: 0 };
             (Some(builder.item(pair)), end)
         }
         Err(error) => {
@@ -61,7 +69,7 @@ fn parse_item(text: &str, base: u32, at: usize, scan: &Scan, sink: &mut Sink) ->
             // The parser recurses, and gives up before its stack does.
             if let ErrorVariant::CustomError { .. } = error.variant {
                 let whole = Span::new(base + at as u32, base + next as u32);
-                Builder { text, scan, base, from: at, sink, depth: 0 }.too_deep(whole);
+                Builder { text, scan, base, from: at, sink, samples, depth: 0 }.too_deep(whole);
                 return (None, next);
             }
             report_item(text, base, (at, next), stop_of(&error), scan, sink);

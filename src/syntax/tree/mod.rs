@@ -17,6 +17,8 @@ pub struct File {
     pub doc: String,
     /// The items in order.
     pub items: Vec<Item>,
+    /// The files of samples that expressions name, `empirical("points.npy")`.
+    pub samples: Vec<Text>,
 }
 
 /// A top-level item with its `///` text.

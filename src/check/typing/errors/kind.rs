@@ -86,3 +86,25 @@ pub(in crate::check::typing) struct RangeNeeded {
     #[label("no range")]
     pub(in crate::check::typing) at: Span,
 }
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected a law with a density, found samples of a file")]
+#[diagnostic(code(soc::kind), help("samples have no density; `x ~ p` draws from them"))]
+pub(in crate::check::typing) struct NoDensity {
+    #[label("a law of samples")]
+    pub(in crate::check::typing) at: Span,
+    #[label("through this call")]
+    pub(in crate::check::typing) call: Option<Span>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected a file of samples that the text names, found `{name}`, which a value of the command line names")]
+#[diagnostic(
+    code(soc::data),
+    help("write `empirical(\"{name}\")` in the file itself; a `sweep` chooses between several")
+)]
+pub(in crate::check::typing) struct NotReadHere {
+    pub(in crate::check::typing) name: String,
+    #[label("not read")]
+    pub(in crate::check::typing) at: Span,
+}

@@ -5,6 +5,7 @@ mod call;
 mod derivative;
 mod expect;
 mod kind;
+mod measured;
 mod method;
 mod process;
 mod requires;
@@ -15,7 +16,10 @@ pub(super) use axis::{MixedTimes, NothingVaries, StillVaries};
 pub(super) use call::{ArgumentMissing, ArgumentTwice, ArgumentUnknown, NotCallable, TooManyArguments};
 pub(super) use derivative::{DivergenceOf, GradientOfVector, JacobianOfScalar, NoField, NoVariable};
 pub(super) use expect::{NoClaim, NoFormula, NotMeasuredAt, NotSwept, NothingMeasured, Unbound};
-pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
+pub(super) use kind::{
+    Circular, NeedsTime, NoDensity, NotReadHere, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind,
+};
+pub(super) use measured::MeasuredOnly;
 pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
 pub(super) use process::{
     GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing, PathsBeside,
