@@ -16,6 +16,7 @@ mod call;
 mod cell;
 mod density;
 mod distances;
+mod drawn;
 mod entries;
 mod environment;
 mod errors;

@@ -31,6 +31,8 @@ impl<'a> Typer<'a> {
             Rule::LogDensity => return self.log_density(builtin, &given, at, scope),
             Rule::Distance => return self.distance(builtin, &given, at, scope),
             Rule::Evaluations => return self.evaluations(builtin, &given, at),
+            Rule::NextTime => return self.next_time(builtin, &given, at),
+            Rule::Choose => return self.choose_times(builtin, &given, at, scope),
             Rule::RunningMean | Rule::Snapshot
                 if matches!(given.first(), Some(Arg { ty: Ty::Function(_), name: None, .. })) =>
             {
@@ -113,6 +115,7 @@ impl<'a> Typer<'a> {
             Rule::Dot => "two vectors of one size",
             Rule::Snapshot => "a function that holds nets",
             Rule::Softmax => "one vector",
+            Rule::Quantile => "`sample` in brackets, a number of each sample, and a share",
             Rule::Diagonal => "one vector or square matrix",
             Rule::Tridiagonal => "three vectors, those beside the one on the diagonal with an entry less",
             Rule::Solve => "a square matrix and a vector of its size",
@@ -123,6 +126,8 @@ impl<'a> Typer<'a> {
             Rule::LogDensity => "a law and a value",
             Rule::Distance => "two sets of samples",
             Rule::Evaluations => "one function",
+            Rule::NextTime => "one time",
+            Rule::Choose => "a number of times, or that and the times between which they lie",
             _ => "one value",
         };
         let help = Some(if found_words.is_empty() {

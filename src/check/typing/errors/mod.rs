@@ -22,7 +22,8 @@ pub(super) use kind::{
 pub(super) use measured::MeasuredOnly;
 pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
 pub(super) use process::{
-    GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing, PathsBeside,
+    DrawnWhereStopped, GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoStepHere, NoiseBackward, NotOnGrid,
+    PartMissing, PathsBeside,
 };
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, ReadsHorizon, Unmet};
 pub(super) use setting::{
