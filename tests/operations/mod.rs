@@ -849,6 +849,33 @@ fn nets_over_pairs_of_times() {
     }
 }
 
+/// Products with a kernel of pairs, and sums over samples of which pairs alone are read.
+#[test]
+fn kernels_of_pairs_meet_samples() {
+    for (batch, d) in [(20, 3), (128, 3), (192, 8)] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", 13, AxisKind::Time);
+        let other = t.b.axis("s", 13, AxisKind::Time);
+        let pairs = t.b.axis("pairs", 91, AxisKind::Index);
+        let rows: Vec<_> = (0..13).map(|i| (i, 13 - i)).collect();
+        let pairing = Pairing { axes: [time, other], pairs, rows: rows.into() };
+        let kernel = t.draw(&[pairs], &[d, d]);
+        let kernel = t.b.push(Op::Spread(pairing.clone(), kernel));
+        let (x, y) = (t.draw(&[sample, other], &[d]), t.draw(&[sample, time], &[d]));
+        let forward = t.b.contract(kernel, &[0, 1], x, &[1], &[0], &[other]);
+        let more = t.b.add(forward, y);
+        let more = t.b.unary(Unary::Relu, more);
+        let backward = t.b.contract(kernel, &[0, 1], y, &[0], &[1], &[time]);
+        let gradient = t.b.contract(more, &[0], x, &[1], &[0, 1], &[sample]);
+        let gradient = t.b.push(Op::Pick(pairing, gradient));
+        for v in [more, backward, gradient] {
+            t.out(v);
+        }
+        t.check();
+    }
+}
+
 /// Blocks of several tiles: what they add up and what they keep.
 #[test]
 fn more_tiles_than_blocks() {

@@ -36,6 +36,8 @@ pub(super) struct Work<'a> {
     pub add: bool,
     /// What is done to the sums, in order.
     pub then: &'a [Then<Beside<'a>>],
+    /// The columns from and to which W may differ from zero, for each block of rows; all columns if there are none.
+    pub kept: &'a [[usize; 2]],
 }
 
 impl Work<'_> {
@@ -58,6 +60,8 @@ impl Work<'_> {
                 Matrix::InPlace(w, [r, c]) => w.len() > (self.rows - 1) * r + (self.columns - 1) * c,
             }
             && self.then.iter().filter_map(Then::operand).all(beside)
+            && (self.kept.is_empty() || self.kept.len() == self.rows.div_ceil(block))
+            && self.kept.iter().all(|[from, to]| from <= to && *to <= self.columns)
     }
 }
 
@@ -134,15 +138,16 @@ macro_rules! kernels {
                     }
                     for first_row in (0..rows).step_by($block) {
                         let last = (rows - first_row).min($block) - 1;
+                        let [from, to] = work.kept.get(first_row / $block).copied().unwrap_or([0, columns]);
                         let mut sums = [[zero(); $vectors]; $block];
                         // SAFETY: rows, columns and lanes are inside of what `fits` checked; blocks that are not full
                         // repeat their last row, which is not stored.
                         unsafe {
-                            let mut x = x_start;
+                            let mut x = x_start.wrapping_add(from * x_row);
                             match work.w {
                                 Matrix::Packed(w) => {
-                                    let mut w = w.as_ptr().add(first_row * columns);
-                                    for _ in 0..columns {
+                                    let mut w = w.as_ptr().add(first_row * columns + from * $block);
+                                    for _ in from..to {
                                         let lanes: [$vector; $vectors] = std::array::from_fn(|v| load(x.add(v * $width)));
                                         for r in 0..$block {
                                             let weight = fill(*w.add(r));
@@ -157,7 +162,7 @@ macro_rules! kernels {
                                 Matrix::InPlace(w, [row, column]) => {
                                     let w: [*const f32; $block] =
                                         std::array::from_fn(|r| w.as_ptr().add((first_row + r.min(last)) * row));
-                                    for k in 0..columns {
+                                    for k in from..to {
                                         let lanes: [$vector; $vectors] = std::array::from_fn(|v| load(x.add(v * $width)));
                                         for r in 0..$block {
                                             let weight = fill(*w[r].add(k * column));
@@ -312,6 +317,29 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_zeros_are_left_out() {
+        for lanes in [16, 32, 64] {
+            let Some(block) = block(lanes) else { continue };
+            let (rows, columns) = (3 * block - 2, 40);
+            let kept = [[0, 7], [5, 40], [9, 9]];
+            let mut w = numbers(rows * columns, 1);
+            for (i, w) in w.iter_mut().enumerate() {
+                let [from, to] = kept[i / columns / block];
+                *w = if (from..to).contains(&(i % columns)) { *w } else { 0.0 };
+            }
+            let x = numbers(columns * lanes, 2);
+            let product = |kept: &[[usize; 2]]| {
+                let mut c = vec![f32::NAN; rows * lanes];
+                let w = Matrix::InPlace(&w, [columns, 1]);
+                let (x_row, c_row, add) = (lanes, lanes, false);
+                multiply(&Work { lanes, rows, columns, w, x: &x, x_row, c_row, add, then: &[], kept }, &mut c);
+                c
+            };
+            assert_eq!(product(&kept), product(&[]), "{lanes} lanes");
+        }
+    }
+
+    #[test]
     fn blocks_are_products_and_what_follows_them() {
         for (lanes, rows, columns) in [(16, 1, 1), (32, 7, 3), (64, 13, 130), (64, 20, 21), (512, 30, 8), (48, 6, 100)]
         {
@@ -335,7 +363,7 @@ mod tests {
             ];
             for then in chains {
                 for (w_form, add) in [(Matrix::Packed(&packed), false), (Matrix::InPlace(&w, [columns, 1]), true)] {
-                    let work = Work { lanes, rows, columns, w: w_form, x: &x, x_row, c_row, add, then };
+                    let work = Work { lanes, rows, columns, w: w_form, x: &x, x_row, c_row, add, then, kept: &[] };
                     let before = numbers(rows * c_row, 5);
                     let mut c = before.clone();
                     multiply(&work, &mut c);

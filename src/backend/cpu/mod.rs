@@ -7,14 +7,17 @@
 //! and nobody waits inside. `code` is the list of steps; each kind of step has a file.
 
 mod block;
+mod classes;
 mod clock;
 mod code;
 mod compile;
+mod contract;
 mod dense;
 mod draw;
 mod fused;
 mod gemm;
 mod group;
+mod loops;
 mod machine;
 mod memory;
 mod moves;

@@ -7,11 +7,11 @@ use super::compile::{Compiler, dense};
 use super::dense::{Dense, Job};
 use super::draw::Drawing;
 use super::moves::{Count, From, Running};
-use super::product::{Class, Classes, Operand, Product, Target};
+use super::product::Target;
 use super::reduce::Reduce;
 use super::strided::coalesce;
-use crate::graph::{AxisId, AxisKind, Contraction, Op, Reduction, Type, ValueId};
-use crate::plan::{Dim, Tail, View};
+use crate::graph::{AxisId, AxisKind, Op, Reduction, ValueId};
+use crate::plan::{Dim, View};
 
 impl Compiler<'_> {
     /// The steps of one value.
@@ -66,7 +66,8 @@ impl Compiler<'_> {
                 steps.push(Step::Drawing(d));
             }
             Op::Contract(spec, a, b) => {
-                steps.push(self.product(spec, *a, *b, to, Target::Memory(self.ptr(to), self.adds(&spec.axes))));
+                let target = Target::Memory(self.ptr(to), self.adds(&spec.axes));
+                steps.push(self.product(v, spec, [*a, *b], to, target));
             }
             Op::Reduce(how, axes, dims, a) => {
                 steps.push(self.reduce(*how, axes, dims, *a, to, Target::Memory(self.ptr(to), self.adds(axes))));
@@ -226,7 +227,7 @@ impl Compiler<'_> {
     }
 
     /// Whether a sum over these axes goes on from strip to strip.
-    fn adds(&self, axes: &[AxisId]) -> bool {
+    pub fn adds(&self, axes: &[AxisId]) -> bool {
         self.strip.is_some_and(|s| axes.contains(&s.axis))
     }
 
@@ -249,7 +250,7 @@ impl Compiler<'_> {
                         Dim::Lane => {}
                     }
                 }
-                steps.push(self.product(spec, *a, *b, &place, target));
+                steps.push(self.product(v, spec, [*a, *b], &place, target));
             }
             Op::Reduce(how, axes, dims, a) => steps.push(self.reduce(*how, axes, dims, *a, to, target)),
             op => unreachable!("no sum over samples: {op:?}"),
@@ -321,105 +322,6 @@ impl Compiler<'_> {
             .collect();
         let strides = self.strides(&from, &dims);
         steps.push(self.move_to(From::Memory(self.ptr(&from), 0), strides, &target, &dims, add));
-    }
-
-    fn product(&self, spec: &Contraction, a: ValueId, b: ValueId, to: &View, target: Target) -> Step {
-        let mut classes = self.classes(spec, a, b, to, &[]);
-        // Whatever batch dimension lies side by side in the result is passed lane by lane.
-        let unit = classes.batch.sizes.iter().zip(&classes.batch.strides[2]).position(|(n, s)| *s == 1 && *n > 1);
-        if let Some(i) = unit {
-            let size = classes.batch.sizes.remove(i);
-            classes.batch.sizes.push(size);
-            for s in &mut classes.batch.strides {
-                let x = s.remove(i);
-                s.push(x);
-            }
-        }
-        let (pa, pb) = (self.ptr(&self.view(a)), self.ptr(&self.view(b)));
-        let mut packs = self.packs.borrow_mut();
-        Step::Product(Product::new(pa, pb, target, classes, unit.is_some(), &mut packs))
-    }
-
-    /// A product that takes in what follows it, if that is possible.
-    pub fn product_with(&self, tail: &Tail) -> Option<Step> {
-        let Op::Contract(spec, a, b) = &self.plan.program.node(tail.product).op else { return None };
-        if self.adds(&spec.axes) {
-            return None;
-        }
-        let to = &self.view(tail.stored);
-        let beside: Vec<View> = tail.steps.iter().filter_map(|t| t.operand()).map(|x| self.view(*x)).collect();
-        let classes = self.classes(spec, *a, *b, to, &beside);
-        let then: Vec<_> = tail
-            .steps
-            .iter()
-            .map(|t| t.map(|x| Operand::new(self.ptr(&self.view(*x)), self.stride(&self.view(*x), Dim::Lane) == 1)))
-            .collect();
-        let (pa, pb) = (self.ptr(&self.view(*a)), self.ptr(&self.view(*b)));
-        let target = Target::Memory(self.ptr(to), false);
-        Product::with_tail(&pa, &pb, &target, &classes, &then, &mut self.packs.borrow_mut()).map(Step::Product)
-    }
-
-    /// The dimensions of a contraction into `to`, with strides of what stands beside the result.
-    fn classes(&self, spec: &Contraction, a: ValueId, b: ValueId, to: &View, beside: &[View]) -> Classes {
-        let (ta, tb) = (self.ty(a), self.ty(b));
-        let (va, vb) = (&self.view(a), &self.view(b));
-        let more = beside.len();
-        let mut classes = Classes {
-            batch: Class::new(3),
-            rows: Class::new(2 + more),
-            columns: Class::new(2 + more),
-            summed: Class::new(2),
-        };
-        let mut push = |size, in_a: Option<usize>, in_b: Option<usize>, out: Option<Dim>| {
-            let result = |factor: usize, d: Dim| -> Vec<usize> {
-                let beside = beside.iter().map(|view| self.stride(view, d));
-                [factor, self.stride(to, d)].into_iter().chain(beside).collect()
-            };
-            match (in_a, in_b, out) {
-                (Some(x), Some(y), Some(d)) => classes.batch.push(size, &[x, y, self.stride(to, d)]),
-                (Some(x), None, Some(d)) => classes.rows.push(size, &result(x, d)),
-                (None, Some(y), Some(d)) => classes.columns.push(size, &result(y, d)),
-                (Some(x), Some(y), None) => classes.summed.push(size, &[x, y]),
-                _ => unreachable!("one-sided sums are taken before the product"),
-            }
-        };
-        let mut axes: Vec<_> = ta.axes.iter().chain(&tb.axes).copied().collect();
-        axes.sort_unstable();
-        axes.dedup();
-        // Lanes last.
-        axes.sort_by_key(|x| Some(*x) == self.plan.tile);
-        let tiled = self.plan.tile.filter(|t| axes.contains(t));
-        for x in axes.iter().filter(|x| Some(**x) != tiled) {
-            let d = Dim::Axis(*x);
-            push(
-                self.axis_size(*x),
-                ta.varies(*x).then(|| self.stride(va, d)),
-                tb.varies(*x).then(|| self.stride(vb, d)),
-                (!spec.axes.contains(x)).then_some(d),
-            );
-        }
-        let mut labels: Vec<_> = spec.a.iter().chain(&spec.b).copied().collect();
-        labels.sort_unstable();
-        labels.dedup();
-        for l in labels {
-            let at = |side: &[u8]| side.iter().position(|x| *x == l).map(Dim::Shape);
-            let (x, y, z) = (at(&spec.a), at(&spec.b), at(&spec.out));
-            let size = |d: Option<Dim>, ty: &Type| match d {
-                Some(Dim::Shape(i)) => Some(ty.shape[i]),
-                _ => None,
-            };
-            let size = size(x, ta).or(size(y, tb)).unwrap_or(1);
-            push(size, x.map(|d| self.stride(va, d)), y.map(|d| self.stride(vb, d)), z);
-        }
-        if let Some(t) = tiled {
-            push(
-                self.width,
-                ta.varies(t).then(|| self.stride(va, Dim::Lane)),
-                tb.varies(t).then(|| self.stride(vb, Dim::Lane)),
-                (!spec.axes.contains(&t)).then_some(Dim::Lane),
-            );
-        }
-        classes
     }
 
     fn reduce(&self, how: Reduction, axes: &[AxisId], dims: &[usize], a: ValueId, to: &View, target: Target) -> Step {

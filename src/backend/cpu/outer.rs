@@ -19,7 +19,12 @@ pub(super) struct Outer<'a> {
     pub c_row: usize,
     /// Whether the sum is added to C.
     pub add: bool,
+    /// The rows from and to which C is wanted, for each [`PANEL`] of columns; all rows if there are none.
+    pub kept: &'a [[usize; 2]],
 }
+
+/// Columns of C that are computed together.
+pub(super) const PANEL: usize = 64;
 
 impl Outer<'_> {
     /// Whether every offset of the kernel lies inside of its slice.
@@ -33,6 +38,8 @@ impl Outer<'_> {
             && self.a.len() >= reach(self.rows, self.a_strides)
             && self.b.len() >= reach(self.columns, self.b_strides)
             && c.len() >= (self.rows - 1) * self.c_row + self.columns
+            && (self.kept.is_empty() || self.kept.len() == self.columns.div_ceil(PANEL))
+            && self.kept.iter().all(|[from, to]| from <= to && *to <= self.rows)
     }
 }
 
@@ -67,17 +74,19 @@ mod wide {
         _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
+    use std::mem::MaybeUninit;
+
     use super::Outer;
 
     /// Lanes and columns of a panel, which fills two thirds of the first-level cache.
     const DEEP: usize = 128;
-    const WIDE: usize = 64;
+    const WIDE: usize = super::PANEL;
     /// Rows of a block.
     const BLOCK: usize = 6;
 
-    /// Columns side by side, lane by lane.
+    /// Columns side by side, lane by lane. Every vector is written before it is read.
     #[repr(align(64))]
-    struct Panel([f32; DEEP * WIDE]);
+    struct Panel(MaybeUninit<[f32; DEEP * WIDE]>);
 
     /// A block of rows of C and what it is made of.
     #[derive(Clone, Copy)]
@@ -99,13 +108,17 @@ mod wide {
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn sum(work: &Outer<'_>, c: &mut [f32]) {
         let Outer { lanes, a_strides, b_strides, c_row, .. } = *work;
-        let mut panel = Panel([0.0; DEEP * WIDE]);
-        let panel = panel.0.as_mut_ptr();
+        let mut panel = Panel(MaybeUninit::uninit());
+        let panel: *mut f32 = panel.0.as_mut_ptr().cast();
         let deep = lanes.min(DEEP);
         let together = DEEP / deep;
         for first_column in (0..work.columns).step_by(WIDE) {
             let columns = (work.columns - first_column).min(WIDE);
             let vectors = columns.div_ceil(16);
+            let [from, to] = work.kept.get(first_column / WIDE).copied().unwrap_or([0, work.rows]);
+            if from == to {
+                continue;
+            }
             let mask = if columns.is_multiple_of(16) { 0xffff } else { (1 << (columns % 16)) - 1 };
             let mut add = work.add;
             for first_step in (0..work.steps).step_by(together) {
@@ -125,14 +138,14 @@ mod wide {
                                 }
                             }
                         }
-                        let a = work.a.as_ptr().add(place(a_strides));
-                        let c = c.as_mut_ptr().add(first_column);
+                        let a = work.a.as_ptr().add(place(a_strides) + from * a_strides[0]);
+                        let c = c.as_mut_ptr().add(first_column + from * c_row);
                         let rows = Rows { steps, lanes: deep, a, a_strides, panel, c, c_row, mask, add };
                         match vectors {
-                            1 => all::<1>(work.rows, rows),
-                            2 => all::<2>(work.rows, rows),
-                            3 => all::<3>(work.rows, rows),
-                            _ => all::<4>(work.rows, rows),
+                            1 => all::<1>(to - from, rows),
+                            2 => all::<2>(to - from, rows),
+                            3 => all::<3>(to - from, rows),
+                            _ => all::<4>(to - from, rows),
                         }
                     }
                     add = true;
@@ -194,6 +207,7 @@ mod wide {
     }
 
     /// A block.
+    #[expect(clippy::needless_range_loop, reason = "rows and vectors count offsets as well")]
     #[target_feature(enable = "avx512f")]
     #[inline]
     unsafe fn some<const ROWS: usize, const VECTORS: usize>(rows: Rows) {
@@ -257,13 +271,17 @@ mod tests {
             for add in [false, true] {
                 let before = numbers(rows * c_row, 3);
                 let mut c = before.clone();
-                let work = Outer { rows, columns, lanes, steps, a: &a, a_strides, b: &b, b_strides, c_row, add };
+                let panels = columns.div_ceil(PANEL);
+                let few: Vec<_> = (0..panels).map(|i| [i.min(rows - 1), rows - i.min(rows - 1)]).collect();
+                let kept = if add { &few[..] } else { &[] };
+                let work = Outer { rows, columns, lanes, steps, a: &a, a_strides, b: &b, b_strides, c_row, add, kept };
                 sum(&work, &mut c);
                 for row in 0..rows {
                     for column in 0..c_row {
                         let at = row * c_row + column;
                         let mut expected = before[at];
-                        if column < columns {
+                        let wanted = |[from, to]: &[usize; 2]| (*from..*to).contains(&row);
+                        if column < columns && kept.get(column / PANEL).is_none_or(wanted) {
                             expected = if add { expected } else { 0.0 };
                             for step in 0..steps {
                                 for lane in 0..lanes {

@@ -32,7 +32,7 @@ fn products() -> f64 {
         if block(LANES).is_some() {
             let w = Matrix::InPlace(&w, [COLUMNS, 1]);
             let (lanes, rows, columns, x_row, c_row) = (LANES, ROWS, COLUMNS, LANES, LANES);
-            multiply(&Work { lanes, rows, columns, w, x: &x, x_row, c_row, add: false, then: &[] }, &mut c);
+            multiply(&Work { lanes, rows, columns, w, x: &x, x_row, c_row, add: false, then: &[], kept: &[] }, &mut c);
         } else {
             let (a, b) = (Strides { row: COLUMNS, column: 1 }, Strides { row: LANES, column: 1 });
             gemm(ROWS, LANES, COLUMNS, &mut c, b, false, &w, a, &x, b);

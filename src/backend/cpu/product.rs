@@ -1,89 +1,16 @@
 //! Contractions: which dimensions are rows, columns, sums or batches, and the kernel that suits them.
 
-use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::block::{Beside, Matrix, Work, block, multiply};
+use super::classes::{Class, Classes, Counts, offsets, ranges};
 use super::gemm::{Strides, gemm};
+use super::loops::{dot, multiply_add, scale_add, tiny_gemm};
 use super::memory::{Memory, Numbers, Part, Ptr};
 use super::outer::{self, Outer};
 use super::packed::Pack;
-use super::strided::{coalesce, walk};
+use super::strided::walk;
 use crate::plan::{LONGEST, Then};
-
-/// A class of dimensions: sizes, and strides of the operands that have it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Class {
-    pub sizes: Vec<usize>,
-    pub strides: Vec<Vec<usize>>,
-}
-
-impl Class {
-    /// A class whose dimensions `operands` operands have.
-    pub fn new(operands: usize) -> Self {
-        Self { sizes: Vec::new(), strides: vec![Vec::new(); operands] }
-    }
-
-    /// Adds a dimension.
-    pub fn push(&mut self, size: usize, strides: &[usize]) {
-        self.sizes.push(size);
-        for (to, s) in self.strides.iter_mut().zip(strides) {
-            to.push(*s);
-        }
-    }
-
-    fn coalesce(&mut self) {
-        coalesce(&mut self.sizes, &mut self.strides);
-    }
-
-    fn len(&self) -> usize {
-        self.sizes.iter().product()
-    }
-
-    /// Takes one dimension out: the one with the smallest last stride, which is where numbers lie side by side.
-    fn take_densest(&mut self) -> (usize, Vec<usize>) {
-        let last = self.strides.len() - 1;
-        let best = (0..self.sizes.len()).min_by_key(|i| self.strides[last][*i]);
-        self.take(best)
-    }
-
-    /// The dimensions in the order in which an operand steps through them.
-    fn order(&self, operand: usize) -> Vec<usize> {
-        let mut order: Vec<_> = (0..self.sizes.len()).filter(|i| self.sizes[*i] != 1).collect();
-        order.sort_by_key(|i| std::cmp::Reverse(self.strides[operand][*i]));
-        order
-    }
-
-    /// The stride of an operand that steps through the dimensions evenly in this order.
-    fn even(&self, operand: usize, order: &[usize]) -> Option<usize> {
-        let stride = order.last().map_or(0, |i| self.strides[operand][*i]);
-        let mut expected = stride;
-        for i in order.iter().rev() {
-            if self.strides[operand][*i] != expected {
-                return None;
-            }
-            expected *= self.sizes[*i];
-        }
-        Some(stride)
-    }
-
-    /// Sizes and an operand's strides in this order.
-    fn along(&self, operand: usize, order: &[usize]) -> (Vec<usize>, Vec<usize>) {
-        (order.iter().map(|i| self.sizes[*i]).collect(), order.iter().map(|i| self.strides[operand][*i]).collect())
-    }
-
-    fn take_largest(&mut self) -> (usize, Vec<usize>) {
-        let best = (0..self.sizes.len()).max_by_key(|i| self.sizes[*i]);
-        self.take(best)
-    }
-
-    fn take(&mut self, i: Option<usize>) -> (usize, Vec<usize>) {
-        match i {
-            Some(i) => (self.sizes.remove(i), self.strides.iter_mut().map(|s| s.remove(i)).collect()),
-            None => (1, vec![0; self.strides.len()]),
-        }
-    }
-}
 
 /// Where a product goes.
 #[derive(Clone, Debug)]
@@ -99,12 +26,30 @@ pub(super) enum Target {
 enum Kernel {
     /// Matrix products in a loop: sizes m, n, k, and how each is computed.
     Gemm { m: usize, n: usize, k: usize, a: Strides, b: Strides, c: Strides, by: By },
-    /// A packed matrix times lanes: its number, lanes, rows, columns, the row strides of the factor and the result, and
-    /// what is done to the product.
-    Packed { pack: usize, lanes: usize, rows: usize, columns: usize, x: usize, c: usize, then: Vec<Then<Operand>> },
+    /// A packed matrix times lanes: its number, lanes, rows, columns, the row strides of the factor and the result, what is
+    /// done to the product, and the columns that are not zero in each block of rows.
+    Packed {
+        pack: usize,
+        lanes: usize,
+        rows: usize,
+        columns: usize,
+        x: usize,
+        c: usize,
+        then: Vec<Then<Operand>>,
+        kept: Vec<[usize; 2]>,
+    },
     /// Sums over lanes of products of two rows: rows, columns, lanes and steps, the strides of both factors from row to row
-    /// and from step to step, and those of the result's rows.
-    Outer { rows: usize, columns: usize, lanes: usize, steps: usize, a: [usize; 2], b: [usize; 2], c: usize },
+    /// and from step to step, that of the result's rows, and the rows that are wanted in each panel of columns.
+    Outer {
+        rows: usize,
+        columns: usize,
+        lanes: usize,
+        steps: usize,
+        a: [usize; 2],
+        b: [usize; 2],
+        c: usize,
+        kept: Vec<[usize; 2]>,
+    },
     /// Sums of products of neighbours: how many.
     Dot { n: usize },
     /// Lane by lane: the number of lanes, and what `a`, `b` step by.
@@ -154,49 +99,6 @@ pub(super) struct Product {
     kernel: Kernel,
 }
 
-/// The dimensions of a contraction by class. Rows and columns may have strides of operands beside the product as well,
-/// behind the others.
-#[derive(Clone, Debug)]
-pub(super) struct Classes {
-    /// In both operands and the result; strides of a, b, c.
-    pub batch: Class,
-    /// In the first and the result; strides of a, c.
-    pub rows: Class,
-    /// In the second and the result; strides of b, c.
-    pub columns: Class,
-    /// In both operands, summed; strides of a, b.
-    pub summed: Class,
-}
-
-impl Classes {
-    /// Takes out a sum along which both operands lie side by side, where nothing else is shared between entries.
-    fn take_dot(&mut self) -> Option<usize> {
-        if self.rows.len() != 1 || self.columns.len() != 1 {
-            return None;
-        }
-        self.summed.coalesce();
-        let s = &self.summed.strides;
-        let unit =
-            (0..self.summed.sizes.len()).find(|i| s[0][*i] == 1 && s[1][*i] == 1 && self.summed.sizes[*i] >= 8)?;
-        Some(self.summed.take(Some(unit)).0)
-    }
-
-    /// The same with the operands in the other order.
-    fn swapped(&self) -> Self {
-        let swap = |class: &Class| {
-            let mut class = class.clone();
-            class.strides.swap(0, 1);
-            class
-        };
-        Self {
-            batch: swap(&self.batch),
-            rows: self.columns.clone(),
-            columns: self.rows.clone(),
-            summed: swap(&self.summed),
-        }
-    }
-}
-
 /// Below this many multiplications a matrix product is a plain loop.
 const TINY: usize = 600;
 /// Beyond this many summed entries a product has to be cut for the caches along them, as the library does.
@@ -210,13 +112,21 @@ const SHARE: usize = 1_000_000;
 
 impl Product {
     /// Chooses a kernel. `lanes` says that the last batch dimension steps through lanes.
-    pub fn new(a: Ptr, b: Ptr, c: Target, mut classes: Classes, lanes: bool, packs: &mut Vec<Pack>) -> Self {
+    pub fn new(
+        a: Ptr,
+        b: Ptr,
+        c: Target,
+        mut classes: Classes,
+        lanes: bool,
+        counts: Counts<'_>,
+        packs: &mut Vec<Pack>,
+    ) -> Self {
         if !lanes {
-            if let Some(packed) = Self::packed(&a, &b, &c, &classes, &[], packs) {
+            if let Some(packed) = Self::packed(&a, &b, &c, &classes, &[], counts.a, packs) {
                 return packed;
             }
             // The shared matrix may stand on either side.
-            if let Some(packed) = Self::packed(&b, &a, &c, &classes.swapped(), &[], packs) {
+            if let Some(packed) = Self::packed(&b, &a, &c, &classes.swapped(), &[], counts.b, packs) {
                 return packed;
             }
         }
@@ -236,10 +146,15 @@ impl Product {
             let (n, sn) = classes.columns.take_densest();
             let unit = classes.summed.strides.iter().any(|s| s.contains(&1));
             let (k, sk) = if unit { classes.summed.take_densest() } else { classes.summed.take_largest() };
-            if matches!(c, Target::Part(..)) && sk == [1, 1] && sn[1] == 1 && m.min(n) >= NARROWEST && outer::suits(k) {
+            if sk == [1, 1] && sn[1] == 1 && m.min(n) >= NARROWEST && outer::suits(k) {
                 let (steps, step) = classes.summed.take_largest();
                 let (a, b) = ([sm[0], step[0]], [sn[0], step[1]]);
-                Kernel::Outer { rows: m, columns: n, lanes: k, steps, a, b, c: sm[1] }
+                let part = matches!(c, Target::Part(..));
+                let alone = classes.rows.len() == 1 && classes.columns.len() == 1 && classes.batch.sizes.is_empty();
+                let rows: Vec<_> = (0..m).map(|i| i * sm[1]).collect();
+                let columns: Vec<_> = (0..n).collect();
+                let kept = ranges(&columns, &rows, outer::PANEL, counts.c.filter(|_| alone && part));
+                Kernel::Outer { rows: m, columns: n, lanes: k, steps, a, b, c: sm[1], kept }
             } else {
                 Kernel::Gemm {
                     m,
@@ -284,6 +199,7 @@ impl Product {
         c: &Target,
         classes: &Classes,
         then: &[Then<Operand>],
+        counts: Counts<'_>,
         packs: &mut Vec<Pack>,
     ) -> Option<Self> {
         let Target::Memory(to, false) = c else { return None };
@@ -292,7 +208,8 @@ impl Product {
         if !apart(a) || !apart(b) || !then.iter().filter_map(Then::operand).all(|o| apart(&o.at)) {
             return None;
         }
-        Self::packed(a, b, c, classes, then, packs).or_else(|| Self::packed(b, a, c, &classes.swapped(), then, packs))
+        Self::packed(a, b, c, classes, then, counts.a, packs)
+            .or_else(|| Self::packed(b, a, c, &classes.swapped(), then, counts.b, packs))
     }
 
     /// A product of a matrix that all tiles share with lanes, if it is one.
@@ -302,6 +219,7 @@ impl Product {
         c: &Target,
         classes: &Classes,
         then: &[Then<Operand>],
+        counts: Option<&dyn Fn(usize) -> bool>,
         packs: &mut Vec<Pack>,
     ) -> Option<Self> {
         let operands = then.iter().filter_map(Then::operand).count();
@@ -329,6 +247,12 @@ impl Product {
         if rows == 0 || summed == 0 {
             return None;
         }
+        let kept = match counts {
+            Some(_) => {
+                ranges(&offsets(&row_sizes, &row_strides), &offsets(&column_sizes, &column_strides), block, counts)
+            }
+            None => Vec::new(),
+        };
         let pack = Pack {
             slot: a.slot,
             offset: a.offset,
@@ -358,7 +282,7 @@ impl Product {
             })
             .collect();
         outer.strides.truncate(3);
-        let kernel = Kernel::Packed { pack: number, lanes, rows, columns: summed, x: x_row, c: c_row, then };
+        let kernel = Kernel::Packed { pack: number, lanes, rows, columns: summed, x: x_row, c: c_row, then, kept };
         Some(Self { a: a.clone(), b: b.clone(), c: c.clone(), outer, summed: Class::new(2), kernel })
     }
 
@@ -412,11 +336,17 @@ impl Product {
     /// extent, and where its factors begin; and that stride. The cut depends on the sizes alone.
     #[expect(clippy::type_complexity, reason = "read once, right above")]
     fn shares(&self) -> Option<(Vec<(Self, usize, [usize; 2])>, usize)> {
-        let Kernel::Gemm { m, n, k, a, b, c, .. } = &self.kernel else { return None };
+        let (m, n, k, sa, sb, sc) = match &self.kernel {
+            Kernel::Gemm { m, n, k, a, b, c, .. } => (*m, *n, *k, a.row, b.column, [c.row, c.column]),
+            Kernel::Outer { rows, columns, lanes, steps, a, b, c, kept } if kept.is_empty() => {
+                (*rows, *columns, lanes * steps, a[0], b[0], [*c, 1])
+            }
+            _ => return None,
+        };
         let work = self.outer.len() * self.summed.len() * m * n * k;
         let pieces = (work / SHARE).min(64);
         // Extent, strides of a, b and c of the dimensions that may be cut.
-        let mut dims = vec![(*m, [a.row, 0, c.row]), (*n, [0, b.column, c.column])];
+        let mut dims = vec![(m, [sa, 0, sc[0]]), (n, [0, sb, sc[1]])];
         dims.extend(self.outer.sizes.iter().enumerate().map(|(i, size)| {
             let s = &self.outer.strides;
             (*size, [s[0][i], s[1][i], s[2][i]])
@@ -438,12 +368,11 @@ impl Product {
             .map(|first| {
                 let count = step.min(extent - first);
                 let mut share = self.clone();
-                if let Kernel::Gemm { m, n, .. } = &mut share.kernel {
-                    match best {
-                        0 => *m = count,
-                        1 => *n = count,
-                        i => share.outer.sizes[i - 2] = count,
-                    }
+                match (&mut share.kernel, best) {
+                    (_, 2..) => share.outer.sizes[best - 2] = count,
+                    (Kernel::Gemm { m: extent, .. } | Kernel::Outer { rows: extent, .. }, 0)
+                    | (Kernel::Gemm { n: extent, .. } | Kernel::Outer { columns: extent, .. }, _) => *extent = count,
+                    _ => {}
                 }
                 (share, count, [first * sa, first * sb])
             })
@@ -469,7 +398,7 @@ impl Product {
 
     /// Blocks in a loop, each with its part of what stands beside the product.
     fn blocks(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32], memory: &Memory<'_>) {
-        let Kernel::Packed { lanes, rows, columns, x, c: c_row, ref then, .. } = self.kernel else { return };
+        let Kernel::Packed { lanes, rows, columns, x, c: c_row, ref then, ref kept, .. } = self.kernel else { return };
         let o = &self.outer;
         let offset = |strides: &[usize], mut index: usize| {
             let mut at = 0;
@@ -490,8 +419,8 @@ impl Product {
                 });
             }
             let (x_start, c_start) = (offset(&o.strides[1], i), offset(&o.strides[2], i));
-            let work =
-                Work { lanes, rows, columns, w, x: &b[x_start..], x_row: x, c_row, add, then: &all[..then.len()] };
+            let then = &all[..then.len()];
+            let work = Work { lanes, rows, columns, w, x: &b[x_start..], x_row: x, c_row, add, then, kept };
             multiply(&work, &mut c[c_start..]);
         }
     }
@@ -520,7 +449,10 @@ impl Product {
                     By::Lanes if k > 0 => {
                         let w = Matrix::InPlace(a, [sa.row, sa.column]);
                         let (lanes, rows, x_row, c_row) = (*n, *m, sb.row, sc.row);
-                        multiply(&Work { lanes, rows, columns: k, w, x: b, x_row, c_row, add, then: &[] }, c);
+                        multiply(
+                            &Work { lanes, rows, columns: k, w, x: b, x_row, c_row, add, then: &[], kept: &[] },
+                            c,
+                        );
                     }
                     By::Library if k > 0 => gemm(*m, *n, k, c, *sc, add, a, *sa, b, *sb),
                     _ => tiny_gemm([*m, *n, k], c, *sc, add, a, *sa, b, *sb),
@@ -530,10 +462,8 @@ impl Product {
                 let sum = if empty { 0.0 } else { dot(&a[..*n], &b[..*n]) };
                 c[0] = if add { c[0] + sum } else { sum };
             }
-            Kernel::Outer { rows, columns, lanes, steps, a: a_strides, b: b_strides, c: c_row } => {
-                let (rows, columns, lanes, steps) = (*rows, *columns, *lanes, *steps);
-                let (a_strides, b_strides, c_row) = (*a_strides, *b_strides, *c_row);
-                outer::sum(&Outer { rows, columns, lanes, steps, a, a_strides, b, b_strides, c_row, add }, c);
+            &Kernel::Outer { rows, columns, lanes, steps, a: a_strides, b: b_strides, c: c_row, ref kept } => {
+                outer::sum(&Outer { rows, columns, lanes, steps, a, a_strides, b, b_strides, c_row, add, kept }, c);
             }
             Kernel::Packed { .. } => unreachable!("blocks have a loop of their own"),
             Kernel::Lanes { width, a: sa, b: sb } => {
@@ -556,81 +486,6 @@ impl Product {
                     }
                 }
             }
-        }
-    }
-}
-
-/// A sum of products in sixteen columns.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 16];
-    let (mut x, mut y) = (a.chunks_exact(16), b.chunks_exact(16));
-    for (x, y) in (&mut x).zip(&mut y) {
-        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *s = x.mul_add(*y, *s);
-        }
-    }
-    let mut sum = 0.0;
-    for (x, y) in x.remainder().iter().zip(y.remainder()) {
-        sum = x.mul_add(*y, sum);
-    }
-    for width in [8, 4, 2, 1] {
-        for i in 0..width {
-            sums[i] += sums[i + width];
-        }
-    }
-    sum + sums[0]
-}
-
-#[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-fn tiny_gemm(
-    [m, n, k]: [usize; 3],
-    c: &mut [f32],
-    cs: Strides,
-    add: bool,
-    a: &[f32],
-    sa: Strides,
-    b: &[f32],
-    sb: Strides,
-) {
-    for i in 0..m {
-        for j in 0..n {
-            let mut sum = 0.0;
-            for l in 0..k {
-                sum += a[i * sa.row + l * sa.column] * b[l * sb.row + j * sb.column];
-            }
-            let to = &mut c[i * cs.row + j * cs.column];
-            *to = if add { *to + sum } else { sum };
-        }
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn multiply_add(c: &mut [f32], add: bool, a: &[f32], b: &[f32]) {
-    let n = c.len();
-    let (a, b) = (&a[..n], &b[..n]);
-    if add {
-        for i in 0..n {
-            c[i] = a[i].mul_add(b[i], c[i]);
-        }
-    } else {
-        for i in 0..n {
-            c[i] = a[i] * b[i];
-        }
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn scale_add(c: &mut [f32], add: bool, a: &[f32], b: f32) {
-    let n = c.len();
-    let a = &a[..n];
-    if add {
-        for i in 0..n {
-            c[i] = a[i].mul_add(b, c[i]);
-        }
-    } else {
-        for i in 0..n {
-            c[i] = a[i] * b;
         }
     }
 }
