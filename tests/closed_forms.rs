@@ -563,3 +563,70 @@ measure { grid 100 batch 4000
     assert!((get("partition") - 0.911_069_8).abs() < 0.015, "{}", get("partition"));
     assert!(get("spread") < 0.1, "the weights of the optimal control hardly vary: {}", get("spread"));
 }
+
+/// log N(x; m, v·I) in two dimensions.
+fn log_normal(x: [f64; 2], m: [f64; 2], v: f64) -> f64 {
+    let square = (x[0] - m[0]).powi(2) + (x[1] - m[1]).powi(2);
+    -0.5 * square / v - (2.0 * std::f64::consts::PI * v).ln()
+}
+
+/// e^{-aτ} times the rotation by wτ, applied.
+fn turned(a: f64, w: f64, time: f64, x: [f64; 2]) -> [f64; 2] {
+    let (shrink, c, s) = ((-a * time).exp(), (w * time).cos(), (w * time).sin());
+    [shrink * (c * x[0] + s * x[1]), shrink * (c * x[1] - s * x[0])]
+}
+
+#[test]
+fn a_linear_drift_has_its_laws() {
+    let (a, w, t, end) = (0.7, 2.0, 0.6, 1.0);
+    let (start, x, x1) = ([1.0, -0.5], [0.3, 0.2], [-0.4, 0.9]);
+    let variance = |time: f64| 0.81 * (1.0 - (-2.0 * a * time).exp()) / (2.0 * a);
+    // Towards the turning point q, so that there is a constant in the drift.
+    let q = [0.5, 0.25];
+    let mean = |turn: f64, time: f64, from: [f64; 2]| {
+        let moved = turned(a, turn, time, [from[0] - q[0], from[1] - q[1]]);
+        [q[0] + moved[0], q[1] + moved[1]]
+    };
+    for (drift, turn) in [
+        ("-0.7*(X - q)", 0.0),
+        ("[[-0.7, 2], [-2, -0.7]]*(X - q)", w),
+        ("[2*(X[2] - 0.25) - 0.7*(X[1] - 0.5), -0.7*(X[2] - 0.25) - 2*(X[1] - 0.5)]", w),
+    ] {
+        let text = format!(
+            "problem spiral(T: R = 1) {{
+  time t in 0..T
+  state X: R[2]
+  control u: R[2]
+  noise W: R[2]
+  let q: R[2] = [0.5, 0.25]
+  dX = ({drift} + u) dt + 0.9 dW
+  X(0) = [1, -0.5]
+  cost = E[ ∫ ½*|u|² dt + |X(T)|² ]
+}}
+problem P = spiral()
+measure {{
+  batch 4
+  z ~ normal(0, 1)
+  let marginal = log_density(P.marginal(0.6), [0.3, 0.2]) + 0*E[ z ]
+  let bridge = log_density(P.bridge(0.6, [-0.4, 0.9]), [0.3, 0.2])
+  let transition = log_density(P.transition(0.25, [-0.4, 0.9], 0.6), [0.3, 0.2])
+}}
+"
+        );
+        let marginal = log_normal(x, mean(turn, t, start), variance(t));
+        let transition = log_normal(x, mean(turn, 0.35, x1), variance(0.35));
+        // The transpose of the rotation turns back.
+        let left = end - t;
+        let at_end = mean(turn, end, start);
+        let back = turned(a, -turn, left, [x1[0] - at_end[0], x1[1] - at_end[1]]);
+        let share = variance(t) / variance(end);
+        let here = mean(turn, t, start);
+        let centre = [here[0] + share * back[0], here[1] + share * back[1]];
+        let width = variance(t) * (1.0 - (-2.0 * a * left).exp() * share);
+        let bridge = log_normal(x, centre, width);
+        for (name, expected) in [("marginal", marginal), ("bridge", bridge), ("transition", transition)] {
+            let found = quantity(&text, name);
+            assert!((found - expected).abs() < 1e-9, "{drift}, {name}: {found}, expected {expected}");
+        }
+    }
+}

@@ -27,6 +27,9 @@ const LOSSES: &[&str] = &[
     "variance",
     "moment(_, _, y)",
     "socm_exp(_, _, γ)",
+    "discrete_adjoint_matching",
+    "landing_adjoint_matching",
+    "masked_adjoint_matching",
 ];
 
 /// Those for paths that stop.
@@ -74,7 +77,7 @@ fn text(problem: &str, d: usize, batch: usize, grid: usize) -> String {
     }
     format!(
         "use std.problems.{{quadratic_ou, linear_ou}}
-use std.losses.{{socm, socm_constant, socm_exp, socm_adjoint, adjoint_matching, relative_entropy, cross_entropy, log_variance, variance, moment}}
+use std.losses.{{socm, socm_constant, socm_exp, socm_adjoint, adjoint_matching, discrete_adjoint_matching, landing_adjoint_matching, masked_adjoint_matching, relative_entropy, cross_entropy, log_variance, variance, moment}}
 use std.nets.{{unet, kernel, constant}}
 let d = {d}
 problem P = {problem}(d)

@@ -11,6 +11,8 @@ pub(crate) enum Rule {
     Reduce,
     /// A vector to a vector of its size.
     Softmax,
+    /// A number of each sample and a share to a number, with `sample` in brackets.
+    Quantile,
     /// Two tensors of one shape to a number.
     Dot,
     /// A square matrix to a number.
@@ -53,6 +55,10 @@ pub(crate) enum Rule {
     Mixture,
     /// A law and a value to a number.
     LogDensity,
+    /// A bound time to the end of the step that begins at it.
+    NextTime,
+    /// A count, and two times between which they lie, to times that are drawn.
+    Choose,
     /// A learning rate and options to an optimizer.
     Optimizer,
 }
@@ -91,6 +97,7 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("logsumexp", "logsumexp(x)", Rule::Reduce),
     row("norm", "norm(x)", Rule::Reduce),
     row("softmax", "softmax(x)", Rule::Softmax),
+    row("quantile", "quantile[sample](x, 0.9)", Rule::Quantile),
     row("dot", "dot(x, y)", Rule::Dot),
     row("tr", "tr(A)", Rule::Trace),
     row("diag", "diag(x)", Rule::Diagonal),
@@ -115,6 +122,8 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("student", "student(3, m, s)", Rule::Student),
     row("mixture", "mixture([normal(0, 1), normal(3, 1)], weights = [0.3, 0.7])", Rule::Mixture),
     row("log_density", "log_density(p, x)", Rule::LogDensity),
+    row("next", "next(t)", Rule::NextTime),
+    row("choose", "choose(4, 0, T)", Rule::Choose),
     row("adam", "adam(rate, β1 = 0.9, β2 = 0.999, ε = 1e-8, decay = 0, clip = 1)", Rule::Optimizer),
     row("sgd", "sgd(rate, momentum = 0, clip = 1)", Rule::Optimizer),
 ];

@@ -21,11 +21,11 @@ pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Divergence(inner)
         | ExprKind::Laplacian(_, inner)
         | ExprKind::Partial(_, _, inner)
-        | ExprKind::Expectation(inner)
         | ExprKind::Variance(inner)
-        | ExprKind::MeanOver(_, inner)
         | ExprKind::Lambda(_, inner)
         | ExprKind::Member(inner, _) => vec![inner],
+        ExprKind::Expectation(inner, condition) => std::iter::once(inner).chain(condition).map(|one| &**one).collect(),
+        ExprKind::MeanOver(_, drawn, inner) => drawn.iter().chain(std::iter::once(inner)).map(|one| &**one).collect(),
         ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().collect(),
         ExprKind::Comprehension(entry, indices) => {
             std::iter::once(&**entry).chain(indices.iter().flat_map(|(_, from, to)| [from, to])).collect()
@@ -92,7 +92,8 @@ fn collect_free(expr: &Expr, bound: &mut Vec<Symbol>, found: &mut BTreeSet<Symbo
             bound.extend(params.iter().map(|param| param.name.key.clone()));
             collect_free(body, bound, found);
         }
-        ExprKind::MeanOver(name, body) => {
+        ExprKind::MeanOver(name, drawn, body) => {
+            drawn.iter().for_each(|drawn| collect_free(drawn, bound, found));
             bound.push(name.key.clone());
             collect_free(body, bound, found);
         }
@@ -221,9 +222,9 @@ fn write_canonical(expr: &Expr, out: &mut String) {
         ExprKind::Laplacian(..) => "laplacian".into(),
         ExprKind::Partial(_, name, _) => format!("partial {}", name.key),
         ExprKind::Integral(integral) => format!("integral {}", integral.differential.name.key),
-        ExprKind::Expectation(_) => "E".into(),
+        ExprKind::Expectation(..) => "E".into(),
         ExprKind::Variance(_) => "Var".into(),
-        ExprKind::MeanOver(name, _) => format!("mean {}", name.key),
+        ExprKind::MeanOver(name, ..) => format!("mean {}", name.key),
         ExprKind::Sum(_, name, ..) => format!("sum {}", name.key),
     };
     out.push('(');

@@ -45,11 +45,14 @@ const OTHERS: &[&str] = &[
     "expm",
     "logsumexp",
     "softmax",
+    "quantile",
     "I",
     "zeros",
     "ones",
     "randn",
     "reshape",
+    "next",
+    "choose",
     "adam",
     "sgd",
     "uniform",
@@ -176,6 +179,8 @@ impl<'a> Lowerer<'a> {
                 let v = self.tensor(b, span)?;
                 self.apply(&Operator::Inverse(m), v).map(Value::Tensor)
             }
+            ("choose", [count, ends @ ..]) => self.choose_times(count, ends, span).map(Value::Times),
+            ("next", [Value::Time(at)]) => self.next_time(*at, span).map(Value::Time),
             ("length", [Value::List(items)]) => Ok(Value::Number(items.len() as f64)),
             ("length", [a]) => {
                 let v = self.tensor(a, span)?;
@@ -211,7 +216,7 @@ impl<'a> Lowerer<'a> {
         {
             if let [one] = items
                 && Self::is_plain_name(one).is_some_and(|key| key.as_str() == "sample")
-                && matches!(*name, "softmax" | "logsumexp" | "max")
+                && matches!(*name, "softmax" | "logsumexp" | "max" | "quantile")
             {
                 return Ok(Value::Function(Rc::new(Function::OverSamples(name))));
             }

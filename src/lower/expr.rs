@@ -142,17 +142,21 @@ impl<'a> Lowerer<'a> {
                 })
             }
             ExprKind::Integral(integral) => self.integral(integral, scope, e.span),
-            ExprKind::Expectation(inner) => {
+            ExprKind::Expectation(inner, None) => {
                 let value = self.expr(inner, scope, None)?;
                 let v = self.tensor(&value, inner.span)?;
                 self.expectation(v, e.span).map(Value::Tensor)
+            }
+            ExprKind::Expectation(inner, Some(condition)) => {
+                self.expectation_given(inner, condition, scope, e.span).map(Value::Tensor)
             }
             ExprKind::Variance(inner) => {
                 let value = self.expr(inner, scope, None)?;
                 let v = self.tensor(&value, inner.span)?;
                 self.variance(v, e.span).map(Value::Tensor)
             }
-            ExprKind::MeanOver(name, body) => self.mean_over(name, body, scope, e.span),
+            ExprKind::MeanOver(name, None, body) => self.mean_over(name, body, scope, e.span),
+            ExprKind::MeanOver(name, Some(drawn), body) => self.mean_over_drawn(name, drawn, body, scope, e.span),
             ExprKind::Sum(_, name, range, body) => self.sum_over(name, range.as_deref(), body, scope, e.span),
         }
     }

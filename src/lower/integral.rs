@@ -6,7 +6,7 @@ use super::environment::{Binding, Scope};
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::stopping::Clock;
-use super::time::{Grid, Moment, Place};
+use super::time::{Grid, Moment, Place, Side};
 use super::value::{Noise, Process, Value};
 use crate::graph::{AxisId, AxisKind, Binary, Op, ValueId};
 use crate::source::{Name, Span, Symbol};
@@ -189,27 +189,32 @@ impl<'a> Lowerer<'a> {
         };
         match (from, to) {
             (Place::Start, Place::End) => Ok(self.b.sum(value, &[axis], &[])),
-            (Place::Along(t), Place::End) => {
+            (Place::Along(t) | Place::After(t), Place::End) => {
+                let exclusive = matches!(from, Place::After(_));
                 if self.b.ty(value).varies(t) {
-                    let keep = self.order(Binary::LessEqual, t, axis);
+                    let keep = self.not_before(from, axis);
                     let kept = self.b.mul(keep, value);
                     return Ok(self.b.sum(kept, &[axis], &[]));
                 }
-                let sums = self.b.push(Op::CumulativeSum { axis, reverse: true, exclusive: false, of: value });
+                let sums = self.b.push(Op::CumulativeSum { axis, reverse: true, exclusive, of: value });
                 Ok(self.b.push(Op::Rename { from: axis, to: t, of: sums }))
             }
-            (Place::Start, Place::Along(t)) => {
+            (Place::Start, Place::Along(t) | Place::After(t)) => {
+                let exclusive = matches!(to, Place::Along(_));
                 if self.b.ty(value).varies(t) {
-                    let keep = self.order(Binary::Less, axis, t);
+                    let keep = self.before(axis, to);
                     let kept = self.b.mul(keep, value);
                     return Ok(self.b.sum(kept, &[axis], &[]));
                 }
-                let sums = self.b.push(Op::CumulativeSum { axis, reverse: false, exclusive: true, of: value });
+                let sums = self.b.push(Op::CumulativeSum { axis, reverse: false, exclusive, of: value });
                 Ok(self.b.push(Op::Rename { from: axis, to: t, of: sums }))
             }
-            (Place::Along(r), Place::Along(t)) => {
-                let after = self.order(Binary::LessEqual, r, axis);
-                let before = self.order(Binary::Less, axis, t);
+            (
+                Place::Start | Place::Along(_) | Place::After(_) | Place::Drawn { .. },
+                Place::End | Place::Along(_) | Place::After(_) | Place::Drawn { .. },
+            ) => {
+                let after = self.not_before(from, axis);
+                let before = self.before(axis, to);
                 let keep = self.b.mul(after, before);
                 let kept = self.b.mul(keep, value);
                 Ok(self.b.sum(kept, &[axis], &[]))
@@ -218,11 +223,28 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// 1 where the entry number along `a` stands in this order to that along `b`.
-    fn order(&mut self, how: Binary, a: AxisId, b: AxisId) -> ValueId {
-        let i = self.b.push(Op::Iota(a));
-        let j = self.b.push(Op::Iota(b));
-        self.b.binary(how, i, j)
+    /// 1 at the steps along the axis that do not begin before a time.
+    fn not_before(&mut self, time: Place, axis: AxisId) -> ValueId {
+        let Some((number, exclusive)) = self.number_of(time) else { return self.b.number(1.0) };
+        let steps = self.b.push(Op::Iota(axis));
+        self.b.binary(if exclusive { Binary::Less } else { Binary::LessEqual }, number, steps)
+    }
+
+    /// 1 at the steps along the axis that begin before a time.
+    fn before(&mut self, axis: AxisId, time: Place) -> ValueId {
+        let Some((number, inclusive)) = self.number_of(time) else { return self.b.number(1.0) };
+        let steps = self.b.push(Op::Iota(axis));
+        self.b.binary(if inclusive { Binary::LessEqual } else { Binary::Less }, steps, number)
+    }
+
+    /// The number of the step that a time is an end of, and whether it is the right end.
+    fn number_of(&mut self, time: Place) -> Option<(ValueId, bool)> {
+        match time {
+            Place::Along(t) => Some((self.b.push(Op::Iota(t)), false)),
+            Place::After(t) => Some((self.b.push(Op::Iota(t)), true)),
+            Place::Drawn { number, side, .. } => Some((number, side == Side::Right)),
+            Place::Start | Place::End | Place::Within(..) | Place::Free => None,
+        }
     }
 
     /// `mean[t] e`: the average over all K + 1 times of the grid.

@@ -211,7 +211,8 @@ pub(super) fn keep<'a>(
         | Value::Optimizer(_)
         | Value::Method(_)
         | Value::Buffer(_)
-        | Value::Law(_) => Ok(Known::Statement(s)),
+        | Value::Law(_)
+        | Value::Times(_) => Ok(Known::Statement(s)),
     }
 }
 

@@ -54,6 +54,11 @@ impl Known<'_> {
                 let row = size / length.max(1);
                 Some(self.entries(of)?[start * row..(start + length) * row].to_vec())
             }
+            Op::Pad { dim: 0, before, after, of } => {
+                let row = size / self.b.ty(v).shape[0].max(1);
+                let inside = self.entries(of)?;
+                Some([vec![0.0; before * row], inside, vec![0.0; after * row]].concat())
+            }
             Op::Gather { dim: 0, index, of } if flat(of) => {
                 let of = self.entries(of)?;
                 Some(index.into_iter().map(|k| of[k]).collect())

@@ -29,6 +29,8 @@ pub struct Lowerer<'a> {
     pub steps: usize,
     /// The grids made so far.
     pub grids: Vec<Rc<Grid>>,
+    /// The axes of times that are drawn, with their grids.
+    pub drawn: Vec<(AxisId, Rc<Grid>)>,
     /// The axis over which paths and draws vary.
     pub sample: Option<AxisId>,
     /// The bound times around, innermost last.
@@ -92,6 +94,7 @@ impl<'a> Lowerer<'a> {
             choice,
             steps,
             grids: Vec::new(),
+            drawn: Vec::new(),
             sample: None,
             now: Vec::new(),
             axes_in_use: Vec::new(),
@@ -287,7 +290,8 @@ impl<'a> Lowerer<'a> {
             | Value::Optimizer(_)
             | Value::Method(_)
             | Value::Buffer(_)
-            | Value::Law(_) => {
+            | Value::Law(_)
+            | Value::Times(_) => {
                 Err(fault(span, format!("expected a number, a vector or a matrix, found {}", value.kind())))
             }
         }
@@ -319,6 +323,11 @@ impl<'a> Lowerer<'a> {
             Place::Start => Ok(p.start),
             Place::End => Ok(p.end),
             Place::Along(axis) => Ok(self.along(&p.grid, p.left, axis)),
+            Place::After(axis) => Ok(self.along(&p.grid, p.right, axis)),
+            Place::Drawn { number, side, .. } => {
+                let all = if side == Side::Left { p.left } else { p.right };
+                Ok(self.at_number(&p.grid, all, number))
+            }
             Place::Within(region, side) => {
                 let value = if side == Side::Left { p.left } else { p.right };
                 Ok(self.slice(region, value))

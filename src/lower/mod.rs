@@ -15,6 +15,7 @@ mod calculus;
 mod call;
 mod cell;
 mod density;
+mod drawn;
 mod entries;
 mod environment;
 mod errors;

@@ -163,7 +163,10 @@ impl<'a> Lowerer<'a> {
             return Ok(Value::Function(Rc::new(Function::Member(p.clone(), name.key.clone()))));
         }
         let holds = |predicate: Predicate| p.structure.facts.iter().any(|f| f.predicate == predicate && f.holds);
-        if matches!(key, "bridge" | "marginal") && holds(Predicate::Driftless) && holds(Predicate::AdditiveNoise) {
+        if matches!(key, "bridge" | "marginal" | "transition")
+            && holds(Predicate::LinearDrift)
+            && holds(Predicate::AdditiveNoise)
+        {
             return Ok(Value::Function(Rc::new(Function::Member(p.clone(), name.key.clone()))));
         }
         match key {
@@ -410,7 +413,7 @@ impl<'a> Lowerer<'a> {
         span: Span,
     ) -> Lowered<Value<'a>> {
         let key = name.as_str();
-        if matches!(key, "bridge" | "marginal") {
+        if matches!(key, "bridge" | "marginal" | "transition") {
             return self.gaussian_law(p, key, &given, span);
         }
         if key == "weight" {

@@ -18,6 +18,8 @@ use crate::syntax::tree::{Equation, Expr, Statement, StatementKind};
 enum Scheme {
     /// y + h·f(t, y) at the end that is known.
     Euler,
+    /// y + h·f(t', y): the coefficients of the other end. For an adjoint this is the transpose of Euler's step.
+    Transposed,
     /// y + ½h·(f(t, y) + f(t', y)): both ends of the step, the value of the known one.
     Trapezoid,
     /// y + ½h·(k₁ + f(t', y + h·k₁)).
@@ -78,6 +80,7 @@ impl<'a> Lowerer<'a> {
         let inner = Scope::child(scope);
         let scheme = match scheme_name.as_ref().map(|s| (s, s.key.as_str())) {
             None | Some((_, "euler")) => Scheme::Euler,
+            Some((_, "transposed")) => Scheme::Transposed,
             Some((_, "trapezoid")) => Scheme::Trapezoid,
             Some((_, "heun")) => Scheme::Heun,
             Some((_, "rk4")) => Scheme::Rk4,
@@ -199,7 +202,7 @@ impl<'a> Lowerer<'a> {
         let h = if parts.backward { -grid.step() } else { grid.step() };
         let sign = if parts.backward { -1.0 } else { 1.0 };
         let length = self.step_length(grid, clock, region);
-        let here = self.step_time(grid, region, near);
+        let here = self.step_time(grid, region, if scheme == Scheme::Transposed { far } else { near });
         let k1 = self.right_hand_side(parts, name, y, here, scheme)?;
         let along = |l: &mut Self, k: ValueId, by: f64| {
             let by = l.b.number(by * sign);
@@ -208,9 +211,9 @@ impl<'a> Lowerer<'a> {
             l.b.add(y, change)
         };
         match scheme {
-            Scheme::Euler => {
+            Scheme::Euler | Scheme::Transposed => {
                 let next = along(self, k1, 1.0);
-                self.add_noise(parts, name, next, y, here, region)
+                self.add_noise(parts, name, (next, y), here, region)
             }
             Scheme::Trapezoid | Scheme::Heun => {
                 let there = self.step_time(grid, region, far);
@@ -282,9 +285,10 @@ impl<'a> Lowerer<'a> {
         let mut total = None;
         for term in &parts.equation.terms {
             if Self::noise_of(parts, &term.differential.name).is_some() {
-                if scheme != Scheme::Euler || parts.backward {
+                if scheme != if parts.backward { Scheme::Transposed } else { Scheme::Euler } {
                     self.now.pop();
-                    return Err(fault(term.span, "an equation with noise runs forward, by euler"));
+                    let why = "an equation with noise runs forward by euler, or backward by transposed";
+                    return Err(fault(term.span, why));
                 }
                 continue;
             }
@@ -320,8 +324,7 @@ impl<'a> Lowerer<'a> {
         &mut self,
         parts: &Parts<'a>,
         name: &Name,
-        next: ValueId,
-        y: ValueId,
+        (next, y): (ValueId, ValueId),
         at: Moment,
         region: RegionId,
     ) -> Lowered<ValueId> {
@@ -340,7 +343,7 @@ impl<'a> Lowerer<'a> {
                 let product = self.multiply(&value?, &Value::Tensor(increment), term.span)?;
                 self.tensor(&product, term.span)?
             };
-            total = if term.negative { self.b.sub(total, v) } else { self.b.add(total, v) };
+            total = if term.negative == parts.backward { self.b.add(total, v) } else { self.b.sub(total, v) };
         }
         Ok(total)
     }

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use crate::graph::{AxisId, AxisKind, RegionId, ValueId};
+use crate::source::Span;
 
 /// A uniform grid `from = t₀ < … < t_K = to`.
 #[derive(Debug)]
@@ -43,6 +45,17 @@ pub enum Place {
     End,
     /// The left ends of all steps, along this axis.
     Along(AxisId),
+    /// The right ends of all steps, along this axis.
+    After(AxisId),
+    /// An end of each of a few steps that were drawn for every sample, along this axis.
+    Drawn {
+        /// The axis of the draws.
+        axis: AxisId,
+        /// The number of the step, from 0.
+        number: ValueId,
+        /// Which end.
+        side: Side,
+    },
     /// An end of the step that a scan is at.
     Within(RegionId, Side),
     /// Anywhere.
@@ -121,6 +134,35 @@ impl Lowerer<'_> {
     /// The end.
     pub fn end(&mut self, grid: &Grid) -> Moment {
         Moment { place: Place::End, value: self.b.number(grid.to) }
+    }
+
+    /// `next(t)`: the end of the step that begins at a time.
+    pub fn next_time(&mut self, at: Moment, span: Span) -> Lowered<Moment> {
+        if let Place::Drawn { axis, number, side: Side::Left } = at.place
+            && let Some((_, grid)) = self.drawn.iter().find(|(drawn, _)| *drawn == axis)
+        {
+            let h = self.b.number(grid.step());
+            let place = Place::Drawn { axis, number, side: Side::Right };
+            return Ok(Moment { place, value: self.b.add(at.value, h) });
+        }
+        let place = match at.place {
+            Place::Along(axis) => Place::After(axis),
+            Place::Within(region, Side::Left) => Place::Within(region, Side::Right),
+            _ => return Err(fault(span, "no step begins at this time")),
+        };
+        let axis = match place {
+            Place::After(axis) => Some(axis),
+            Place::Within(region, _) => self.frames.iter().find(|frame| frame.region == region).map(|frame| frame.axis),
+            _ => None,
+        };
+        let grid = self.grids.iter().find(|grid| axis.is_some_and(|axis| grid.axes.borrow().contains(&axis))).cloned();
+        let grid = grid.ok_or_else(|| fault(span, "no step begins at this time"))?;
+        let times = self.times(&grid, Side::Right);
+        let value = match place {
+            Place::Within(region, _) => self.slice(region, times),
+            _ => self.along(&grid, times, axis.expect("a grid was found by it")),
+        };
+        Ok(Moment { place, value })
     }
 
     /// The left ends of all steps along an axis of the grid.

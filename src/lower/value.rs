@@ -56,6 +56,17 @@ pub enum Value<'a> {
     Buffer(Rc<BufferRef>),
     /// A law to draw from.
     Law(Rc<Distribution<'a>>),
+    /// Times of the grid that are drawn.
+    Times(Choice),
+}
+
+/// `choose(n, from, to)`: n times of the grid, one from each of n equal parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// n
+    pub count: usize,
+    /// The times between which they lie; the ends of the grid where none are given.
+    pub ends: Option<(f64, f64)>,
 }
 
 /// Values of a process on a grid.
@@ -189,6 +200,7 @@ impl Value<'_> {
             Self::Method(_) => "a method",
             Self::Buffer(_) => "a buffer",
             Self::Law(_) => "a law",
+            Self::Times(_) => "times that are drawn",
         }
     }
 }

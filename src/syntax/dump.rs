@@ -408,9 +408,17 @@ impl Dump {
             ExprKind::Laplacian(_, of) => self.form("laplacian", |dump| dump.expr(of)),
             ExprKind::Partial(_, name, of) => self.form(&format!("partial {}", name.key), |dump| dump.expr(of)),
             ExprKind::Integral(integral) => self.integral(integral),
-            ExprKind::Expectation(of) => self.form("expectation", |dump| dump.expr(of)),
+            ExprKind::Expectation(of, condition) => self.form("expectation", |dump| {
+                dump.expr(of)?;
+                condition.iter().try_for_each(|condition| dump.form("given", |dump| dump.expr(condition)))
+            }),
             ExprKind::Variance(of) => self.form("variance", |dump| dump.expr(of)),
-            ExprKind::MeanOver(name, of) => self.form(&format!("mean {}", name.key), |dump| dump.expr(of)),
+            ExprKind::MeanOver(name, drawn, of) => self.form(&format!("mean {}", name.key), |dump| {
+                if let Some(drawn) = drawn {
+                    dump.form("drawn", |dump| dump.expr(drawn))?;
+                }
+                dump.expr(of)
+            }),
             ExprKind::Sum(_, name, bounds, of) => self.form(&format!("sum {}", name.key), |dump| {
                 if let Some(bounds) = bounds {
                     dump.form("from-to", |dump| dump.exprs([&bounds.0, &bounds.1]))?;

@@ -20,9 +20,15 @@ pub fn for_each_part<'a>(e: &'a Expr, mut f: impl FnMut(&'a Expr)) {
         | ExprKind::Divergence(a)
         | ExprKind::Laplacian(_, a)
         | ExprKind::Partial(_, _, a)
-        | ExprKind::Expectation(a)
-        | ExprKind::Variance(a)
-        | ExprKind::MeanOver(_, a) => f(a),
+        | ExprKind::Variance(a) => f(a),
+        ExprKind::Expectation(a, condition) => {
+            f(a);
+            condition.iter().for_each(|condition| f(condition));
+        }
+        ExprKind::MeanOver(_, drawn, a) => {
+            drawn.iter().for_each(|drawn| f(drawn));
+            f(a);
+        }
         ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(f),
         ExprKind::Comprehension(entry, indices) => {
             f(entry);

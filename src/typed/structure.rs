@@ -60,6 +60,8 @@ pub enum Predicate {
     InvertibleNoise,
     /// The drift at zero control is zero.
     Driftless,
+    /// The drift at zero control is a matrix times the state plus a vector.
+    LinearDrift,
     /// The problem states an optimal control.
     HasOptimal,
     /// Paths run to the end of the horizon.
@@ -70,7 +72,7 @@ pub enum Predicate {
 
 impl Predicate {
     /// All predicates with the name under which `requires` knows them and what they say.
-    pub const ALL: [(Self, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::ControlAffine, "control_affine", "the drift is affine in the control and the noise is free of it"),
         (
             Self::QuadraticControl,
@@ -81,6 +83,7 @@ impl Predicate {
         (Self::MatchedNoise, "matched_noise", "the noise is a number times the control map, √λ*σ beside σ*u"),
         (Self::InvertibleNoise, "invertible_noise", "state, control and noise have one size, so that σ has an inverse"),
         (Self::Driftless, "driftless", "the drift vanishes without control"),
+        (Self::LinearDrift, "linear_drift", "the drift without control is affine in the state"),
         (Self::HasOptimal, "has_optimal", "the problem states its optimal control"),
         (Self::FixedHorizon, "fixed_horizon", "all paths run to the end of the horizon"),
         (Self::Stops, "stops", "the problem says where its paths stop"),

@@ -212,13 +212,16 @@ impl Resolver<'_> {
         }
     }
 
-    /// Under a differential its time is bound.
+    /// Under a differential its time is bound; under that of a noise, the one of the summands beside it.
     fn equation(&mut self, equation: &Equation) {
+        let time = equation.time(|name| self.is_noise(&name.key)).cloned();
         for term in &equation.terms {
             self.enter();
             let differential = &term.differential;
             if !self.is_noise(&differential.name.key) {
                 self.bind(&differential.name);
+            } else if let Some(time) = &time {
+                self.bind(time);
             }
             self.expr(&term.integrand);
             self.leave();

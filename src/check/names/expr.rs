@@ -34,7 +34,12 @@ impl Resolver<'_> {
                 self.need(name);
                 self.expr(body);
             }
-            ExprKind::MeanOver(name, body) => self.binder(name, body),
+            ExprKind::MeanOver(name, drawn, body) => {
+                if let Some(drawn) = drawn {
+                    self.expr(drawn);
+                }
+                self.binder(name, body);
+            }
             ExprKind::Sum(_, name, bounds, body) => {
                 for end in bounds.iter().flat_map(|pair| [&pair.0, &pair.1]) {
                     self.expr(end);

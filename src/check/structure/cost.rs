@@ -45,7 +45,7 @@ impl Splitter<'_> {
     fn split_expectations(&mut self, expr: &Expr, negative: bool) {
         let expr = peel(expr);
         match &expr.kind {
-            ExprKind::Expectation(inner) => self.split_sum(inner, negative, &|term| term),
+            ExprKind::Expectation(inner, None) => self.split_sum(inner, negative, &|term| term),
             ExprKind::Binary(BinaryOp::Add, _, a, b) => {
                 self.split_expectations(a, negative);
                 self.split_expectations(b, negative);

@@ -2,6 +2,7 @@
 //!
 //! In: the definition of one problem. Out: its [`Structure`], or errors. May not know: types; it reads forms alone.
 
+mod affine;
 mod cost;
 mod errors;
 mod linear;

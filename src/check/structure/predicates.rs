@@ -1,5 +1,6 @@
 //! Each predicate decided, with the term that decides it.
 
+use super::affine::check_affine;
 use super::cost::Cost;
 use super::linear::{Linear, NotLinear, split_linear};
 use super::parts::Parts;
@@ -57,6 +58,7 @@ impl<'a> Deciding<'a> {
             matched.into_fact(Predicate::MatchedNoise),
             self.decide_invertible(&affine).into_fact(Predicate::InvertibleNoise),
             self.decide_driftless().into_fact(Predicate::Driftless),
+            self.decide_linear_drift().into_fact(Predicate::LinearDrift),
             self.decide_optimal().into_fact(Predicate::HasOptimal),
             self.decide_fixed().into_fact(Predicate::FixedHorizon),
             self.decide_stops().into_fact(Predicate::Stops),
@@ -264,6 +266,25 @@ impl<'a> Deciding<'a> {
         Verdict::yes(
             self.parts.equations.first().copied().unwrap_or(self.problem.span),
             "the drift holds products with the control alone",
+        )
+    }
+
+    fn decide_linear_drift(&self) -> Verdict {
+        let states = self.states();
+        for split in &self.splits {
+            let linear = match split {
+                Err(found) => return Verdict::no(found.span, found.why),
+                Ok(linear) => linear,
+            };
+            for (_, term) in &linear.free {
+                if let Err(found) = check_affine(self.scope, &states, term) {
+                    return Verdict::no(found.span, found.why);
+                }
+            }
+        }
+        Verdict::yes(
+            self.parts.equations.first().copied().unwrap_or(self.problem.span),
+            "the drift without control is a matrix times the state plus what is free of it",
         )
     }
 

@@ -35,9 +35,35 @@ impl<'a> Typer<'a> {
         Ty::Tensor(tensor)
     }
 
+    /// `E[e | condition]`
+    pub(crate) fn expectation_given(
+        &mut self,
+        inner: &'a Expr,
+        condition: &'a Expr,
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let ty = self.expr(inner, scope, None);
+        let given = match self.expr(condition, scope, None) {
+            Ty::Bool(_, axes) => axes,
+            Ty::Poison => return Ty::Poison,
+            other => return self.wrong_kind("a truth value after `|`", &other, condition.span, None, None),
+        };
+        let Some(mut tensor) = self.tensor(&ty, inner.span, scope) else { return Ty::Poison };
+        tensor.axes = join(&tensor.axes, &given);
+        if !given.contains_key(&SAMPLE) {
+            let help = "a condition says of each sample whether it counts; for one that says it of all, write `if`";
+            let what = "a condition of an expectation";
+            self.report(at, NothingVaries { what, axis: "sample".into(), at: condition.span, help });
+        }
+        tensor.axes.remove(&SAMPLE);
+        Ty::Tensor(tensor)
+    }
+
     /// `mean[t] e`
     pub(crate) fn mean_over(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         let (axis, time) = self.bind_time(&name.text);
+        self.stepless.insert(axis);
         let inner = Scope::at(scope, time.clone());
         inner.bind(&name.key, Ty::Time(time));
         let ty = self.expr(body, &inner, None);
@@ -208,6 +234,9 @@ impl<'a> Typer<'a> {
         };
         let name = self.integration_time(integral, against.is_some(), scope);
         let (axis, time) = self.bind_time(&name.text);
+        if integral.rule.as_ref().is_some_and(|rule| rule.key.as_str() != "left") {
+            self.stepless.insert(axis);
+        }
         let inner = Scope::at(scope, time.clone());
         inner.bind(&name.key, Ty::Time(time.clone()));
         let ty = self.expr(&integral.integrand, &inner, None);

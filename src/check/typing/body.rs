@@ -16,7 +16,7 @@ use crate::syntax::tree::{Block, Equation, Expr, ExprKind, Statement, StatementK
 use crate::typed::Predicate;
 
 /// The schemes of a process.
-const SCHEMES: [&str; 6] = ["euler", "trapezoid", "heun", "rk4", "implicit", "exponential"];
+const SCHEMES: [&str; 7] = ["euler", "transposed", "trapezoid", "heun", "rk4", "implicit", "exponential"];
 
 /// A process as its statement says it.
 pub(crate) struct Written<'a> {
@@ -286,7 +286,7 @@ impl<'a> Typer<'a> {
                         continue;
                     }
                     match Self::moment(at, &ty, &inner) {
-                        Some(time) if !matches!(time.moment, Moment::Bound(_)) => {
+                        Some(time) if matches!(time.moment, Moment::Origin | Moment::End) => {
                             let given = self.boundary(name, &shape, *drawn, value, written.ty.span, &inner);
                             axes = join(&axes, &given);
                             ends.push((time, statement.span, value));
@@ -319,12 +319,18 @@ impl<'a> Typer<'a> {
             _ => {}
         }
         let backward = ends.first().filter(|(time, ..)| time.moment == Moment::End).map(|(_, span, _)| *span);
+        // The transpose of a step with noise holds the noise of that step.
+        let scheme = written.scheme.map_or("euler", |scheme| scheme.key.as_str());
+        let noiseless = backward.filter(|_| scheme != "transposed");
+        let begins = scheme == if backward.is_some() { "transposed" } else { "euler" };
         match equation {
             None => {
                 let help = format!("state it: `d{name} = … dt`");
                 self.part_missing(name, "no equation", &help, name.span);
             }
-            Some((one, _)) => axes = join(&axes, &self.equation(one, &shape, written.ty.span, backward, &inner)),
+            Some((one, _)) => {
+                axes = join(&axes, &self.equation(one, (&shape, written.ty.span), noiseless, begins, &inner));
+            }
         }
         Self::vary_with_exit(&mut axes, name.span, scope);
         Ty::Process(Rc::new(handle(axes.contains_key(&SAMPLE))))
@@ -380,29 +386,35 @@ impl<'a> Typer<'a> {
         axes
     }
 
-    /// The summands of an equation against the shape of its left side; their axes, the equation's time bound.
+    /// The summands of an equation against the shape of its left side; their axes, the equation's time bound. `noiseless`
+    /// is where a value was given that does not go with noise, `begins` whether a step begins at the equation's time.
     pub(crate) fn equation(
         &mut self,
         equation: &'a Equation,
-        shape: &[Size],
-        because: Span,
-        backward: Option<Span>,
+        (shape, because): (&[Size], Span),
+        noiseless: Option<Span>,
+        begins: bool,
         scope: &Rc<Scope<'a>>,
     ) -> Axes {
         let mut axes = Axes::new();
+        let of_noise = |name: &Name| matches!(scope.find(&name.key), Some((_, Binding::Value(Ty::Noise(_)))));
+        let usual = equation.time(of_noise).map_or("t", |name| &*name.text).to_string();
         for term in &equation.terms {
             let differential = &term.differential;
             let noise = match scope.find(&differential.name.key) {
                 Some((_, Binding::Value(Ty::Noise(noise)))) => Some(noise),
                 _ => None,
             };
-            if let (Some(_), Some(end)) = (&noise, backward) {
+            if let (Some(_), Some(end)) = (&noise, noiseless) {
                 let error = NoiseBackward { name: equation.name.text.to_string(), at: differential.span, end };
                 self.report(differential.span, error);
                 continue;
             }
-            let time_name = if noise.is_some() { "t".to_string() } else { differential.name.text.to_string() };
+            let time_name = if noise.is_some() { usual.clone() } else { differential.name.text.to_string() };
             let (axis, time) = self.bind_time(&time_name);
+            if !begins {
+                self.stepless.insert(axis);
+            }
             let inner = Scope::at(scope, time.clone());
             inner.bind(&crate::source::fold(&time_name), Ty::Time(time));
             let ty = self.expr(&term.integrand, &inner, Some(shape).filter(|_| noise.is_none()));

@@ -28,6 +28,8 @@ impl<'a> Typer<'a> {
             Rule::Mixture => return self.mixture(builtin, &given, at, scope),
             Rule::Student => return self.student(builtin, &given, at, scope),
             Rule::LogDensity => return self.log_density(builtin, &given, at, scope),
+            Rule::NextTime => return self.next_time(builtin, &given, at),
+            Rule::Choose => return self.choose_times(builtin, &given, at, scope),
             Rule::RunningMean | Rule::Snapshot
                 if matches!(given.first(), Some(Arg { ty: Ty::Function(_), name: None, .. })) =>
             {
@@ -110,6 +112,7 @@ impl<'a> Typer<'a> {
             Rule::Dot => "two vectors of one size",
             Rule::Snapshot => "a function that holds nets",
             Rule::Softmax => "one vector",
+            Rule::Quantile => "`sample` in brackets, a number of each sample, and a share",
             Rule::Diagonal => "one vector or square matrix",
             Rule::Tridiagonal => "three vectors, those beside the one on the diagonal with an entry less",
             Rule::Solve => "a square matrix and a vector of its size",
@@ -117,6 +120,8 @@ impl<'a> Typer<'a> {
             Rule::Student => "the degrees of freedom and two numbers",
             Rule::Mixture => "a list of laws and their weights",
             Rule::LogDensity => "a law and a value",
+            Rule::NextTime => "one time",
+            Rule::Choose => "a number of times, or that and the times between which they lie",
             _ => "one value",
         };
         let help = Some(if found_words.is_empty() {

@@ -139,9 +139,7 @@ impl<'a> Typer<'a> {
             Function::Builtin(builtin) => self.call_builtin(builtin, given, at, scope),
             Function::Sized(builtin, sizes) => self.call_sized(builtin, sizes, given, at, scope),
             Function::ControlMap(problem) => self.call_control_map(&problem.clone(), given, at, scope),
-            Function::GaussianLaw(problem, between) => {
-                self.call_gaussian_law(&problem.clone(), *between, given, at, scope)
-            }
+            Function::GaussianLaw(problem, which) => self.call_gaussian_law(&problem.clone(), *which, given, at, scope),
             Function::Weight(problem) => self.call_weight(&problem.clone(), &given, at),
             Function::Layer(layer, module) => self.call_layer(layer, *module, given, at, scope, expected),
             Function::Applied { layer, scope: inner } => {

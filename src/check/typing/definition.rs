@@ -28,7 +28,7 @@ impl<'a> Typer<'a> {
             match &statement.kind {
                 StatementKind::Equation(one) => {
                     if let Some((shape, span)) = self.state_shape(definition, &one.name, &scope) {
-                        self.equation(one, &shape, span, None, &scope);
+                        self.equation(one, (&shape, span), None, false, &scope);
                     }
                 }
                 StatementKind::Boundary { name, drawn, value, .. } => {

@@ -92,9 +92,11 @@ impl<'a> Typer<'a> {
             ExprKind::Laplacian(_, inner) => self.field("Δ", inner, scope, Function::Laplacian),
             ExprKind::Partial(_, name, body) => self.partial(name, body, scope),
             ExprKind::Integral(integral) => self.integral(integral, scope),
-            ExprKind::Expectation(inner) => self.expectation("an expectation", inner, at, scope),
+            ExprKind::Expectation(inner, None) => self.expectation("an expectation", inner, at, scope),
+            ExprKind::Expectation(inner, Some(condition)) => self.expectation_given(inner, condition, at, scope),
             ExprKind::Variance(inner) => self.expectation("a variance", inner, at, scope),
-            ExprKind::MeanOver(name, body) => self.mean_over(name, body, scope),
+            ExprKind::MeanOver(name, None, body) => self.mean_over(name, body, scope),
+            ExprKind::MeanOver(name, Some(drawn), body) => self.mean_over_drawn(name, drawn, body, scope),
             ExprKind::Sum(_, name, bounds, body) => self.sum_over(name, bounds.as_deref(), body, at, scope),
         }
     }
@@ -166,7 +168,7 @@ impl<'a> Typer<'a> {
             Ty::Poison => return Ty::Poison,
             Ty::Function(function) => {
                 if let Function::Builtin(builtin) = &**function
-                    && matches!(builtin.name, "softmax" | "logsumexp" | "max")
+                    && matches!(builtin.name, "softmax" | "logsumexp" | "max" | "quantile")
                     && matches!(indices, [one] if matches!(as_name(one), Some(name) if name.key.as_str() == "sample"))
                 {
                     return Ty::Function(Rc::new(Function::OverSamples(builtin)));

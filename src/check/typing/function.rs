@@ -97,6 +97,17 @@ pub(crate) struct Closure<'a> {
     pub(crate) known: RefCell<Vec<Known<'a>>>,
 }
 
+/// A law of the state without control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GaussianLaw {
+    /// At a time.
+    Marginal,
+    /// At a time, given the value at the end.
+    Bridge,
+    /// At a time, given the value at an earlier one.
+    Transition,
+}
+
 /// Something that can be called.
 pub(crate) enum Function<'a> {
     Closure(Closure<'a>),
@@ -115,8 +126,8 @@ pub(crate) enum Function<'a> {
     ControlMap(Rc<ProblemTy<'a>>),
     /// `P.weight`
     Weight(Rc<ProblemTy<'a>>),
-    /// `P.marginal`, or `P.bridge`.
-    GaussianLaw(Rc<ProblemTy<'a>>, bool),
+    /// `P.marginal`, `P.bridge`, `P.transition`.
+    GaussianLaw(Rc<ProblemTy<'a>>, GaussianLaw),
     Layer(&'a Layer, usize),
     /// A layer with its parameters.
     Applied {
@@ -150,8 +161,13 @@ impl Function<'_> {
             Self::Declared { name, role, .. } => format!("the {role} `{name}`"),
             Self::Builtin(builtin) | Self::Sized(builtin, _) => format!("the function `{}`", builtin.name),
             Self::ControlMap(problem) => format!("the member `σ` of `{}`", problem.name),
-            Self::GaussianLaw(problem, between) => {
-                format!("the member `{}` of `{}`", if *between { "bridge" } else { "marginal" }, problem.name)
+            Self::GaussianLaw(problem, which) => {
+                let member = match which {
+                    GaussianLaw::Marginal => "marginal",
+                    GaussianLaw::Bridge => "bridge",
+                    GaussianLaw::Transition => "transition",
+                };
+                format!("the member `{member}` of `{}`", problem.name)
             }
             Self::Weight(problem) => format!("the member `weight` of `{}`", problem.name),
             Self::Layer(layer, _) => format!("the layer `{}`", layer.name),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::builtin::Builtin;
 use super::call::Arg;
 use super::errors::{ArgumentUnknown, BadSetting, TooManyArguments, WeightsOf};
-use super::function::Declared;
+use super::function::{Declared, GaussianLaw};
 use super::problem::ProblemTy;
 use super::scope::Scope;
 use super::ty::{Axes, Tensor, Ty, join};
@@ -200,21 +200,32 @@ impl<'a> Typer<'a> {
         if fitted.is_poison() { Ty::Poison } else { Ty::Tensor(Tensor::scalar(all)) }
     }
 
-    /// `P.marginal(t)`, `P.bridge(t, x1)`
+    /// `P.marginal(t)`, `P.bridge(t, x1)`, `P.transition(s, x, t)`
     pub(crate) fn call_gaussian_law(
         &mut self,
         problem: &Rc<ProblemTy<'a>>,
-        between: bool,
+        which: GaussianLaw,
         given: Vec<Arg<'a>>,
         at: Span,
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
-        let member = if between { "bridge" } else { "marginal" };
-        let inputs = if between { 2 } else { 1 };
-        if given.len() != inputs || given.iter().any(|one| one.name.is_some()) {
+        let time = (Vec::new(), "the time of a law");
+        let value = |what| (vec![problem.state.clone()], what);
+        let (member, expected, inputs) = match which {
+            GaussianLaw::Marginal => ("marginal", "a time", vec![time]),
+            GaussianLaw::Bridge => {
+                ("bridge", "a time and the last value", vec![time, value("the last value of a bridge")])
+            }
+            GaussianLaw::Transition => (
+                "transition",
+                "a time, the value there, and a later time",
+                vec![time.clone(), value("the value where a transition begins"), time],
+            ),
+        };
+        if given.len() != inputs.len() || given.iter().any(|one| one.name.is_some()) {
             let error = TooManyArguments {
                 callee: format!("the member `{member}` of `{}`", problem.name),
-                expected: if between { "a time and the last value" } else { "a time" }.into(),
+                expected: expected.into(),
                 found: given.len(),
                 at,
                 because: None,
@@ -224,9 +235,7 @@ impl<'a> Typer<'a> {
             return self.report(at, error);
         }
         let mut axes = Axes::new();
-        for (place, one) in given.into_iter().enumerate() {
-            let shape = if place == 0 { Vec::new() } else { vec![problem.state.clone()] };
-            let what = if place == 0 { "the time of a law" } else { "the last value of a bridge" };
+        for ((shape, what), one) in inputs.into_iter().zip(given) {
             let fitted = self.fit(&Declared::Tensor(shape), one.ty, one.span, None, what, scope);
             if fitted.is_poison() {
                 return Ty::Poison;

@@ -31,6 +31,7 @@ mod problem;
 mod sampled;
 mod schedule;
 mod scope;
+mod step;
 mod ty;
 mod typer;
 

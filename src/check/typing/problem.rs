@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::errors::{MemberNeeds, UnknownMember};
-use super::function::{Declared, Function, Signature};
+use super::function::{Declared, Function, GaussianLaw, Signature};
 use super::scope::Scope;
 use super::ty::{Moment, TimeTy, Ty};
 use super::typer::Typer;
@@ -58,6 +58,7 @@ const MEMBERS: &[(&str, &str)] = &[
     ("weight", "weight(X)"),
     ("marginal", "marginal(t)"),
     ("bridge", "bridge(t, x1)"),
+    ("transition", "transition(s, x, t)"),
     ("optimal", "optimal(x, t)"),
 ];
 
@@ -93,6 +94,7 @@ impl ProblemTy<'_> {
                                 known,
                                 Predicate::MatchedNoise | Predicate::QuadraticControl | Predicate::InvertibleNoise
                             ))
+                        || (predicate == Predicate::LinearDrift && *known == Predicate::Driftless)
                 };
                 if all.iter().any(implied) {
                     Held::Yes
@@ -205,11 +207,14 @@ impl<'a> Typer<'a> {
             "d" => return Some(Ty::from_size(problem.state.clone())),
             "m" => return Some(Ty::from_size(problem.control.clone())),
             "initial" => return Some(Ty::Law(vec![problem.state.clone()], super::ty::Axes::new())),
-            "bridge" | "marginal" => {
-                let between = name.key.as_str() == "bridge";
-                return self.available(problem, name, Predicate::Driftless, |typer| {
-                    let law =
-                        |_: &mut Typer<'a>| Ty::Function(Rc::new(Function::GaussianLaw(problem.clone(), between)));
+            "bridge" | "marginal" | "transition" => {
+                let which = match name.key.as_str() {
+                    "bridge" => GaussianLaw::Bridge,
+                    "marginal" => GaussianLaw::Marginal,
+                    _ => GaussianLaw::Transition,
+                };
+                return self.available(problem, name, Predicate::LinearDrift, |typer| {
+                    let law = |_: &mut Typer<'a>| Ty::Function(Rc::new(Function::GaussianLaw(problem.clone(), which)));
                     let law = |typer: &mut Typer<'a>| {
                         typer.available(problem, name, Predicate::AdditiveNoise, law).unwrap_or(Ty::Poison)
                     };

@@ -1,14 +1,15 @@
-//! Statistics over the samples: `Σ[sample] e`, `softmax[sample](ℓ)`.
+//! Statistics over the samples: `Σ[sample] e`, `softmax[sample](ℓ)`, `quantile[sample](x, 0.9)`.
 
 use std::rc::Rc;
 
 use super::builtin::Builtin;
 use super::call::Arg;
-use super::errors::{ArgumentUnknown, TooManyArguments};
+use super::errors::{ArgumentUnknown, BadSetting, TooManyArguments};
 use super::expr::count;
 use super::scope::Scope;
 use super::ty::{Entry, SAMPLE, Tensor, Ty};
 use super::typer::Typer;
+use crate::check::builtin::Rule;
 use crate::source::Span;
 use crate::syntax::tree::Expr;
 
@@ -21,7 +22,7 @@ impl<'a> Typer<'a> {
         Ty::Tensor(tensor)
     }
 
-    /// `softmax[sample](ℓ)`, `logsumexp[sample](ℓ)`, `max[sample](x)`; what does not vary counts once for every sample.
+    /// `softmax[sample](ℓ)`, `logsumexp[sample](ℓ)`, `max[sample](x)`, `quantile[sample](x, 0.9)`; what does not vary counts once for every sample.
     pub(crate) fn call_over_samples(
         &mut self,
         builtin: &'static Builtin,
@@ -30,14 +31,24 @@ impl<'a> Typer<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
         let callee = format!("the function `{}[sample]`", builtin.name);
-        let help = format!("write `{}[sample](x)`", builtin.name);
-        let [one] = given else {
+        let quantile = builtin.rule == Rule::Quantile;
+        let help = if quantile {
+            format!("write `{}`", builtin.usage)
+        } else {
+            format!("write `{}[sample](x)`", builtin.name)
+        };
+        let (one, share) = match given {
+            [one] if !quantile => (Some(one), None),
+            [one, share] if quantile => (Some(one), Some(share)),
+            _ => (None, None),
+        };
+        let Some(one) = one else {
             let (found, call) = (given.len(), self.through());
-            let expected = count(1, "argument", "arguments");
+            let expected = count(if quantile { 2 } else { 1 }, "argument", "arguments");
             return self
                 .report(at, TooManyArguments { callee, expected, found, at, because: None, call, help: Some(help) });
         };
-        if let Some(name) = &one.name {
+        if let Some(name) = given.iter().find_map(|one| one.name.as_ref()) {
             return self
                 .report(name.span, ArgumentUnknown { callee, name: name.text.to_string(), at: name.span, help });
         }
@@ -45,6 +56,11 @@ impl<'a> Typer<'a> {
         if !tensor.is_scalar() {
             let found = Ty::Tensor(Tensor { axes: super::ty::Axes::new(), ..tensor });
             return self.wrong_kind("a number of each sample", &found, one.span, None, Some(help));
+        }
+        if let Some(share) = share
+            && !self.is_share(share, scope)
+        {
+            return Ty::Poison;
         }
         if builtin.name == "softmax" {
             let through = "`softmax[sample]`".into();
@@ -54,5 +70,24 @@ impl<'a> Typer<'a> {
             tensor.axes.remove(&SAMPLE);
         }
         Ty::Tensor(tensor)
+    }
+
+    /// Whether a quantile can be at this share; reports it where not.
+    fn is_share(&mut self, share: &Arg<'a>, scope: &Rc<Scope<'a>>) -> bool {
+        let fits = match &share.ty {
+            Ty::Poison => return false,
+            Ty::Number(value) => *value > 0.0 && *value < 1.0,
+            // A parameter of a definition has its value at the use.
+            other => {
+                let tensor = self.tensor(&other.clone(), share.span, scope);
+                tensor.is_some_and(|tensor| tensor.is_scalar() && tensor.axes.is_empty())
+            }
+        };
+        if !fits {
+            let (name, found) = ("the share of a quantile".to_string(), share.ty.describe());
+            let expected = "is a number in (0, 1) that is known before the run";
+            self.report(share.span, BadSetting { name, expected, found, at: share.span, help: None });
+        }
+        fits
     }
 }

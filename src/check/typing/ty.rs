@@ -89,6 +89,18 @@ pub(crate) enum Moment {
     End,
     /// The times of an integral, a mean or an equation.
     Bound(AxisId),
+    /// The ends of the steps that begin at such times: `next(t)`.
+    After(AxisId),
+}
+
+impl Moment {
+    /// What it varies over.
+    pub(crate) fn axis(self) -> Option<AxisId> {
+        match self {
+            Self::Origin | Self::End => None,
+            Self::Bound(axis) | Self::After(axis) => Some(axis),
+        }
+    }
 }
 
 /// A value that is a time.
@@ -102,7 +114,7 @@ impl TimeTy {
     /// The time as a number.
     pub(crate) fn as_tensor(&self, at: Span) -> Tensor {
         let mut axes = Axes::new();
-        if let Moment::Bound(axis) = self.moment {
+        if let Some(axis) = self.moment.axis() {
             axes.insert(axis, self.entry(at));
         }
         Tensor::scalar(axes)
@@ -134,7 +146,7 @@ impl ProcessTy {
         if self.random {
             axes.insert(SAMPLE, Entry { name: "sample".into(), span, through: through.clone() });
         }
-        if let Moment::Bound(axis) = time.moment {
+        if let Some(axis) = time.moment.axis() {
             axes.insert(axis, Entry { name: time.name.clone(), span, through });
         }
         Tensor::of(self.shape.clone(), axes)
@@ -199,6 +211,8 @@ pub(crate) enum Ty<'a> {
     Buffer(Rc<BufferTy>),
     /// A law: the shape of what is drawn, and what its parameters vary over.
     Law(Vec<Size>, Axes),
+    /// Times of the grid that are drawn: `choose(4)`.
+    Times,
     Hole,
 }
 
@@ -247,6 +261,7 @@ impl Ty<'_> {
             Self::Method(name) => format!("the method `{name}` with its arguments"),
             Self::Buffer(buffer) => format!("the buffer `{}`", buffer.name),
             Self::Law(..) => "a law".into(),
+            Self::Times => "times that are drawn".into(),
             Self::Hole => "a hole `_`".into(),
         }
     }
@@ -257,6 +272,7 @@ impl Ty<'_> {
             (Self::Poison, Self::Poison)
             | (Self::Text, Self::Text)
             | (Self::Optimizer, Self::Optimizer)
+            | (Self::Times, Self::Times)
             | (Self::Hole, Self::Hole) => true,
             (Self::Number(a), Self::Number(b)) => a.to_bits() == b.to_bits(),
             (Self::Size(a), Self::Size(b)) => a == b,

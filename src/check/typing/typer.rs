@@ -51,6 +51,8 @@ pub(crate) struct Typer<'a> {
     roots: Vec<Rc<Scope<'a>>>,
     /// What a `let` that stands at a bound time is, by its scope, its name and the time.
     timed_known: BTreeMap<(usize, Symbol, String), Ty<'a>>,
+    /// The axes of bound times at which no step begins, or not at all of them.
+    pub(crate) stepless: BTreeSet<AxisId>,
     reported: BTreeSet<(u32, u32, String)>,
     next_axis: u32,
     depth: usize,
@@ -81,6 +83,7 @@ impl<'a> Typer<'a> {
             unmet: Vec::new(),
             roots: (0..modules.len()).map(Scope::root).collect(),
             timed_known: BTreeMap::new(),
+            stepless: BTreeSet::new(),
             reported: BTreeSet::new(),
             next_axis: 1,
             depth: 0,
@@ -337,8 +340,12 @@ impl<'a> Typer<'a> {
             | Ty::Method(_)
             | Ty::Buffer(_)
             | Ty::Law(..)
+            | Ty::Times
             | Ty::Hole => {
                 let help = match ty {
+                    Ty::Times => {
+                        Some("drawn times stand in the brackets of a mean: `mean[t ~ choose(4)] …`".to_string())
+                    }
                     Ty::Function(_) => Some("a field takes its arguments: `u(X, t)`".to_string()),
                     Ty::Noise(noise) => Some(format!("noise stands in an integral: `∫ … d{}(t)`", noise.name)),
                     _ => None,

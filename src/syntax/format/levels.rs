@@ -63,7 +63,7 @@ pub(super) fn level(expr: &Expr) -> u8 {
         | ExprKind::Jacobian(..)
         | ExprKind::Divergence(_)
         | ExprKind::Laplacian(..)
-        | ExprKind::Expectation(_)
+        | ExprKind::Expectation(..)
         | ExprKind::Variance(_) => POSTFIXED,
     }
 }

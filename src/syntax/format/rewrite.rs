@@ -73,8 +73,13 @@ impl Rewrite<'_> {
             ExprKind::Group(inner)
             | ExprKind::Lambda(_, inner)
             | ExprKind::Norm(_, inner)
-            | ExprKind::Expectation(inner)
             | ExprKind::Variance(inner) => self.expr(inner, FREE),
+            ExprKind::Expectation(inner, condition) => {
+                self.expr(inner, FREE);
+                if let Some(condition) = condition {
+                    self.expr(condition, FREE);
+                }
+            }
             ExprKind::Comprehension(entry, indices) => {
                 self.expr(entry, FREE);
                 for (_, from, to) in indices {
@@ -146,7 +151,12 @@ impl Rewrite<'_> {
             | ExprKind::Divergence(of)
             | ExprKind::Laplacian(_, of) => self.expr(of, POSTFIXED),
             ExprKind::Partial(_, _, of) => self.expr(of, OPERAND),
-            ExprKind::MeanOver(_, of) => self.expr(of, CHAIN),
+            ExprKind::MeanOver(_, drawn, of) => {
+                if let Some(drawn) = drawn {
+                    self.expr(drawn, FREE);
+                }
+                self.expr(of, CHAIN);
+            }
             ExprKind::Sum(_, _, bounds, of) => {
                 if let Some(bounds) = bounds {
                     self.expr(&bounds.0, FREE);

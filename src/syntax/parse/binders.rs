@@ -15,7 +15,8 @@ impl Builder<'_> {
             Rule::mean => {
                 children.next();
                 let name = self.name(&children.next());
-                ExprKind::MeanOver(name, Box::new(self.chain(children.next())))
+                let drawn = children.take_if(Rule::expr).map(|drawn| Box::new(self.expr(drawn)));
+                ExprKind::MeanOver(name, drawn, Box::new(self.chain(children.next())))
             }
             Rule::sum => {
                 let spelling = spelling(children.next().as_str());

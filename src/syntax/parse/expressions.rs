@@ -59,7 +59,11 @@ impl Builder<'_> {
             Rule::truth => ExprKind::Bool(pair.as_str() == "true"),
             Rule::hole => ExprKind::Hole,
             Rule::name => ExprKind::Name(self.name(&pair)),
-            Rule::expectation => ExprKind::Expectation(Box::new(self.expr(Children::of(pair).next()))),
+            Rule::expectation => {
+                let mut children = Children::of(pair);
+                let of = Box::new(self.expr(children.next()));
+                ExprKind::Expectation(of, children.take().map(|condition| Box::new(self.expr(condition))))
+            }
             Rule::variance => ExprKind::Variance(Box::new(self.expr(Children::of(pair).next()))),
             Rule::norm => ExprKind::Norm(Spelling::Sign, Box::new(self.expr(Children::of(pair).next()))),
             Rule::group => self.group(pair),

@@ -83,12 +83,12 @@ pub enum ExprKind {
     Partial(Spelling, Name, Box<Expr>),
     /// `∫[t..T] e ds`
     Integral(Box<Integral>),
-    /// `E[e]`
-    Expectation(Box<Expr>),
+    /// `E[e]`, `E[e | condition]`
+    Expectation(Box<Expr>, Option<Box<Expr>>),
     /// `Var[e]`
     Variance(Box<Expr>),
-    /// `mean[t] e`
-    MeanOver(Name, Box<Expr>),
+    /// `mean[t] e`, `mean[t ~ choose(4)] e`
+    MeanOver(Name, Option<Box<Expr>>, Box<Expr>),
     /// `Σ[i = 1..n] e`
     Sum(Spelling, Name, Option<Box<(Expr, Expr)>>, Box<Expr>),
 }

@@ -200,6 +200,13 @@ pub struct Equation {
     pub terms: Vec<Term>,
 }
 
+impl Equation {
+    /// The time under the summands: the first differential that is not one of a noise.
+    pub fn time(&self, is_noise: impl Fn(&Name) -> bool) -> Option<&Name> {
+        self.terms.iter().map(|term| &term.differential.name).find(|name| !is_noise(name))
+    }
+}
+
 /// An integrand before its differential, with the sign before it.
 #[derive(Clone, Debug)]
 pub struct Term {

@@ -18,7 +18,8 @@ pub(super) use expect::{NoClaim, NoFormula, NotMeasuredAt, NotSwept, NothingMeas
 pub(super) use kind::{Circular, NeedsTime, RangeNeeded, TooDeep, UnknownMember, UnknownWord, WrongKind};
 pub(super) use method::{ColumnCount, EmptyBuffer, EndlessLoop, NotAState, OutsideLoop};
 pub(super) use process::{
-    GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoiseBackward, NotOnGrid, PartMissing, PathsBeside,
+    DrawnWhereStopped, GivenAtBothEnds, GivenElsewhere, GivenNowhere, NoStepHere, NoiseBackward, NotOnGrid,
+    PartMissing, PathsBeside,
 };
 pub(super) use requires::{BadClause, MemberNeeds, NotFound, ReadsHorizon, Unmet};
 pub(super) use setting::{

@@ -56,7 +56,12 @@ pub(in crate::check::typing) struct PartMissing {
 
 #[derive(Debug, Error, Diagnostic)]
 #[error("the process `{name}` is solved backward, so noise cannot drive it")]
-#[diagnostic(code(soc::process), help("give it at the beginning, or leave the noise out"))]
+#[diagnostic(
+    code(soc::process),
+    help(
+        "give it at the beginning, leave the noise out, or solve it `by transposed`, with the noise of each step held"
+    )
+)]
 pub(in crate::check::typing) struct NoiseBackward {
     pub(in crate::check::typing) name: String,
     #[label("noise")]
@@ -79,6 +84,34 @@ pub(in crate::check::typing) struct NotOnGrid {
     pub(in crate::check::typing) at: Span,
     #[label("through this call")]
     pub(in crate::check::typing) call: Option<Span>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("no step begins at `{time}` here, so `next({time})` is no time of the grid")]
+#[diagnostic(
+    code(soc::process),
+    help(
+        "steps begin at the times of `∫ … dt` by the left rule, of `mean[t ~ choose(n)]`, and of the equation of a process that \
+         runs forward by `euler` or backward by `transposed`"
+    )
+)]
+pub(in crate::check::typing) struct NoStepHere {
+    pub(in crate::check::typing) time: String,
+    #[label("an end of the horizon, or a time that is also the end of a step")]
+    pub(in crate::check::typing) at: Span,
+    #[label("through this call")]
+    pub(in crate::check::typing) call: Option<Span>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+#[error("some times are drawn of a grid that the path `{path}` may leave before its end")]
+#[diagnostic(code(soc::process), help("take all times, `mean[t] …` or `∫ … dt`, which end where the path stops"))]
+pub(in crate::check::typing) struct DrawnWhereStopped {
+    pub(in crate::check::typing) path: String,
+    #[label("drawn of all times")]
+    pub(in crate::check::typing) at: Span,
+    #[label("stops")]
+    pub(in crate::check::typing) because: Span,
 }
 
 #[derive(Debug, Error, Diagnostic)]
