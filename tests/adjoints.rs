@@ -37,7 +37,7 @@ measure {
   let cost = E[ ∫ P.running(X, θ(), t) dt + P.terminal(X(T)) ]
   let slope = ∂[θ] cost
   let push = E[ ∫ (a(next(t)) + θ()) dt ]
-  let gap = |slope - push|/|slope|
+  let gap = |[slope[1], slope[2]] - push|/|slope|
   let size = |slope|
 }
 table gap, size

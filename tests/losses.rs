@@ -21,15 +21,15 @@ const LOSSES: &[&str] = &[
     "socm_constant",
     "socm_adjoint",
     "adjoint_matching",
-    "discrete_adjoint_matching",
-    "landing_adjoint_matching",
-    "masked_adjoint_matching",
     "relative_entropy",
     "cross_entropy",
     "log_variance",
     "variance",
     "moment(_, _, y)",
     "socm_exp(_, _, γ)",
+    "discrete_adjoint_matching",
+    "landing_adjoint_matching",
+    "masked_adjoint_matching",
 ];
 
 /// Those for paths that stop.

@@ -92,7 +92,11 @@ impl<'a> Lowerer<'a> {
             low = self.b.add(low, start);
         }
         let below = self.b.binary(Binary::LessEqual, fixed, high);
-        let kept = self.b.push(Op::Select(below, v, least));
+        // Less than all, or the least would share its derivative with what is left out.
+        let size = self.b.unary(Unary::Absolute, least);
+        let room = self.b.add(one, size);
+        let nothing = self.b.sub(least, room);
+        let kept = self.b.push(Op::Select(below, v, nothing));
         Ok(self.b.reduce(Reduction::Maximum, kept, &[axis], &[]))
     }
 
