@@ -59,10 +59,12 @@ fn pick(c: bool, a: f32, b: f32) -> f32 {
 /// 2^n for integral −252 ≤ n ≤ 254, as two factors, so that neither overflows.
 #[inline(always)]
 fn scale(x: f32, n: f32) -> f32 {
-    let n = n as i32;
+    // A cast that saturates would be taken one lane after the other; NaN comes as any number here, and x is NaN then.
+    let n = (n + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     let half = n >> 1;
-    let rest = n - half;
-    x * f32::from_bits(((half + 127) as u32) << 23) * f32::from_bits(((rest + 127) as u32) << 23)
+    let rest = n.wrapping_sub(half);
+    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
+    x * power(half) * power(rest)
 }
 
 /// e^x. Error ≤ 1.1 ulp; 0 below −104, ∞ above 88.73.

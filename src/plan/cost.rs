@@ -1,6 +1,6 @@
 //! Counts the operations of a program: the floor under its time.
 
-use crate::graph::{AxisId, Op, Program, RegionId, ValueId};
+use crate::graph::{AxisId, Op, Pairing, Program, RegionId, ValueId};
 
 /// Operations of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,11 +36,14 @@ pub(super) fn cost(program: &Program) -> Cost {
         let v = ValueId(i as u32);
         let times = around(node.region);
         match &node.op {
-            Op::Contract(spec, a, _) => {
+            Op::Contract(spec, a, b) => {
                 let ta = &program.node(*a).ty;
                 let labels = spec.a.iter().zip(&ta.shape).filter(|(l, _)| spec.b.contains(l) && !spec.out.contains(l));
                 let summed = extent(program, &spec.axes, labels.map(|(_, n)| n).product());
-                cost.products = cost.products.saturating_add(2 * times * summed * size(v));
+                let whole = (2 * times * summed).saturating_mul(size(v));
+                let pairing = spread(program, *a).or_else(|| spread(program, *b)).or_else(|| picked(program, v));
+                let products = pairing.map_or(whole, |p| whole / extent(program, &p.axes, 1) * p.count() as u128);
+                cost.products = cost.products.saturating_add(products);
             }
             Op::Draw(_) => cost.draws += times * size(v),
             Op::Unary(..) | Op::Binary(..) | Op::Select(..) => cost.elementwise += times * size(v),
@@ -79,6 +82,29 @@ pub(super) fn cost(program: &Program) -> Cost {
         }
     }
     cost
+}
+
+/// The pairs from which a value was spread: it is zero elsewhere.
+fn spread(program: &Program, v: ValueId) -> Option<&Pairing> {
+    if let Op::Spread(pairing, _) = &program.node(v).op { Some(pairing) } else { None }
+}
+
+/// The pairs that all readers of a value pick.
+pub fn picked(program: &Program, v: ValueId) -> Option<&Pairing> {
+    if program.outputs.iter().any(|(_, x)| *x == v) {
+        return None;
+    }
+    let mut found: Option<&Pairing> = None;
+    for node in &program.nodes {
+        let mut reads = false;
+        node.op.for_each_operand(|x| reads |= x == v);
+        match &node.op {
+            _ if !reads => {}
+            Op::Pick(pairing, _) if found.is_none_or(|other| other == pairing) => found = Some(pairing),
+            _ => return None,
+        }
+    }
+    found
 }
 
 fn extent(program: &Program, axes: &[AxisId], elements: usize) -> u128 {

@@ -38,7 +38,7 @@ mod tail;
 mod view;
 
 pub use build::{Options, build};
-pub use cost::Cost;
+pub use cost::{Cost, picked};
 pub use elementwise::is_elementwise;
 pub use error::{Error, TooLarge, TooMany};
 pub use floor::{Floor, Peaks};

@@ -5,7 +5,7 @@ use super::code::Step;
 use super::compile::Compiler;
 use super::product::{Operand, Product, Target};
 use crate::graph::{Contraction, Op, Pairing, Type, ValueId};
-use crate::plan::{Dim, Tail, View};
+use crate::plan::{Dim, Tail, View, picked};
 
 impl Compiler<'_> {
     /// A product.
@@ -57,19 +57,7 @@ impl Compiler<'_> {
 
     /// Which entries of a value somebody reads, if all its readers pick the same pairs.
     fn picked(&self, v: ValueId, to: &View) -> Option<Box<dyn Fn(usize) -> bool>> {
-        let program = &self.plan.program;
-        let mut found: Option<&Pairing> = None;
-        for node in &program.nodes {
-            let mut reads = false;
-            node.op.for_each_operand(|x| reads |= x == v);
-            match &node.op {
-                _ if !reads => {}
-                Op::Pick(p, _) if found.is_none_or(|other| other == p) => found = Some(p),
-                _ => return None,
-            }
-        }
-        let is_output = program.outputs.iter().any(|(_, x)| *x == v);
-        self.paired(found.filter(|_| !is_output)?, v, to)
+        self.paired(picked(&self.plan.program, v)?, v, to)
     }
 
     /// Whether the entry at an offset of a view belongs to a pair.
