@@ -340,6 +340,44 @@ fn adjoint_sampling_runs_alike_on_both_machines() {
     }
 }
 
+/// The regression at a few times, without outliers.
+const FINE_TUNING: &str = "
+use std.problems.quadratic_ou
+use std.methods.adjoint_matching_finetune
+use std.nets.mlp
+problem P = quadratic_ou(2, a = 0.4, p = 0.6, q = 0.5)
+net V(x: R[2], t: R) -> R[2] = mlp([16], act = tanh)(x, t)
+let u(x, t) = -V(x, t)
+train {
+  grid 10  batch 64
+  run adjoint_matching_finetune(P, u, adam(1e-2), rounds = ROUNDS, early = 1, late = 2, share = 0.8)
+}
+measure every ROUNDS {
+  batch 256
+  path X of P under u
+  let error = E[ ∫ |u(X, t) - P.optimal(X, t)|² dt ]
+  let size = E[ ∫ |P.optimal(X, t)|² dt ]
+}
+table error, size
+";
+
+#[test]
+fn fine_tuning_runs_alike_on_both_machines() {
+    let text = FINE_TUNING.replace("ROUNDS", "3");
+    let [reference, cpu] = Both::all();
+    let (truth, found) = (reference.run(&text, 3), cpu.run(&text, 3));
+    for name in ["error", "size"] {
+        cpu.close(&history(&found, name), &history(&truth, name));
+    }
+}
+
+#[test]
+fn fine_tuning_at_a_few_times_comes_to_the_optimum() {
+    let outcome = Both::Cpu.run(&FINE_TUNING.replace("ROUNDS", "400"), 3);
+    let (error, size) = (history(&outcome, "error"), history(&outcome, "size"));
+    assert!(error[1] < 0.1 * size[1] && error[1] < 0.1 * error[0], "the error {error:?} of {size:?}");
+}
+
 /// Steps of bounded length with a loss of the library, one of the text, and one without a name.
 const STEPS: &str = "
 use std.problems.quadratic_ou
