@@ -192,11 +192,11 @@ problem P() {
   cost = E[ ∫ ½*|u|² dt ]
 }
 problem Q = P()
-net m() -> R[2] = constant([0, 0])()
+net m() -> R = constant(0)()
 train {
   batch 64  steps 200
   x ~ p
-  minimize E[ |x - m()|² ] over m by sgd((k) => 0.5/(k + 1))
+  minimize E[ |x[2] - m()|² ] over m by sgd((k) => 0.5/(k + 1))
 }
 measure every 100 {
   batch 4000  grid 2
@@ -212,7 +212,7 @@ measure every 100 {
   let start = E[ X(0)[1] ]
   let number = E[ n ]
   let far = E[ if z[1] > 50 then 1 else 0 ]
-  let learned = (m())[2]
+  let learned = m()
 }
 table mean, product, independent, strangers, start, number, far, learned
 ";
