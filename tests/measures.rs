@@ -42,7 +42,7 @@ table other, calls, nets, both
 fn every_point_of_the_training_counts_once() {
     for machine in Both::all() {
         let outcome = machine.run(COUNTED, 1);
-        let step = (8 + 8 + 4 * 8 + 4 * 8) as f64;
+        let step = f64::from(8 + 8 + 4 * 8 + 4 * 8);
         assert_eq!(history(&outcome, "calls"), [0.0, step, 2.0 * step, 3.0 * step]);
         assert_eq!(history(&outcome, "nets"), [0.0, 32.0, 64.0, 96.0]);
         assert_eq!(history(&outcome, "both"), [0.0, step + 32.0, 2.0 * (step + 32.0), 3.0 * (step + 32.0)]);
