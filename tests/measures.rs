@@ -42,7 +42,7 @@ table other, calls, nets, both
 fn every_point_of_the_training_counts_once() {
     for machine in Both::all() {
         let outcome = machine.run(COUNTED, 1);
-        let step = (8 + 8 + 4 * 8 + 4 * 8) as f64;
+        let step = f64::from(8 + 8 + 4 * 8 + 4 * 8);
         assert_eq!(history(&outcome, "calls"), [0.0, step, 2.0 * step, 3.0 * step]);
         assert_eq!(history(&outcome, "nets"), [0.0, 32.0, 64.0, 96.0]);
         assert_eq!(history(&outcome, "both"), [0.0, step + 32.0, 2.0 * (step + 32.0), 3.0 * (step + 32.0)]);
@@ -192,11 +192,11 @@ problem P() {
   cost = E[ ∫ ½*|u|² dt ]
 }
 problem Q = P()
-net m() -> R[2] = constant([0, 0])()
+net m() -> R = constant(0)()
 train {
   batch 64  steps 200
   x ~ p
-  minimize E[ |x - m()|² ] over m by sgd((k) => 0.5/(k + 1))
+  minimize E[ |x[2] - m()|² ] over m by sgd((k) => 0.5/(k + 1))
 }
 measure every 100 {
   batch 4000  grid 2
@@ -212,7 +212,7 @@ measure every 100 {
   let start = E[ X(0)[1] ]
   let number = E[ n ]
   let far = E[ if z[1] > 50 then 1 else 0 ]
-  let learned = (m())[2]
+  let learned = m()
 }
 table mean, product, independent, strangers, start, number, far, learned
 ";

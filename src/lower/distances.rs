@@ -56,13 +56,16 @@ impl<'a> Lowerer<'a> {
             return Err(explained(span, what, "of this many samples", format!("say `batch {MOST_ASSIGNED}` or less")));
         }
         let known = self.distances.iter().find(|one| one.between == between && one.distance.metric == metric);
-        let cell = known.map(|one| one.distance.cell.clone()).unwrap_or_else(|| {
-            let cell = format!("{}.distance{}", self.purpose, self.distances.len());
-            let outputs = [format!("{cell}:left"), format!("{cell}:right")];
-            let distance = Distance { metric, outputs, cell: cell.clone(), span };
-            self.distances.push(Asked { distance, between });
-            cell
-        });
+        let cell = match known {
+            Some(known) => known.distance.cell.clone(),
+            None => {
+                let cell = format!("{}.distance{}", self.purpose, self.distances.len());
+                let outputs = [format!("{cell}:left"), format!("{cell}:right")];
+                let distance = Distance { metric, outputs, cell: cell.clone(), span };
+                self.distances.push(Asked { distance, between });
+                cell
+            }
+        };
         Ok(self.cell(&cell, &[], &[]))
     }
 }

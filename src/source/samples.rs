@@ -130,26 +130,26 @@ type Number = fn(&[u8]) -> f64;
 /// The bytes of an entry of this kind, and the number in them.
 fn reader(kind: &str) -> Result<(usize, Number), String> {
     macro_rules! number {
-        ($ty:ty) => {{
+        ($ty:ty, $whole:expr) => {{
             let read: Number = |bytes| {
                 let mut whole = [0; size_of::<$ty>()];
                 whole.copy_from_slice(bytes);
-                <$ty>::from_le_bytes(whole) as f64
+                $whole(<$ty>::from_le_bytes(whole))
             };
             Ok((size_of::<$ty>(), read))
         }};
     }
     match kind {
-        "<f4" => number!(f32),
-        "<f8" => number!(f64),
-        "|i1" => number!(i8),
-        "<i2" => number!(i16),
-        "<i4" => number!(i32),
-        "<i8" => number!(i64),
-        "|u1" | "|b1" => number!(u8),
-        "<u2" => number!(u16),
-        "<u4" => number!(u32),
-        "<u8" => number!(u64),
+        "<f4" => number!(f32, f64::from),
+        "<f8" => number!(f64, std::convert::identity),
+        "|i1" => number!(i8, f64::from),
+        "<i2" => number!(i16, f64::from),
+        "<i4" => number!(i32, f64::from),
+        "<i8" => number!(i64, |x| x as f64),
+        "|u1" | "|b1" => number!(u8, f64::from),
+        "<u2" => number!(u16, f64::from),
+        "<u4" => number!(u32, f64::from),
+        "<u8" => number!(u64, |x| x as f64),
         "|O" | "O" => Err("Python objects for entries".to_owned()),
         other => Err(format!("entries of the type `{other}`")),
     }

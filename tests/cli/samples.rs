@@ -100,7 +100,7 @@ table density, both, size
     put(&folder, "text.soc", TEXT.replace("FILE", "three.csv"));
     put(&folder, "other.csv", "1, 2\n");
     let (code, _, stderr) = end(&folder, &["text.soc", "--set", "p=empirical(\"other.csv\")"]);
-    assert!(code == 1 && stderr.contains("which a value of the command line names"), "{code}: {stderr}");
+    assert!(code == 1 && stderr.contains("--set p") && stderr.contains("not read"), "{code}: {stderr}");
     let manifest = folder.path().join("here/manifest.ron");
     assert_eq!(end(&folder, &["text.soc", "--out", "here"]).0, 0);
     assert!(std::fs::read_to_string(manifest).expect("a manifest").contains("three.csv"), "what was read is recorded");

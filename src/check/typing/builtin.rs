@@ -108,6 +108,11 @@ impl<'a> Typer<'a> {
     }
 
     pub(crate) fn misused(&mut self, builtin: &'static Builtin, found: &[Tensor], at: Span) -> Ty<'a> {
+        self.miscounted(builtin, found, found.len(), at)
+    }
+
+    /// As [`Typer::misused`], where so many arguments were given that are not all tensors.
+    pub(crate) fn miscounted(&mut self, builtin: &'static Builtin, found: &[Tensor], given: usize, at: Span) -> Ty<'a> {
         let found_words: Vec<String> = found.iter().map(|one| Ty::Tensor(one.clone()).describe()).collect();
         let callee = format!("the function `{}`", builtin.name);
         let expected = match builtin.rule {
@@ -138,7 +143,7 @@ impl<'a> Typer<'a> {
         let error = TooManyArguments {
             callee,
             expected: expected.into(),
-            found: found.len(),
+            found: given,
             at,
             because: None,
             call: self.through(),

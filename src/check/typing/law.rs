@@ -127,7 +127,9 @@ impl<'a> Typer<'a> {
         at: Span,
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
-        let [file @ Arg { name: None, .. }] = given else { return self.misused(builtin, &[], at) };
+        let [file @ Arg { name: None, .. }] = given else {
+            return self.miscounted(builtin, &[], given.len(), at);
+        };
         let written = self.text(file.span);
         let name = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match (&file.ty, name) {

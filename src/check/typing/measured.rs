@@ -17,7 +17,7 @@ impl<'a> Typer<'a> {
         if !self.measured_here(builtin, "it says what the training has evaluated so far", at) {
             return Ty::Poison;
         }
-        let [one @ Arg { name: None, .. }] = given else { return self.misused(builtin, &[], at) };
+        let [one @ Arg { name: None, .. }] = given else { return self.miscounted(builtin, &[], given.len(), at) };
         match &one.ty {
             Ty::Poison => Ty::Poison,
             Ty::Function(function) if is_counted(function) => Ty::Tensor(Tensor::default()),
@@ -40,7 +40,7 @@ impl<'a> Typer<'a> {
             return Ty::Poison;
         }
         let [x @ Arg { name: None, .. }, y @ Arg { name: None, .. }] = given else {
-            return self.misused(builtin, &[], at);
+            return self.miscounted(builtin, &[], given.len(), at);
         };
         let (Some(a), Some(b)) = (self.samples(x, at, scope), self.samples(y, at, scope)) else { return Ty::Poison };
         if !a.same_shape(&b) {
