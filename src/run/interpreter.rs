@@ -65,6 +65,9 @@ pub fn continue_cell(
     Ok(run.finish(cell))
 }
 
+/// Quantities of a step, and what they are.
+type Found<'t> = Vec<(&'t str, f64)>;
+
 /// Why a run ends before its end.
 pub(super) enum Stop {
     NonFinite(NonFinite),
@@ -428,7 +431,7 @@ impl<'a> Run<'a> {
         k: u64,
         optimisers: &mut [Optimiser],
         next: &mut Vec<ArrayD<f64>>,
-    ) -> Result<(f64, Vec<(&'t str, f64)>), Stop> {
+    ) -> Result<(f64, Found<'t>), Stop> {
         let activity = Activity::Training { step: k + 1, of: training.steps };
         self.draw_samples(&training.samples, k);
         let values = self.execute(loaded, k, activity, training.span)?;

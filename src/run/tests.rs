@@ -109,6 +109,7 @@ fn cell(steps: u64, every: Option<u64>) -> Cell {
         steps,
         groups: vec![group],
         batch: 1,
+        measures: Vec::new(),
         samples: Vec::new(),
         evaluations: Vec::new(),
         span,
