@@ -77,7 +77,8 @@ fn offset(dims: &[(usize, usize)], mut index: usize) -> usize {
     at
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+// Without avx512dq: with it the two halves of a key's word come of a product of 64 bits, which is slow.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 fn philox_lanes(sample: u32, rest: [u32; 3], key: [u32; 2], out: &mut [[u32; LANES]; 4]) {
     // Neighbouring samples share a word of 64 bits, in which products of 32 bits come out without moving lanes about.
     let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
