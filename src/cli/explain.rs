@@ -81,7 +81,7 @@ fn programs(cell: &Cell, stage: Stage, threads: usize) -> Result<String, Report>
     let mut named: Vec<(String, &Program)> = vec![("first values".to_owned(), &cell.init)];
     for part in &cell.stages {
         match part {
-            Part::Train(training) => named.push(("training step".to_owned(), &training.program)),
+            Part::Train(training) => named.push(("training step".to_owned(), &training.step)),
             Part::Schedule(schedule) => {
                 let programs = schedule.programs().into_iter().enumerate();
                 named.extend(programs.map(|(i, program)| (format!("training, part {}", i + 1), program)));

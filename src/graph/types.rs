@@ -144,6 +144,8 @@ pub enum Output {
     Named(String),
     /// The gradient of the objective in the parameter with this number.
     Gradient(usize),
+    /// The next value of the parameter with this number.
+    Parameter(usize),
     /// The next content of the cell with this number.
     State(usize),
 }

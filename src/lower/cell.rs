@@ -12,6 +12,7 @@ use super::evaluations::evaluations;
 use super::expectation::known_names;
 use super::experiment::{Cell, Measurement, Stage, StepMeasure, Training};
 use super::lowerer::Lowerer;
+use super::moving::move_parameters;
 use super::network::Registry;
 use super::outline::sweep_axes;
 use super::schedule::Schedule;
@@ -83,6 +84,7 @@ pub fn cell(checked: &Checked, chosen: &[usize]) -> Lowered<Cell> {
     for program in of_stages.chain(running_measures.iter_mut().flat_map(Measurement::programs_mut)) {
         program.parameters = registry.infos();
     }
+    move_parameters(&mut stages, &copies);
     Ok(Cell { labels, seed, known, init, parameters, copies, stages, running_measures })
 }
 
@@ -223,8 +225,9 @@ fn training(
     }
     let samples = std::mem::take(&mut l.samples);
     let program = with_gradients(l.b.finish(), &objectives);
+    let step = Program::default();
     let (steps, batch) = (settings.steps, settings.batch);
-    Ok(Training { program, steps, groups, batch, measures, samples, evaluations, span: at })
+    Ok(Training { program, step, steps, groups, batch, measures, samples, evaluations, span: at })
 }
 
 fn measurement(

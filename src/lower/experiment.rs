@@ -106,17 +106,17 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Its programs, in order.
+    /// The programs that are run, in order.
     pub fn programs(&self) -> Vec<&Program> {
         match self {
-            Self::Train(training) => vec![&training.program],
+            Self::Train(training) => vec![&training.step],
             Self::Schedule(schedule) => schedule.programs(),
             Self::Measure(measurement) => measurement.programs(),
         }
     }
 
-    /// Its programs, in order.
-    pub fn programs_mut(&mut self) -> Vec<&mut Program> {
+    /// Its programs before parameters move, in order.
+    pub(super) fn programs_mut(&mut self) -> Vec<&mut Program> {
         match self {
             Self::Train(training) => vec![&mut training.program],
             Self::Schedule(schedule) => schedule.programs_mut(),
@@ -128,8 +128,10 @@ impl Stage {
 /// A training loop.
 #[derive(Clone, Debug)]
 pub struct Training {
-    /// One step: the objective under [`Training::OBJECTIVE`], gradients, next states, rates.
+    /// What a step works out: the objective under [`Training::OBJECTIVE`], gradients, next states, rates.
     pub program: Program,
+    /// A whole step: the same, with the next parameters in place of the gradients.
+    pub step: Program,
     /// The number of steps.
     pub steps: u64,
     /// Who moves, and how.

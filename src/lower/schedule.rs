@@ -49,8 +49,8 @@ pub enum Action {
 /// parameters, then decides about the loop.
 #[derive(Clone, Debug)]
 pub struct Stretch {
-    /// Reads memory cells and writes them; one output per pushed field; objective, gradients and rates, where it
-    /// minimises; [`Stretch::UNTIL`], where it may leave a loop.
+    /// Reads memory cells and writes them; one output per pushed field; objective, rates and the next parameters, where
+    /// it minimises; [`Stretch::UNTIL`], where it may leave a loop.
     pub program: Program,
     /// Rows drawn into memory cells.
     pub draws: Vec<RowDraw>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::elementwise::is_elementwise;
 use super::tail::tail;
 use super::{Buffer, Item, Loop, Plan, Slot, Space, Strip};
-use crate::graph::{Op, ValueId};
+use crate::graph::{Op, Output, ValueId};
 
 #[derive(Clone, Copy, Debug)]
 struct Life {
@@ -39,7 +39,12 @@ pub(super) fn assign_slots(plan: &mut Plan) {
             walk.touch(view.buffer);
         }
     }
-    let lives = walk.lives;
+    let mut lives = walk.lives;
+    for buffer in handed_on(plan) {
+        if let Some(life) = &mut lives[buffer] {
+            (life.from, life.to) = (0, end);
+        }
+    }
     let mut buffers = plan.buffers.clone();
     for (b, life) in buffers.iter_mut().zip(&lives) {
         if let Some(l) = life
@@ -59,6 +64,24 @@ pub(super) fn assign_slots(plan: &mut Plan) {
     plan.kept = share(&mut buffers, &lives, Space::Kept, false);
     plan.scratch = share(&mut buffers, &lives, Space::Scratch, true);
     plan.buffers = buffers;
+}
+
+/// The buffers of what one run hands to the next, and of what reads it there: each lies alone, so that the two can change
+/// places.
+fn handed_on(plan: &Plan) -> Vec<usize> {
+    let program = &plan.program;
+    let mut values = Vec::new();
+    for (kind, v) in &program.outputs {
+        let reads = |op: &Op| match (op, kind) {
+            (Op::Parameter(i), Output::Parameter(j)) | (Op::State(i), Output::State(j)) => i == j,
+            _ => false,
+        };
+        if matches!(kind, Output::Parameter(_) | Output::State(_)) {
+            values.push(v.index());
+            values.extend((0..program.nodes.len()).filter(|i| reads(&program.nodes[*i].op)));
+        }
+    }
+    values.into_iter().filter_map(|i| plan.views[i].as_ref()).map(|view| view.buffer).collect()
 }
 
 fn share(buffers: &mut [Buffer], lives: &[Option<Life>], space: Space, reuse: bool) -> Vec<Slot> {

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::run::{Moments, Series, Standing};
+use crate::run::{Series, Standing};
 
 /// The key in the head of the file.
 const RECORD: &str = "standing";
@@ -21,8 +21,6 @@ struct Record {
     objective: (String, Vec<(u64, f64)>),
     parameters: usize,
     memory: Vec<String>,
-    /// Per optimiser: tensors of first and of second moments, and its powers.
-    moments: Vec<(usize, usize, (f64, f64))>,
 }
 
 pub(super) fn bytes(standing: &Standing) -> Result<Vec<u8>, String> {
@@ -35,12 +33,10 @@ pub(super) fn bytes(standing: &Standing) -> Result<Vec<u8>, String> {
         objective: series(&standing.objective),
         parameters: standing.parameters.len(),
         memory: standing.memory.iter().map(|(name, _)| name.clone()).collect(),
-        moments: standing.moments.iter().map(|m| (m.first.len(), m.second.len(), m.powers)).collect(),
     };
     let mut tensors: Vec<(Vec<usize>, Vec<u8>)> = vec![flat(&standing.seconds)];
     let cells = standing.memory.iter().map(|(_, value)| value);
     tensors.extend(standing.parameters.iter().chain(cells).map(|t| (t.shape().to_vec(), raw(t.iter()))));
-    tensors.extend(standing.moments.iter().flat_map(|m| m.first.iter().chain(&m.second)).map(|v| flat(v)));
     let named = tensors.iter().enumerate().map(|(number, (shape, bytes))| {
         TensorView::new(Dtype::F64, shape.clone(), bytes).map(|view| (name(number), view))
     });
@@ -69,13 +65,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Standing, String> {
     let seconds = next()?.iter().copied().collect();
     let parameters = (0..record.parameters).map(|_| next()).collect::<Result<_, _>>()?;
     let memory = record.memory.into_iter().map(|name| Ok((name, next()?))).collect::<Result<_, String>>()?;
-    let mut list = |count: usize| {
-        (0..count).map(|_| next().map(|t| t.iter().copied().collect())).collect::<Result<Vec<Vec<f64>>, String>>()
-    };
-    let mut moments = Vec::new();
-    for (first, second, powers) in record.moments {
-        moments.push(Moments { first: list(first)?, second: list(second)?, powers });
-    }
     Ok(Standing {
         stage: record.stage,
         done: record.done,
@@ -83,7 +72,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Standing, String> {
         seconds,
         parameters,
         memory,
-        moments,
         quantities: record.quantities.into_iter().map(series).collect(),
         objective: series(record.objective),
     })
@@ -115,10 +103,9 @@ mod tests {
             steps: 300,
             seconds: vec![0.25, 1.0 / 3.0],
             parameters: vec![arr2(&[[1.0 / 3.0, -0.0], [5e-324, 2.0]]).into_dyn(), arr0(7.0).into_dyn()],
-            memory: vec![("E[α]".into(), arr0(0.7).into_dyn())],
-            moments: vec![
-                Moments { first: vec![vec![0.1; 4]], second: vec![vec![1e-17; 4]], powers: (0.9_f64.powi(7), 0.999) },
-                Moments { first: vec![vec![]], second: Vec::new(), powers: (1.0, 1.0) },
+            memory: vec![
+                ("E[α]".into(), arr0(0.7).into_dyn()),
+                ("training 0/0/second 3".into(), arr0(1e-17).into_dyn()),
             ],
             quantities: vec![series("error"), series("J")],
             objective: series("objective"),

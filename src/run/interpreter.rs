@@ -5,18 +5,17 @@ use std::time::Instant;
 use ndarray::ArrayD;
 
 use super::buffer::draw_samples;
-use super::copies::follow;
 use super::distance::distance;
 use super::memory::Memory;
+use super::pace::{Pace, Row};
 use super::schedule::LoadedSchedule;
 use super::{
-    Activity, Forgetful, Keeper, Loaded, Machine, Malformed, Moments, NonFinite, Observer, Optimiser, Outcome, Series,
-    Standing, Timing,
+    Activity, Forgetful, Keeper, Loaded, Machine, Malformed, NonFinite, Observer, Outcome, Series, Standing, Timing,
 };
-use crate::backend::{Fault, Feed, Lost, first_non_finite};
+use crate::backend::{Course, Fault, Feed, Lost, Passed, first_beyond_single, row_major};
 use crate::diagnostic::Report;
 use crate::graph::{Output, Program};
-use crate::lower::{Cell, Distance, Group, Measurement, ParameterCopy, SampleDraw, Stage, Training};
+use crate::lower::{Cell, Distance, Measurement, ParameterCopy, SampleDraw, Stage, Training};
 use crate::source::Span;
 
 /// Runs a cell with a seed: every stage in order, running measurements during the training.
@@ -65,9 +64,6 @@ pub fn continue_cell(
     Ok(run.finish(cell))
 }
 
-/// Quantities of a step, and what they are.
-type Found<'t> = Vec<(&'t str, f64)>;
-
 /// Why a run ends before its end.
 pub(super) enum Stop {
     NonFinite(NonFinite),
@@ -79,7 +75,6 @@ pub(super) enum Stop {
 struct Begun {
     stage: usize,
     done: u64,
-    moments: Vec<Moments>,
 }
 
 enum LoadedStage<'a> {
@@ -106,12 +101,11 @@ impl LoadedMeasurement<'_> {
 }
 
 fn load_training(training: &Training, machine: &dyn Machine) -> Result<Loaded, Report> {
-    let loaded = machine.load(&training.program)?;
-    let rates = training.groups.iter().map(|group| group.rate.as_str());
-    for name in rates.chain([Training::OBJECTIVE]) {
-        position(&loaded.program, name, training.span)?;
+    // Without its rate a group would stand still.
+    for name in training.groups.iter().map(|group| group.rate.as_str()).chain([Training::OBJECTIVE]) {
+        position(&training.step, name, training.span)?;
     }
-    Ok(loaded)
+    machine.load(&training.step)
 }
 
 fn load_measurement<'a>(measurement: &'a Measurement, machine: &dyn Machine) -> Result<LoadedMeasurement<'a>, Report> {
@@ -239,7 +233,7 @@ impl<'a> Run<'a> {
         self.outcome.steps = standing.steps;
         self.outcome.quantities = standing.quantities;
         self.outcome.objective = standing.objective;
-        Ok(Some(Begun { stage: standing.stage, done: standing.done, moments: standing.moments }))
+        Ok(Some(Begun { stage: standing.stage, done: standing.done }))
     }
 
     fn stages(
@@ -281,7 +275,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs a program once and keeps what it leaves in memory cells.
+    /// Runs a program once and keeps what it leaves in memory cells, and the parameters that it moves.
     pub(super) fn execute(
         &mut self,
         loaded: &mut Loaded,
@@ -292,8 +286,21 @@ impl<'a> Run<'a> {
         let states = self.memory.read(&loaded.program);
         let feed = Feed { parameters: &self.parameters, states: &states, step, seed: self.seed };
         match loaded.executor.execute(&feed) {
-            Ok(values) => {
+            Ok(mut values) => {
+                let outputs = &loaded.program.outputs;
+                for ((kind, id), value) in outputs.iter().zip(&values) {
+                    if matches!(kind, Output::Parameter(_))
+                        && let Some(found) = first_beyond_single(value)
+                    {
+                        return Err(self.stop(&loaded.program, &Fault { value: *id, found }, activity, whole));
+                    }
+                }
                 self.memory.write(&loaded.program, &values);
+                for ((kind, _), value) in outputs.iter().zip(&mut values) {
+                    if let Output::Parameter(number) = kind {
+                        self.parameters[*number] = row_major(std::mem::take(value));
+                    }
+                }
                 Ok(values)
             }
             Err(fault) => match loaded.executor.lost() {
@@ -375,32 +382,45 @@ impl<'a> Run<'a> {
     ) -> Result<(), Stop> {
         let first = from.as_ref().map_or(0, |from| from.done);
         observer.started(first, training.steps);
-        let mut optimisers: Vec<_> = match from {
-            Some(from) => training.groups.iter().zip(from.moments).map(|(g, m)| Optimiser::after(g, m)).collect(),
-            None => {
-                self.measure_running(training.steps, observer)?;
-                training.groups.iter().map(|g| Optimiser::new(g, &self.parameters)).collect()
-            }
-        };
-        // The step writes here and the two change places, so that a step that fails leaves the parameters as they were.
-        let mut next = self.parameters.clone();
-        let noted = (training.steps / 100).max(1);
-        for k in first..training.steps {
-            let clock = Instant::now();
-            let (objective, measured) = self.step(training, &mut loaded, k, &mut optimisers, &mut next)?;
-            self.seconds.push(clock.elapsed().as_secs_f64());
-            for (name, value) in measured {
-                self.note(k, name, value, observer);
-            }
-            let done = k + 1;
-            self.outcome.steps = done;
-            if done.is_multiple_of(noted) || done == 1 || done == training.steps {
-                self.outcome.objective.points.push((done, objective));
-            }
+        if from.is_none() {
             self.measure_running(training.steps, observer)?;
-            observer.stepped(done, objective);
+        }
+        let row = Row::new(training, &loaded.program)?;
+        let mut pace = Pace::new(training, &loaded.program);
+        let mut done = first;
+        while done < training.steps {
+            let clock = Instant::now();
+            self.draw_samples(&training.samples, done);
+            let until = self.next_measure(done, training.steps);
+            let (rows, fault) = self.advance(&mut loaded, done, pace.steps(until - done));
+            pace.measured(clock.elapsed().as_secs_f64(), rows.len());
+            let last = done + rows.len() as u64;
+            for values in rows {
+                self.seconds.push(pace.seconds);
+                self.memory.count(&training.evaluations);
+                for (name, value) in row.measured(training, done, &values) {
+                    self.note(done, name, value, observer);
+                }
+                done += 1;
+                self.outcome.steps = done;
+                let objective = values[row.objective];
+                if done.is_multiple_of((training.steps / 100).max(1)) || done == 1 || done == training.steps {
+                    self.outcome.objective.points.push((done, objective));
+                }
+                if done == last && fault.is_none() {
+                    self.measure_running(training.steps, observer)?;
+                }
+                observer.stepped(done, objective);
+            }
+            if let Some(fault) = fault {
+                if let Some(lost) = loaded.executor.lost() {
+                    return Err(Stop::Lost(lost));
+                }
+                let activity = Activity::Training { step: done + 1, of: training.steps };
+                return Err(self.stop(&loaded.program, &fault, activity, training.span));
+            }
             if done < training.steps && keeper.due() {
-                keeper.keep(&self.standing(number, done, &optimisers)).map_err(Stop::Report)?;
+                keeper.keep(&self.standing(number, done)).map_err(Stop::Report)?;
             }
         }
         if let Some(timing) = loaded.executor.timing() {
@@ -409,7 +429,25 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn standing(&self, stage: usize, done: u64, optimisers: &[Optimiser]) -> Standing {
+    /// The next number of steps after which something is measured, at most all.
+    fn next_measure(&self, done: u64, steps: u64) -> u64 {
+        let running = self.running.iter().map(|loaded| loaded.measurement).filter(|m| m.training == self.training);
+        let next = |m: &Measurement| m.every.map(|every| (done + 1).max(m.from).next_multiple_of(every.max(1)));
+        running.filter_map(next).fold(steps, u64::min)
+    }
+
+    /// Makes steps in a row: the outputs with names of each that succeeded.
+    fn advance(&mut self, loaded: &mut Loaded, first: u64, runs: u64) -> Passed {
+        let mut states = self.memory.read(&loaded.program);
+        let parameters = &mut self.parameters;
+        let outputs = &loaded.program.outputs;
+        let mut course = Course { parameters, states: &mut states, first, runs, seed: self.seed, outputs };
+        let passed = loaded.executor.advance(&mut course);
+        self.memory.keep(&loaded.program, states);
+        passed
+    }
+
+    fn standing(&self, stage: usize, done: u64) -> Standing {
         Standing {
             stage,
             done,
@@ -417,92 +455,12 @@ impl<'a> Run<'a> {
             seconds: self.seconds.clone(),
             parameters: self.parameters.clone(),
             memory: self.memory.all(),
-            moments: optimisers.iter().map(|optimiser| optimiser.moments().clone()).collect(),
             quantities: self.outcome.quantities.clone(),
             objective: self.outcome.objective.clone(),
         }
-    }
-
-    /// Makes a step; gives the objective and what was to be measured of the step.
-    fn step<'t>(
-        &mut self,
-        training: &'t Training,
-        loaded: &mut Loaded,
-        k: u64,
-        optimisers: &mut [Optimiser],
-        next: &mut Vec<ArrayD<f64>>,
-    ) -> Result<(f64, Found<'t>), Stop> {
-        let activity = Activity::Training { step: k + 1, of: training.steps };
-        self.draw_samples(&training.samples, k);
-        let values = self.execute(loaded, k, activity, training.span)?;
-        self.memory.count(&training.evaluations);
-        let mut measured = Vec::new();
-        for name in training.measures.iter().filter(|m| m.due(k, training.steps)).flat_map(|m| &m.quantities) {
-            let at = position(&loaded.program, &Training::measured(name), training.span).map_err(Stop::Report)?;
-            measured.push((name.as_str(), scalar(&values[at])));
-        }
-        let objective = self.moved((loaded, &training.groups, training.span), activity, values, optimisers, next)?;
-        Ok((objective, measured))
-    }
-
-    /// Moves parameters by the gradients that a program handed out; gives the objective. The step is written to `next`,
-    /// and the two change places.
-    pub(super) fn moved(
-        &mut self,
-        (loaded, groups, span): (&Loaded, &[Group], Span),
-        activity: Activity,
-        mut values: Vec<ArrayD<f64>>,
-        optimisers: &mut [Optimiser],
-        next: &mut Vec<ArrayD<f64>>,
-    ) -> Result<f64, Stop> {
-        let named = |name: &str, values: &[ArrayD<f64>]| {
-            let at = position(&loaded.program, name, span).expect("checked when the program was loaded");
-            scalar(&values[at])
-        };
-        let objective = named(Training::OBJECTIVE, &values);
-        let rates: Vec<f64> = groups.iter().map(|group| named(&group.rate, &values)).collect();
-        let mut gradients: Vec<Option<ArrayD<f64>>> = vec![None; self.parameters.len()];
-        for ((kind, id), value) in loaded.program.outputs.iter().zip(&mut values) {
-            if let Output::Gradient(number) = kind {
-                let gradient = row_major(std::mem::take(value));
-                if let Some(found) = first_non_finite(slice(&gradient)) {
-                    let fault = Fault { value: *id, found };
-                    return Err(self.stop(&loaded.program, &fault, activity, span));
-                }
-                gradients[*number] = Some(gradient);
-            }
-        }
-        for (optimiser, rate) in optimisers.iter_mut().zip(&rates) {
-            optimiser.step(*rate, &gradients, &self.parameters, next);
-        }
-        if let Some(found) = next.iter().find_map(first_beyond_single) {
-            return Err(Stop::NonFinite(NonFinite::new(found, activity, self.outcome.steps, span)));
-        }
-        let count = next.len() - self.copies.len();
-        let (moved, copies) = next.split_at_mut(count);
-        for ((copy, value), old) in self.copies.iter().zip(copies).zip(&self.parameters[count..]) {
-            follow(copy.rule, self.outcome.steps + 1, &moved[copy.of], old, value);
-        }
-        std::mem::swap(&mut self.parameters, next);
-        Ok(objective)
     }
 }
 
 pub(super) fn scalar(value: &ArrayD<f64>) -> f64 {
     *value.first().expect("checked to hold one number when the program was loaded")
-}
-
-pub(super) fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
-    if value.is_standard_layout() { value } else { value.as_standard_layout().into_owned() }
-}
-
-/// The first entry that is not finite in single precision, in which parameters are kept in files and on most machines.
-fn first_beyond_single(value: &ArrayD<f64>) -> Option<f64> {
-    let finite = |x: &f64| (*x as f32).is_finite();
-    let bad = slice(value).chunks(256).find(|chunk| !chunk.iter().fold(true, |all, x| all & finite(x)))?;
-    bad.iter().find(|x| !finite(x)).map(|x| f64::from(*x as f32))
-}
-
-fn slice(value: &ArrayD<f64>) -> &[f64] {
-    value.as_slice().expect("parameters and gradients are row-major")
 }

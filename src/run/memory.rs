@@ -61,6 +61,32 @@ impl Memory {
             }
         }
     }
+
+    /// Keeps what the program left in the cells that it writes.
+    pub(super) fn keep(&mut self, program: &Program, states: Vec<ArrayD<f64>>) {
+        let mut states: Vec<_> = states.into_iter().map(Some).collect();
+        for (kind, _) in &program.outputs {
+            if let Output::State(number) = kind
+                && let Some(value) = states[*number].take()
+            {
+                self.cells.insert(key(program, &program.states[*number]), value);
+            }
+        }
+    }
+
+    /// Whether a program reads what is counted here.
+    pub(super) fn is_counted_for(program: &Program, evaluations: &[Evaluations]) -> bool {
+        evaluations.iter().any(|one| program.states.iter().any(|cell| cell.name == one.cell))
+    }
+}
+
+/// The cells that a program writes, by name, with their extents.
+pub(super) fn written(program: &Program) -> Vec<(&str, Vec<usize>)> {
+    let cells = program.outputs.iter().filter_map(|(kind, _)| match kind {
+        Output::State(number) => Some(&program.states[*number]),
+        _ => None,
+    });
+    cells.map(|cell| (cell.name.as_str(), program.extents(&cell.ty()))).collect()
 }
 
 fn key(program: &Program, cell: &StateInfo) -> (String, Vec<usize>) {

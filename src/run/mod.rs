@@ -2,20 +2,18 @@
 //!
 //! In: a [`Cell`](crate::lower::Cell), a [`Machine`] that loads its programs, and an [`Observer`]. Out: an [`Outcome`]:
 //! the history of every quantity, the parameters, the time per step and, if a value was not finite, where and when.
-//! Knows parameters, optimisers, memory cells and steps. May not know: syntax, or how a program is carried out.
+//! Knows parameters, memory cells and steps. May not know: syntax, or how a program is carried out.
 
 mod assignment;
 mod buffer;
-mod copies;
 mod distance;
 mod errors;
 mod interpreter;
 mod machine;
 mod memory;
-mod norm;
 mod observer;
-mod optimiser;
 mod outcome;
+mod pace;
 mod root;
 mod schedule;
 mod standing;
@@ -26,7 +24,6 @@ pub use errors::{Activity, Malformed, NonFinite};
 pub use interpreter::{continue_cell, run_cell};
 pub use machine::{Loaded, Machine};
 pub use observer::{Observer, Silent};
-pub use optimiser::{Moments, Optimiser};
 pub use outcome::{Outcome, Series, Timing};
 pub use schedule::refuse_buffers;
 pub use standing::{Forgetful, Keeper, Standing};

@@ -6,11 +6,11 @@ use ndarray::ArrayD;
 
 use super::buffer::{NoRows, Rows};
 use super::errors::{BadWeights, BuffersTooLarge, EmptyDraw, NoRoot};
-use super::interpreter::{Run, Stop, position, row_major, scalar};
+use super::interpreter::{Run, Stop, position, scalar};
 use super::root::{Bracketed, root};
-use super::{Activity, Loaded, Machine, Observer, Optimiser};
+use super::{Activity, Loaded, Machine, Observer};
 use crate::backend::reference::Reference;
-use crate::backend::{Executor, Feed};
+use crate::backend::{Executor, Feed, row_major};
 use crate::diagnostic::Report;
 
 use crate::lower::{Action, Root, Schedule, Stretch, Training};
@@ -54,8 +54,6 @@ struct LoadedStretch<'a> {
     loaded: Loaded,
     /// How often it ran.
     runs: u64,
-    /// Made when they first move something.
-    optimisers: Vec<Optimiser>,
 }
 
 impl<'a> LoadedSchedule<'a> {
@@ -77,7 +75,7 @@ fn load<'a>(actions: &'a [Action], machine: &dyn Machine) -> Result<Vec<LoadedAc
                 for name in rates.chain(objective).chain(until) {
                     position(&loaded.program, name, stretch.span)?;
                 }
-                LoadedAction::Run(Box::new(LoadedStretch { stretch, loaded, runs: 0, optimisers: Vec::new() }))
+                LoadedAction::Run(Box::new(LoadedStretch { stretch, loaded, runs: 0 }))
             }
             Action::Solve(root) => LoadedAction::Solve(root, Box::new(Reference::new(root.program.clone()))),
             Action::Copy(copies) => LoadedAction::Copy(copies),
@@ -92,8 +90,6 @@ fn load<'a>(actions: &'a [Action], machine: &dyn Machine) -> Result<Vec<LoadedAc
 struct Course<'s, 'o> {
     schedule: &'s Schedule,
     buffers: Vec<Rows>,
-    /// The step writes here; see [`Run::moved`].
-    next: Vec<ArrayD<f64>>,
     /// Steps between two notes of the objective.
     noted: u64,
     clock: Instant,
@@ -116,7 +112,6 @@ impl Run<'_> {
         let mut course = Course {
             schedule,
             buffers: schedule.buffers.iter().map(Rows::new).collect(),
-            next: self.parameters.clone(),
             noted: (schedule.steps / 100).max(1),
             clock: Instant::now(),
             observer,
@@ -194,13 +189,7 @@ impl Run<'_> {
         }
         let leaves = stretch.leaves && scalar(&values[place(&s.loaded, Stretch::UNTIL)]) != 0.0;
         if !stretch.groups.is_empty() {
-            if s.optimisers.is_empty() {
-                s.optimisers = stretch.groups.iter().map(|group| Optimiser::new(group, &self.parameters)).collect();
-            }
-            // Another step may have moved what this one does not.
-            course.next.clone_from(&self.parameters);
-            let moved = (&s.loaded, stretch.groups.as_slice(), stretch.span);
-            let objective = self.moved(moved, activity, values, &mut s.optimisers, &mut course.next)?;
+            let objective = scalar(&values[place(&s.loaded, Training::OBJECTIVE)]);
             self.seconds.push(course.clock.elapsed().as_secs_f64());
             self.outcome.steps += 1;
             let done = self.outcome.steps;

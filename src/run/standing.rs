@@ -2,7 +2,7 @@
 
 use ndarray::ArrayD;
 
-use super::optimiser::Moments;
+use super::memory::written;
 use super::{Outcome, Series};
 use crate::diagnostic::Report;
 use crate::lower::{Cell, Stage};
@@ -21,10 +21,8 @@ pub struct Standing {
     pub seconds: Vec<f64>,
     /// The parameters, then their copies, row-major.
     pub parameters: Vec<ArrayD<f64>>,
-    /// The memory cells of the programs, by name.
+    /// The memory cells of the programs, by name; what optimisers remember is among them.
     pub memory: Vec<(String, ArrayD<f64>)>,
-    /// What each optimiser of the stage remembers.
-    pub moments: Vec<Moments>,
     /// The histories of the quantities.
     pub quantities: Vec<Series>,
     /// The history of the objective.
@@ -36,11 +34,13 @@ impl Standing {
     pub(super) fn fits(&self, cell: &Cell, parameters: &[ArrayD<f64>], outcome: &Outcome) -> bool {
         let Some(Stage::Train(training)) = cell.stages.get(self.stage) else { return false };
         let names = |series: &[Series]| series.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        let has = |(name, extents): &(&str, Vec<usize>)| {
+            self.memory.iter().any(|(own, value)| own == name && value.shape() == extents.as_slice())
+        };
         self.done <= training.steps
             && self.parameters.iter().map(ArrayD::shape).eq(parameters.iter().map(ArrayD::shape))
             && names(&self.quantities) == names(&outcome.quantities)
-            && self.moments.len() == training.groups.len()
-            && training.groups.iter().zip(&self.moments).all(|(group, moments)| moments.fit(group, parameters))
+            && written(&training.step).iter().all(has)
     }
 }
 

@@ -88,6 +88,8 @@ pub(super) struct Context<'a> {
     pub fault: &'a Mutex<Option<((usize, usize), Fault)>>,
     /// Counts the time of this segment's steps.
     pub clock: Option<(&'a Clock, usize)>,
+    /// Whether parameters and memory cells lie where they are read.
+    pub goes_on: bool,
 }
 
 /// Runs steps that need nothing of other tiles.
@@ -104,6 +106,7 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
             Step::Count(s) => s.run(memory),
             Step::Running(s) => s.run(memory),
             Step::Dense(s) => s.run(memory),
+            Step::Host(Host::Parameter(_) | Host::State(_), _) if context.goes_on => {}
             Step::Host(host, to) => {
                 let to = memory.write(to);
                 let from = match host {

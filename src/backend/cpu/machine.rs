@@ -10,17 +10,18 @@ use super::clock::Clock;
 use super::code::{Code, Context, Step, run};
 use super::compile::compile;
 use super::fused::Registers;
+use super::handover::{Handover, place};
 use super::memory::{MAX_DEPTH, Memory, Numbers, Part};
 use super::packed::Pack;
 use super::reduce::{join, start};
 use super::strided::walk;
 use crate::backend::timing::Phase;
-use crate::backend::{Fault, Feed};
-use crate::graph::{Op, ValueId};
+use crate::backend::{Course, Fault, Feed};
+use crate::graph::{Op, Output, ValueId};
 use crate::plan::{Dim, Plan, Slot, Space, View, When};
 
 /// A block of tiles: what they keep, and their sums.
-struct Block {
+pub(super) struct Block {
     /// The first tile.
     first: usize,
     /// The kept slots of each tile.
@@ -51,6 +52,7 @@ pub(super) struct Machine {
     /// The seed under which the set-up ran.
     ready: Option<u64>,
     clock: Option<Clock>,
+    handover: Handover,
 }
 
 impl Machine {
@@ -85,6 +87,7 @@ impl Machine {
         let once = slots(&plan.once, 1);
         let packs = |code: &[Code]| code.iter().map(|c| c.packs.iter().map(|p| vec![0.0; p.len()]).collect()).collect();
         let (full_packs, rest_packs) = (packs(&full), packs(&rest));
+        let handover = Handover::new(&plan);
         Self {
             plan,
             full,
@@ -98,6 +101,7 @@ impl Machine {
             pool,
             ready: None,
             clock: None,
+            handover,
         }
     }
 
@@ -113,6 +117,46 @@ impl Machine {
 
     /// One run: the outputs, and what was found not to be finite if every value is watched.
     pub fn run(&mut self, feed: &Feed<'_>) -> (Vec<ArrayD<f64>>, Option<Fault>) {
+        let fault = self.pass(feed, false);
+        (self.outputs(), fault)
+    }
+
+    /// Whether runs in a row can do without the host.
+    pub fn goes_on(&self) -> bool {
+        self.handover.possible()
+    }
+
+    /// The outputs of the last run.
+    pub fn outputs(&self) -> Vec<ArrayD<f64>> {
+        let outputs = self.plan.program.outputs.iter();
+        outputs.map(|(_, v)| output(&self.plan, &self.once, &self.blocks, *v)).collect()
+    }
+
+    /// The outputs of the last run that have names, each one number.
+    pub fn named(&self) -> Vec<f64> {
+        let named = self.plan.program.outputs.iter().filter(|(kind, _)| matches!(kind, Output::Named(_)));
+        named.filter_map(|(_, v)| output(&self.plan, &self.once, &self.blocks, *v).first().copied()).collect()
+    }
+
+    /// The first output of the last run that is not finite.
+    pub fn non_finite(&self) -> Option<(ValueId, f64)> {
+        let Self { plan, once, blocks, handover, .. } = self;
+        self.pool.install(|| handover.non_finite(plan, once, blocks))
+    }
+
+    /// Puts what the last run wrote where the next one reads.
+    pub fn pass_on(&mut self) {
+        self.handover.pass_on(&self.plan, &mut self.once, &self.blocks);
+    }
+
+    /// What the last run read, which was no first one.
+    pub fn take_back(&self, course: &mut Course<'_>) {
+        self.handover.take_back(&self.plan, &self.once, &self.blocks, course);
+    }
+
+    /// One run; one that goes on finds its parameters and memory cells where the one before put them. Gives what was found
+    /// not to be finite if every value is watched.
+    pub fn pass(&mut self, feed: &Feed<'_>, goes_on: bool) -> Option<Fault> {
         let fault = Mutex::new(None);
         let fresh = self.ready != Some(feed.seed);
         self.ready = Some(feed.seed);
@@ -120,7 +164,7 @@ impl Machine {
         pool.install(|| {
             for (k, code) in full.iter().enumerate() {
                 let start = Instant::now();
-                let context = Context { feed, fault: &fault, clock: clock.as_ref().map(|c| (c, k)) };
+                let context = Context { feed, fault: &fault, clock: clock.as_ref().map(|c| (c, k)), goes_on };
                 match code.when {
                     When::Setup if !fresh => {}
                     When::Setup | When::Once => {
@@ -165,9 +209,7 @@ impl Machine {
                 }
             }
         });
-        let outputs = plan.program.outputs.iter().map(|(_, v)| output(plan, once, blocks, *v)).collect();
-        let fault = fault.into_inner().expect("no worker panics while it reports");
-        (outputs, fault.map(|(_, f)| f))
+        fault.into_inner().expect("no worker panics while it reports").map(|(_, f)| f)
     }
 }
 
@@ -338,7 +380,7 @@ fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
 }
 
 /// Hands every number of a value, with its place under `strides`, to `put`.
-fn gather(
+pub(super) fn gather(
     plan: &Plan,
     once: &[Numbers],
     blocks: &[Block],
@@ -369,7 +411,8 @@ fn gather(
     }
 }
 
-fn output(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> ArrayD<f64> {
+/// The dimensions of a value, and the strides and the number of its entries row by row.
+pub(super) fn row_major(plan: &Plan, v: ValueId) -> (Vec<(Dim, usize)>, Vec<usize>, usize) {
     let ty = &plan.program.node(v).ty;
     let extents = plan.program.extents(ty);
     let mut row_major = vec![0; extents.len()];
@@ -378,7 +421,8 @@ fn output(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> ArrayD
         *s = stride;
         stride *= n;
     }
-    let strides: Vec<_> = dims(plan, v)
+    let dims = dims(plan, v);
+    let strides = dims
         .iter()
         .map(|(d, _)| match d {
             Dim::Shape(i) => row_major[ty.axes.len() + i],
@@ -386,14 +430,20 @@ fn output(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> ArrayD
             Dim::Lane => row_major[ty.axes.iter().position(|x| Some(*x) == plan.tile).unwrap_or(0)],
         })
         .collect();
-    let view = plan.view(v);
-    let buffer = &plan.buffers[view.buffer];
-    let whole = |(d, n): &(Dim, usize), s: &usize| *n == 1 || view.stride(&plan.buffers, 1, *d) == *s;
-    if buffer.space != Space::Kept && dims(plan, v).iter().zip(&strides).all(|(d, s)| whole(d, s)) {
-        let numbers = once[buffer.slot][view.offset..][..stride].iter().map(|x| f64::from(*x)).collect();
-        return ArrayD::from_shape_vec(IxDyn(&extents), numbers).expect("as many numbers as the extents say");
-    }
-    let mut numbers = vec![0.0; stride];
-    gather(plan, once, blocks, v, &strides, |at, x| numbers[at] = f64::from(x));
+    (dims, strides, stride)
+}
+
+/// A value as the host keeps it.
+pub(super) fn output(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> ArrayD<f64> {
+    let extents = plan.program.extents(&plan.program.node(v).ty);
+    let numbers = match place(plan, v) {
+        Some(place) => place.of(once).iter().map(|x| f64::from(*x)).collect(),
+        None => {
+            let (_, strides, length) = row_major(plan, v);
+            let mut numbers = vec![0.0; length];
+            gather(plan, once, blocks, v, &strides, |at, x| numbers[at] = f64::from(x));
+            numbers
+        }
+    };
     ArrayD::from_shape_vec(IxDyn(&extents), numbers).expect("as many numbers as the extents say")
 }

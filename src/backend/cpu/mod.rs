@@ -17,6 +17,7 @@ mod draw;
 mod fused;
 mod gemm;
 mod group;
+mod handover;
 mod loops;
 mod machine;
 mod memory;
@@ -36,7 +37,7 @@ use std::time::Instant;
 use self::machine::Machine;
 pub use self::peaks::peaks;
 use super::timing::Timing;
-use super::{Executor, Fault, Feed, first_non_finite};
+use super::{Course, Executor, Fault, Feed, Passed, first_non_finite, one_by_one};
 use crate::graph::Program;
 use crate::plan::{self, Options, Peaks, Summary};
 
@@ -115,6 +116,35 @@ impl Executor for Cpu {
             }
         }
         Ok(outputs)
+    }
+
+    fn advance(&mut self, course: &mut Course<'_>) -> Passed {
+        if !self.machine.goes_on() {
+            return one_by_one(self, course);
+        }
+        let mut rows = Vec::new();
+        for done in 0..course.runs {
+            let start = Instant::now();
+            self.machine.pass(&course.feed(done), done > 0);
+            if let Some((runs, seconds, _)) = &mut self.timed {
+                *runs += 1;
+                *seconds += start.elapsed().as_secs_f64();
+            }
+            if let Some((value, found)) = self.machine.non_finite() {
+                if done > 0 {
+                    self.machine.take_back(course);
+                }
+                let fault = self.find_fault(&course.feed(done), Fault { value, found });
+                return (rows, Some(fault));
+            }
+            rows.push(self.machine.named());
+            if done + 1 < course.runs {
+                self.machine.pass_on();
+            } else {
+                course.put_all(self.machine.outputs());
+            }
+        }
+        (rows, None)
     }
 
     fn timing(&self) -> Option<Timing> {

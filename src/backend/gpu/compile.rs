@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::errors::{Error, OverLimit};
 use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Pointer, Text, Word, offset, split};
 use super::memory::{Memory, Spot, is_fed};
-use crate::graph::{AxisId, Op, Type, ValueId};
+use crate::graph::{AxisId, Op, Output, Type, ValueId};
 use crate::plan::{Copy, Dim, Item, Plan, View, When};
 use crate::source::Span;
 
@@ -71,6 +71,10 @@ pub(super) struct Code {
     pub draws: Vec<crate::graph::Draw>,
     /// Where the outputs lie, one behind the other, row-major.
     pub outputs: Vec<(Spot, usize)>,
+    /// Puts outputs that the next run reads where the host looks for them.
+    pub hand_out: Vec<Step>,
+    /// Puts them where the next run reads.
+    pub hand_on: Vec<Step>,
 }
 
 impl Code {
@@ -141,13 +145,14 @@ pub(super) fn compile(plan: &Plan, memory: &mut Memory, device: (&str, u32), wat
         let to = if segment.when == When::Setup { &mut setup } else { &mut steps };
         c.items(&segment.items, to)?;
     }
-    let mut outputs = Vec::new();
-    for (_, v) in &plan.program.outputs {
-        let (spot, words) = c.output(*v, &mut steps)?;
-        outputs.push((spot, words));
+    let (mut outputs, mut hand_out) = (Vec::new(), Vec::new());
+    for (kind, v) in &plan.program.outputs {
+        let stays = matches!(kind, Output::Parameter(_) | Output::State(_));
+        outputs.push(c.output(*v, if stays { &mut hand_out } else { &mut steps })?);
     }
+    let hand_on = c.hand_on(&fed, &outputs)?;
     let Compiler { kernels, draws, .. } = c;
-    Ok(Code { setup, steps, kernels, constants, fed, draws, outputs })
+    Ok(Code { setup, steps, kernels, constants, fed, draws, outputs, hand_out, hand_on })
 }
 
 /// How the numbers of a value that the host writes lie in memory.
@@ -363,15 +368,44 @@ impl Compiler<'_> {
 
     /// An output in the order of its extents.
     fn output(&mut self, v: ValueId, steps: &mut Vec<Step>) -> Result<(Spot, usize), Error> {
+        let words = self.dims(self.ty(v)).iter().map(|d| d.1).product();
+        let spot = self.memory.reserve(words, self.span(v))?;
+        self.output_to(v, spot, steps)?;
+        Ok((spot, words))
+    }
+
+    fn output_to(&mut self, v: ValueId, spot: Spot, steps: &mut Vec<Step>) -> Result<(), Error> {
         let dims = self.dims(self.ty(v));
         let sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
-        let words = sizes.iter().product();
-        let spot = self.memory.reserve(words, self.span(v))?;
         let view = self.plan.view(v);
         let from = (self.pointer(view), self.strides(view, &dims));
         let dense = dense(&sizes);
-        self.moved(from, (spot.pointer(), dense), sizes, v, steps)?;
-        Ok((spot, words))
+        self.moved(from, (spot.pointer(), dense), sizes, v, steps)
+    }
+
+    /// Puts outputs in the places from which the next run reads them.
+    fn hand_on(&mut self, fed: &[(Fed, Spot, Layout)], outputs: &[(Spot, usize)]) -> Result<Vec<Step>, Error> {
+        let plan = self.plan;
+        let (mut first, mut then) = (Vec::new(), Vec::new());
+        for ((kind, v), (spot, _)) in plan.program.outputs.iter().zip(outputs) {
+            let reads = |fed: &Fed| match (fed, kind) {
+                (Fed::Parameter(i), Output::Parameter(j)) | (Fed::State(i), Output::State(j)) => i == j,
+                _ => false,
+            };
+            let Some((_, to, layout)) = fed.iter().find(|(one, ..)| reads(one)) else { continue };
+            let dims = self.dims(self.ty(*v));
+            let view = plan.view(*v);
+            let from = if is_fed(&plan.program.node(plan.buffers[view.buffer].owner).op) {
+                // It lies where this run reads, and is moved away before anything is written there.
+                self.output_to(*v, *spot, &mut first)?;
+                (spot.pointer(), dense(&layout.extents))
+            } else {
+                (self.pointer(view), self.strides(view, &dims))
+            };
+            self.moved(from, (to.pointer(), layout.strides.clone()), layout.extents.clone(), *v, &mut then)?;
+        }
+        first.append(&mut then);
+        Ok(first)
     }
 
     /// Copies of numbers from one place to another.

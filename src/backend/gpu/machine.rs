@@ -10,7 +10,7 @@ use super::errors::{Error, Kernel};
 use super::kernel::{OWN_WORDS, Word};
 use super::memory::{Memory, Spot};
 use crate::backend::{Fault, Feed, random};
-use crate::graph::ValueId;
+use crate::graph::{Output, ValueId};
 use crate::plan::Plan;
 use crate::source::Span;
 
@@ -33,6 +33,9 @@ struct Dispatch {
 /// What a run gives: the outputs, and the first value looked at that was not finite.
 pub(super) type Ran = (Vec<ArrayD<f64>>, Option<Fault>);
 
+/// What runs in a row give: of each the outputs with names, then what the last one gives.
+pub(super) type RanOn = (Vec<Vec<f64>>, Vec<ArrayD<f64>>, Option<Fault>);
+
 /// A compiled plan with its memory.
 pub(super) struct Machine {
     device: Device,
@@ -42,13 +45,20 @@ pub(super) struct Machine {
     feed: wgpu::Buffer,
     flags: wgpu::Buffer,
     back: wgpu::Buffer,
+    /// The numbers of runs in a row, each as a whole number and as one in single precision.
+    numbers: wgpu::Buffer,
     setup: Vec<Dispatch>,
     steps: Vec<Dispatch>,
+    /// After the last of runs in a row, and between two of them.
+    hand_out: Vec<Dispatch>,
+    hand_on: Vec<Dispatch>,
     code: Code,
     /// The values looked at, in the order in which they are.
     watched: Vec<ValueId>,
     /// Extents of the outputs.
     extents: Vec<Vec<usize>>,
+    /// Which outputs have names.
+    is_named: Vec<bool>,
     /// The seed under which the set-up ran.
     ready: Option<u64>,
 }
@@ -68,6 +78,8 @@ impl Machine {
         let mut recording = Recording::new(adapter.limits.workgroups, adapter.software, &code);
         let setup = recording.record(&code.setup);
         let steps = recording.record(&code.steps);
+        let hand_out = recording.record(&code.hand_out);
+        let hand_on = recording.record(&code.hand_on);
         let Recording { data, pitch, watched, .. } = recording;
 
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
@@ -82,6 +94,7 @@ impl Machine {
         let ranges: Vec<_> = memory.ranges.iter().map(|words| buffer(4 * words, storage)).collect();
         let out: usize = code.outputs.iter().map(|(_, words)| 4 * words).sum();
         let back = buffer(out + 4, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        let numbers = buffer(8, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC);
         for (spot, numbers) in &code.constants {
             shared.queue.write_buffer(&ranges[spot.range], 4 * spot.word as u64, &bytes(numbers));
         }
@@ -114,11 +127,15 @@ impl Machine {
             feed,
             flags,
             back,
+            numbers,
             setup,
             steps,
+            hand_out,
+            hand_on,
             code,
             watched,
             extents,
+            is_named: plan.program.outputs.iter().map(|(kind, _)| matches!(kind, Output::Named(_))).collect(),
             ready: None,
         })
     }
@@ -143,8 +160,68 @@ impl Machine {
     /// # Errors
     /// Why the device was lost.
     pub fn run(&mut self, feed: &Feed<'_>) -> Result<Ran, String> {
-        let shared = &self.device.shared;
-        let queue = &shared.queue;
+        let (_, outputs, found) = self.runs(feed, 1)?;
+        Ok((outputs, found))
+    }
+
+    /// Runs in a row: of each the outputs with names, of the last all outputs, and the first value looked at that was not
+    /// finite. Only before the first and after the last does the device wait for the host.
+    ///
+    /// # Errors
+    /// Why the device was lost.
+    pub fn runs(&mut self, feed: &Feed<'_>, count: u64) -> Result<RanOn, String> {
+        let device = self.device.clone();
+        let shared = &device.shared;
+        let fresh = self.feed(feed);
+        self.make_room(feed.step, count);
+        let mut tape = Tape { shared, work: WORK[usize::from(shared.adapter.software)], open: None, done: 0 };
+        if fresh {
+            tape.play(self, &self.setup);
+        }
+        let named: Vec<_> = self.named().collect();
+        for k in 0..count {
+            if count > 1 {
+                self.tell_number(&mut tape, k);
+            }
+            tape.play(self, &self.steps);
+            // The flag and the outputs of the last run come first.
+            let mut at = self.whole() + 4 * k * named.iter().map(|(_, words)| *words as u64).sum::<u64>();
+            for (spot, words) in &named {
+                self.fetch(tape.copies(), *spot, *words, at);
+                at += 4 * *words as u64;
+            }
+            if k + 1 < count {
+                tape.play(self, &self.hand_on);
+            }
+        }
+        tape.play(self, &self.hand_out);
+        let copies = tape.copies();
+        copies.copy_buffer_to_buffer(&self.flags, 0, &self.back, 0, 4);
+        let mut at = 4;
+        for (spot, words) in &self.code.outputs {
+            self.fetch(copies, *spot, *words, at);
+            at += 4 * *words as u64;
+        }
+        tape.submit();
+        let numbers = self.read()?;
+        let mut words = numbers[1..].iter().map(|b| f64::from(f32::from_bits(*b)));
+        let mut outputs = Vec::with_capacity(self.extents.len());
+        for (extents, (_, count)) in self.extents.iter().zip(&self.code.outputs) {
+            let entries = words.by_ref().take(*count).collect();
+            outputs.push(ArrayD::from_shape_vec(IxDyn(extents), entries).expect("an output has its extents"));
+        }
+        let row: usize = named.iter().map(|(_, words)| words).sum();
+        let rows = (0..count).map(|_| words.by_ref().take(row).collect()).collect();
+        let found = (!self.watched.is_empty() && numbers[0] != u32::MAX).then(|| {
+            let found = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][(numbers[0] % 4).min(2) as usize];
+            Fault { value: self.watched[(numbers[0] / 4) as usize], found }
+        });
+        Ok((rows, outputs, found))
+    }
+
+    /// Writes what the host has to say; whether the set-up is to run.
+    fn feed(&mut self, feed: &Feed<'_>) -> bool {
+        let queue = &self.device.shared.queue;
         let fresh = self.ready != Some(feed.seed);
         if fresh {
             let keys = self.code.draws.iter().flat_map(|d| random::draw_key(d, feed.seed));
@@ -169,58 +246,64 @@ impl Machine {
                 queue.write_buffer(&self.ranges[spot.range], 4 * spot.word as u64, &numbers);
             }
         }
-        let work = WORK[usize::from(shared.adapter.software)];
-        let setup: &[Dispatch] = if fresh { &self.setup } else { &[] };
-        let mut all = setup.iter().chain(&self.steps).peekable();
-        while all.peek().is_some() {
-            let mut encoder = shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            let mut done = 0;
-            while done <= 4 * work
-                && let Some(d) = all.next()
-            {
-                pass.set_pipeline(&self.pipelines[d.kernel]);
-                pass.set_bind_group(0, &self.bind, &[d.words]);
-                pass.dispatch_workgroups(d.groups, 1, 1);
-                done += d.cost;
-            }
-            drop(pass);
-            queue.submit([encoder.finish()]);
-        }
-        let numbers = self.read()?;
-        let mut at = 1;
-        let mut outputs = Vec::with_capacity(self.extents.len());
-        for (extents, (_, words)) in self.extents.iter().zip(&self.code.outputs) {
-            let entries = numbers[at..at + words].iter().map(|b| f64::from(f32::from_bits(*b))).collect();
-            outputs.push(ArrayD::from_shape_vec(IxDyn(extents), entries).expect("an output has its extents"));
-            at += words;
-        }
-        let found = (!self.watched.is_empty() && numbers[0] != u32::MAX).then(|| {
-            let found = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][(numbers[0] % 4).min(2) as usize];
-            Fault { value: self.watched[(numbers[0] / 4) as usize], found }
-        });
-        Ok((outputs, found))
+        fresh
     }
 
-    /// The flag, then all outputs, as words.
+    /// The outputs with names: where they lie, and how long they are.
+    fn named(&self) -> impl Iterator<Item = (Spot, usize)> {
+        self.code.outputs.iter().zip(&self.is_named).filter(|(_, named)| **named).map(|(output, _)| *output)
+    }
+
+    /// The bytes of the flag and of all outputs.
+    fn whole(&self) -> u64 {
+        4 + self.code.outputs.iter().map(|(_, words)| 4 * *words as u64).sum::<u64>()
+    }
+
+    /// Room for the named outputs of so many runs, and the numbers of these runs.
+    fn make_room(&mut self, first: u64, count: u64) {
+        let device = &self.device.shared.device;
+        let row: u64 = self.named().map(|(_, words)| 4 * words as u64).sum();
+        let buffer = |size: u64, usage| {
+            let size = size.next_multiple_of(4).max(256);
+            device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+        };
+        let needed = self.whole() + count * row;
+        if self.back.size() < needed {
+            self.back = buffer(needed, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        }
+        if count > 1 {
+            if self.numbers.size() < 8 * count {
+                self.numbers = buffer(8 * count, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC);
+            }
+            let numbers = (first..first + count).flat_map(|k| [k as u32, (k as f32).to_bits()]);
+            let numbers: Vec<u8> = numbers.flat_map(u32::to_le_bytes).collect();
+            self.device.shared.queue.write_buffer(&self.numbers, 0, &numbers);
+        }
+    }
+
+    /// Tells the kernels that the run with this place in the row begins.
+    fn tell_number(&self, tape: &mut Tape<'_>, place: u64) {
+        let copies = tape.copies();
+        copies.copy_buffer_to_buffer(&self.numbers, 8 * place, &self.feed, 0, 4);
+        for (fed, spot, _) in &self.code.fed {
+            if matches!(fed, Fed::Step) {
+                let to = &self.ranges[spot.range];
+                copies.copy_buffer_to_buffer(&self.numbers, 8 * place + 4, to, 4 * spot.word as u64, 4);
+            }
+        }
+    }
+
+    /// Copies words to where the host reads.
+    fn fetch(&self, copies: &mut wgpu::CommandEncoder, from: Spot, words: usize, at: u64) {
+        if words > 0 {
+            let range = &self.ranges[from.range];
+            copies.copy_buffer_to_buffer(range, 4 * from.word as u64, &self.back, at, 4 * words as u64);
+        }
+    }
+
+    /// The words that were copied to where the host reads.
     fn read(&self) -> Result<Vec<u32>, String> {
         let shared = &self.device.shared;
-        let mut encoder = shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&self.flags, 0, &self.back, 0, 4);
-        let mut at = 4;
-        for (Spot { range, word }, words) in &self.code.outputs {
-            if *words > 0 {
-                encoder.copy_buffer_to_buffer(
-                    &self.ranges[*range],
-                    4 * *word as u64,
-                    &self.back,
-                    at,
-                    4 * *words as u64,
-                );
-            }
-            at += 4 * *words as u64;
-        }
-        shared.queue.submit([encoder.finish()]);
         let (sender, receiver) = std::sync::mpsc::channel();
         self.back.map_async(wgpu::MapMode::Read, .., move |result| {
             // Nobody listens any more only if the wait below has failed.
@@ -234,11 +317,53 @@ impl Machine {
         receiver.recv().map_err(|why| why.to_string())?.map_err(|why| why.to_string())?;
         let words = {
             let view = self.back.get_mapped_range(..).map_err(|why| why.to_string())?;
-            let whole = view.chunks_exact(4).take((at / 4) as usize);
-            whole.map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            view.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
         };
         self.back.unmap();
         Ok(words)
+    }
+}
+
+/// Commands on their way to a device, handed over before they are too much work at once.
+struct Tape<'d> {
+    shared: &'d Shared,
+    work: u64,
+    open: Option<wgpu::CommandEncoder>,
+    done: u64,
+}
+
+impl Tape<'_> {
+    /// Where copies are written down.
+    fn copies(&mut self) -> &mut wgpu::CommandEncoder {
+        let device = &self.shared.device;
+        self.open.get_or_insert_with(|| device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()))
+    }
+
+    fn play(&mut self, machine: &Machine, dispatches: &[Dispatch]) {
+        let mut left = dispatches.iter().peekable();
+        while left.peek().is_some() {
+            let most = 4 * self.work;
+            let mut done = self.done;
+            let mut pass = self.copies().begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            while done <= most
+                && let Some(d) = left.next()
+            {
+                pass.set_pipeline(&machine.pipelines[d.kernel]);
+                pass.set_bind_group(0, &machine.bind, &[d.words]);
+                pass.dispatch_workgroups(d.groups, 1, 1);
+                done += d.cost;
+            }
+            drop(pass);
+            self.done = done;
+            if done > most {
+                self.submit();
+            }
+        }
+    }
+
+    fn submit(&mut self) {
+        self.shared.queue.submit(self.open.take().map(wgpu::CommandEncoder::finish));
+        self.done = 0;
     }
 }
 
@@ -286,7 +411,8 @@ impl Recording {
             };
             steps.iter().map(of).max().unwrap_or(0)
         }
-        let words = longest(&code.setup).max(longest(&code.steps));
+        let parts = [&code.setup, &code.steps, &code.hand_out, &code.hand_on];
+        let words = parts.into_iter().map(|steps| longest(steps)).max().unwrap_or(0);
         let pitch = (4 * words).max(1).next_multiple_of(PITCH);
         let work = WORK[usize::from(software)];
         Self { limit, work, pitch, data: Vec::new(), known: HashMap::new(), watched: Vec::new() }

@@ -33,7 +33,7 @@ use ndarray::ArrayD;
 use self::compile::compile;
 use self::machine::Machine;
 use self::memory::Memory;
-use super::{Executor, Fault, Feed, Lost};
+use super::{Course, Executor, Fault, Feed, Lost, Passed, one_by_one};
 use crate::graph::{Program, ValueId};
 use crate::plan::{self, Cost, Item, Options, Plan};
 
@@ -128,6 +128,23 @@ impl Executor for Gpu {
             }
         }
         Ok(outputs)
+    }
+
+    fn advance(&mut self, course: &mut Course<'_>) -> Passed {
+        let first = self.program.outputs.first().map_or(ValueId(0), |(_, v)| *v);
+        let (rows, outputs, _) = match self.machine.runs(&course.feed(0), course.runs) {
+            Ok(ran) => ran,
+            Err(why) => {
+                self.lost = Some(Lost { device: self.device.adapter().name.clone(), why });
+                return (Vec::new(), Some(Fault { value: first, found: f64::NAN }));
+            }
+        };
+        if rows.iter().flatten().chain(outputs.iter().flatten()).all(|x| x.is_finite()) {
+            course.put_all(outputs);
+            return (rows, None);
+        }
+        // What is not finite stays so from run to run: one by one the first of them is found, and what was before it.
+        one_by_one(self, course)
     }
 
     fn lost(&self) -> Option<Lost> {

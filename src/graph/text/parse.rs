@@ -175,6 +175,10 @@ impl Parser {
                 let i = words.number()?;
                 self.output(Output::Gradient(i), &mut words)?;
             }
+            "moved" => {
+                let i = words.number()?;
+                self.output(Output::Parameter(i), &mut words)?;
+            }
             "next" => {
                 let i = words.number()?;
                 self.output(Output::State(i), &mut words)?;

@@ -57,6 +57,7 @@ impl Printer<'_> {
             lines.push(match output {
                 Output::Named(name) => format!("named {name:?} = %{}", v.0),
                 Output::Gradient(i) => format!("gradient {i} = %{}", v.0),
+                Output::Parameter(i) => format!("moved {i} = %{}", v.0),
                 Output::State(i) => format!("next {i} = %{}", v.0),
             });
         }
