@@ -179,7 +179,7 @@ impl Observer for Watch<'_> {
     fn timed(&mut self, seconds: f64, timing: &Timing) {
         let each = 1e3 * (seconds - timing.seconds) / timing.runs.max(1) as f64;
         say(&format!(
-            "{}{timing}\noptimiser     {each:>10.3}",
+            "{}{timing}\nbetween       {each:>10.3}",
             if self.label.is_empty() { String::new() } else { format!("{}: ", self.label) }
         ));
     }

@@ -6,7 +6,7 @@ use crate::graph::{Output, Program};
 use crate::lower::Training;
 
 /// How long the machine may be on its own, in seconds: what watches a run hears of it no more often.
-const ALONE: f64 = 0.2;
+const ALONE: f64 = 0.5;
 
 /// How many steps are made in a row. The numbers do not depend on it.
 pub(super) struct Pace {

@@ -126,10 +126,6 @@ impl Executor for Cpu {
         for done in 0..course.runs {
             let start = Instant::now();
             self.machine.pass(&course.feed(done), done > 0);
-            if let Some((runs, seconds, _)) = &mut self.timed {
-                *runs += 1;
-                *seconds += start.elapsed().as_secs_f64();
-            }
             if let Some((value, found)) = self.machine.non_finite() {
                 if done > 0 {
                     self.machine.take_back(course);
@@ -142,6 +138,10 @@ impl Executor for Cpu {
                 self.machine.pass_on();
             } else {
                 course.put_all(self.machine.outputs());
+            }
+            if let Some((runs, seconds, _)) = &mut self.timed {
+                *runs += 1;
+                *seconds += start.elapsed().as_secs_f64();
             }
         }
         (rows, None)
