@@ -66,20 +66,15 @@ pub(super) fn assign_slots(plan: &mut Plan) {
     plan.buffers = buffers;
 }
 
-/// The buffers of what one run hands to the next, and of what reads it there: each lies alone, so that the two can change
-/// places.
+/// The buffers of what one run hands to the next, and of all that may be read there. Each lies alone, so that two can change
+/// places, and what is not written is still there.
 fn handed_on(plan: &Plan) -> Vec<usize> {
     let program = &plan.program;
-    let mut values = Vec::new();
-    for (kind, v) in &program.outputs {
-        let reads = |op: &Op| match (op, kind) {
-            (Op::Parameter(i), Output::Parameter(j)) | (Op::State(i), Output::State(j)) => i == j,
-            _ => false,
-        };
-        if matches!(kind, Output::Parameter(_) | Output::State(_)) {
-            values.push(v.index());
-            values.extend((0..program.nodes.len()).filter(|i| reads(&program.nodes[*i].op)));
-        }
+    let handed = program.outputs.iter().filter(|(kind, _)| matches!(kind, Output::Parameter(_) | Output::State(_)));
+    let mut values: Vec<_> = handed.map(|(_, v)| v.index()).collect();
+    if !values.is_empty() {
+        let read = |i: &usize| matches!(program.nodes[*i].op, Op::Parameter(_) | Op::State(_));
+        values.extend((0..program.nodes.len()).filter(read));
     }
     values.into_iter().filter_map(|i| plan.views[i].as_ref()).map(|view| view.buffer).collect()
 }
