@@ -225,6 +225,10 @@ impl<'a> Typer<'a> {
     }
 
     pub(crate) fn unused(&mut self, name: &str, at: Span) {
+        // What was not understood may have a time.
+        if self.sink.has_errors() {
+            return;
+        }
         let error = BadSetting {
             name: format!("`{name}`"),
             expected: "divides the time of a path or a process",
