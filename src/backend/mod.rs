@@ -34,9 +34,9 @@ pub struct Feed<'a> {
 /// Runs of a program in a row: each reads the parameters and the cells that the one before wrote.
 #[derive(Debug)]
 pub struct Course<'a> {
-    /// As in [`Feed`]; afterwards as the last run that succeeded left them.
+    /// As in [`Feed`], row by row; afterwards as the last run that succeeded left them.
     pub parameters: &'a mut Vec<ArrayD<f64>>,
-    /// As in [`Feed`]; afterwards as the last run that succeeded left them.
+    /// As in [`Feed`], row by row; afterwards as the last run that succeeded left them.
     pub states: &'a mut Vec<ArrayD<f64>>,
     /// The number of the first run.
     pub first: u64,
@@ -79,6 +79,17 @@ impl Course<'_> {
     fn put_all(&mut self, values: Vec<ArrayD<f64>>) {
         let outputs = self.outputs;
         outputs.iter().zip(values).for_each(|((kind, _), value)| self.put(kind, value));
+    }
+
+    /// Takes the numbers of one output of a run, row by row, if it is one that the next run reads.
+    fn fill(&mut self, kind: &Output, numbers: &[f32]) {
+        let to = match kind {
+            Output::Parameter(i) => &mut self.parameters[*i],
+            Output::State(i) => &mut self.states[*i],
+            Output::Named(_) | Output::Gradient(_) => return,
+        };
+        let to = to.as_slice_mut().expect("what one run hands to the next lies row by row");
+        to.iter_mut().zip(numbers).for_each(|(to, from)| *to = f64::from(*from));
     }
 
     /// Takes one output of a run, if it is one that the next run reads.

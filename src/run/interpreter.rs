@@ -438,12 +438,12 @@ impl<'a> Run<'a> {
 
     /// Makes steps in a row: the outputs with names of each that succeeded.
     fn advance(&mut self, loaded: &mut Loaded, first: u64, runs: u64) -> Passed {
-        let mut states = self.memory.read(&loaded.program);
+        let mut states = self.memory.lend(&loaded.program);
         let parameters = &mut self.parameters;
         let outputs = &loaded.program.outputs;
         let mut course = Course { parameters, states: &mut states, first, runs, seed: self.seed, outputs };
         let passed = loaded.executor.advance(&mut course);
-        self.memory.keep(&loaded.program, states);
+        self.memory.give_back(&loaded.program, states);
         passed
     }
 

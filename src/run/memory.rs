@@ -62,15 +62,19 @@ impl Memory {
         }
     }
 
-    /// Keeps what the program left in the cells that it writes.
-    pub(super) fn keep(&mut self, program: &Program, states: Vec<ArrayD<f64>>) {
-        let mut states: Vec<_> = states.into_iter().map(Some).collect();
-        for (kind, _) in &program.outputs {
-            if let Output::State(number) = kind
-                && let Some(value) = states[*number].take()
-            {
-                self.cells.insert(key(program, &program.states[*number]), value);
-            }
+    /// As [`Memory::read`], without a copy: the cells are gone until they are given back.
+    pub(super) fn lend(&mut self, program: &Program) -> Vec<ArrayD<f64>> {
+        let take = |cell: &StateInfo| {
+            let content = self.cells.remove(&key(program, cell));
+            content.unwrap_or_else(|| ArrayD::zeros(IxDyn(&program.extents(&cell.ty()))))
+        };
+        program.states.iter().map(take).collect()
+    }
+
+    /// Keeps what the program left in its cells.
+    pub(super) fn give_back(&mut self, program: &Program, states: Vec<ArrayD<f64>>) {
+        for (cell, value) in program.states.iter().zip(states) {
+            self.cells.insert(key(program, cell), value);
         }
     }
 

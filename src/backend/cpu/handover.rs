@@ -140,6 +140,17 @@ impl Handover {
         }
     }
 
+    /// Hands what the last run wrote to the host.
+    pub fn hand_out(&self, plan: &Plan, once: &[Numbers], blocks: &[Block], course: &mut Course<'_>) {
+        for ((kind, v), place) in plan.program.outputs.iter().zip(&self.places) {
+            match (kind, place) {
+                (Output::Named(_) | Output::Gradient(_), _) => {}
+                (_, Some(place)) => course.fill(kind, place.of(once)),
+                (_, None) => course.put(kind, output(plan, once, blocks, *v)),
+            }
+        }
+    }
+
     /// What the last run read, which was no first one.
     pub fn take_back(&self, plan: &Plan, once: &[Numbers], blocks: &[Block], course: &mut Course<'_>) {
         let outputs = &plan.program.outputs;

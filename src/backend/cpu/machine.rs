@@ -149,6 +149,11 @@ impl Machine {
         self.handover.pass_on(&self.plan, &mut self.once, &self.blocks);
     }
 
+    /// Hands what the last run wrote to the host.
+    pub fn hand_out(&self, course: &mut Course<'_>) {
+        self.handover.hand_out(&self.plan, &self.once, &self.blocks, course);
+    }
+
     /// What the last run read, which was no first one.
     pub fn take_back(&self, course: &mut Course<'_>) {
         self.handover.take_back(&self.plan, &self.once, &self.blocks, course);
