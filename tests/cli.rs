@@ -304,6 +304,28 @@ fn a_diverging_training_ends_with_3_and_keeps_its_last_finite_parameters() {
     }
 }
 
+#[test]
+fn a_cell_that_diverges_leaves_the_others_of_its_sweep_alone() {
+    let folder = folder();
+    let text =
+        SMALL.replace("adam(rate)", "sgd(pace)").replace("plot cost against step\ntable cost", "table cost by pace");
+    put(&folder, "wild.soc", text + "sweep pace in [1e12, 1e-3, 1e13, 2e-3]\n");
+    for jobs in ["1", "2"] {
+        let (code, stdout, stderr) =
+            end(&folder, &["wild.soc", "--json", "--out", jobs, "--backend", "cpu", "--jobs", jobs]);
+        assert!(code == 3 && stderr.contains("soc::nonfinite"), "{code}\n{stderr}");
+        let stopped: Vec<&str> = stderr.lines().filter(|line| line.contains(": stopped after")).collect();
+        assert!(
+            matches!(stopped[..], [a, b] if a.starts_with("pace = 1e12") && b.starts_with("pace = 1e13")),
+            "{stderr}"
+        );
+        let all: Value = serde_json::from_str(&stdout).expect("JSON");
+        let cells = all["cells"].as_array().expect("a list");
+        let finite: Vec<bool> = cells.iter().map(|cell| cell["failure"].is_null()).collect();
+        assert_eq!(finite, [false, true, false, true]);
+    }
+}
+
 #[cfg(feature = "gpu")]
 #[test]
 fn a_device_that_is_not_there_ends_with_4_and_one_that_is_not_used_with_2() {

@@ -47,6 +47,11 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     if let Some(lost) = experiment.outcomes.iter().find_map(|outcome| outcome.lost.clone()) {
         return Ok(stop(Report::new(lost)));
     }
+    for outcome in experiment.outcomes.iter().filter(|outcome| outcome.failure.is_some() && !outcome.labels.is_empty())
+    {
+        let labels = outcome.labels.iter().map(|(name, value)| format!("{name} = {value}"));
+        say(&format!("{}: stopped after {} steps", labels.collect::<Vec<_>>().join(", "), outcome.steps));
+    }
     let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone());
     Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
 }

@@ -55,8 +55,9 @@ impl Keeper for Page<'_> {
     }
 }
 
-/// Runs the cells that have no outcome yet, as many at a time as the loader says, and puts their outcomes in `outcomes`. No cell is
-/// begun after one that stopped before its end; those under way go on to their end.
+/// Runs the cells that have no outcome yet, as many at a time as the loader says, and puts their outcomes in `outcomes`. A value
+/// that is not finite ends its own cell alone; no cell is begun after one whose machine was lost, and those under way go on to
+/// their end.
 ///
 /// # Errors
 /// What the first cell that cannot be run, or kept, finds.
@@ -80,7 +81,7 @@ pub(super) fn run_cells(
         while let Some(number) = next() {
             let result = one_cell(cells, number, loader, seed, progress, ledger)
                 .and_then(|outcome| ledger.ended(number, &outcome).map(|()| outcome));
-            if result.as_ref().map_or(true, Outcome::stopped) {
+            if result.as_ref().map_or(true, |outcome| outcome.lost.is_some()) {
                 stopped.store(true, Ordering::SeqCst);
             }
             ended.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
