@@ -109,7 +109,12 @@ pub fn row_major(value: ArrayD<f64>) -> ArrayD<f64> {
 
 /// The first entry that is not finite in single precision.
 pub fn first_beyond_single(value: &ArrayD<f64>) -> Option<f64> {
-    value.iter().find(|x| !(**x as f32).is_finite()).map(|x| f64::from(*x as f32))
+    let finite = |x: &f64| (*x as f32).is_finite();
+    let found = match value.as_slice() {
+        Some(numbers) => first_without(numbers, finite),
+        None => value.iter().copied().find(|x| !finite(x)),
+    };
+    found.map(|x| f64::from(x as f32))
 }
 
 /// A value that is not finite.
@@ -139,15 +144,19 @@ pub struct Lost {
 
 /// The first number that is not finite.
 pub fn first_non_finite(numbers: &[f64]) -> Option<f64> {
-    // Whole chunks are asked at once: a search that may end at every number is not vectorised.
-    let bad = numbers.chunks(256).find(|chunk| !chunk.iter().fold(true, |all, x| all & x.is_finite()))?;
-    bad.iter().copied().find(|x| !x.is_finite())
+    first_without(numbers, |x| x.is_finite())
 }
 
 /// The first number that is not finite.
 pub fn first_non_finite_single(numbers: &[f32]) -> Option<f64> {
-    let bad = numbers.chunks(256).find(|chunk| !chunk.iter().fold(true, |all, x| all & x.is_finite()))?;
-    bad.iter().copied().find(|x| !x.is_finite()).map(f64::from)
+    first_without(numbers, |x| x.is_finite()).map(f64::from)
+}
+
+/// The first number that is not as it should be.
+fn first_without<T: Copy>(numbers: &[T], good: impl Fn(&T) -> bool) -> Option<T> {
+    // Whole chunks are asked at once: a search that may end at every number is not vectorised.
+    let bad = numbers.chunks(256).find(|chunk| !chunk.iter().fold(true, |all, x| all & good(x)))?;
+    bad.iter().copied().find(|x| !good(x))
 }
 
 /// A machine with a program loaded.

@@ -53,6 +53,11 @@ pub(super) struct Watch<'p> {
     measured: Vec<(String, f64)>,
 }
 
+/// What a cell is called: `rate = 0.1, seed = 1`.
+pub(super) fn label(labels: &[(String, String)]) -> String {
+    labels.iter().map(|(name, label)| format!("{name} = {label}")).collect::<Vec<_>>().join(", ")
+}
+
 impl Progress {
     /// Nothing has run yet; `waiting` of the cells are to be run.
     pub(super) fn new(cells: usize, waiting: usize, quiet: bool) -> Self {
@@ -66,7 +71,7 @@ impl Progress {
 
     /// A cell starts.
     pub(super) fn enter(&self, number: usize, labels: &[(String, String)]) -> Watch<'_> {
-        let label = labels.iter().map(|(name, label)| format!("{name} = {label}")).collect::<Vec<_>>().join(", ");
+        let label = label(labels);
         let mut board = self.board();
         board.waiting = board.waiting.saturating_sub(1);
         board.running.push((number, 0));

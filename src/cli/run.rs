@@ -10,7 +10,7 @@ use super::errors::NothingToDo;
 use super::exit::Exit;
 use super::machine::Loader;
 use super::pipeline::{self, Front};
-use super::progress::Progress;
+use super::progress::{Progress, label};
 use super::sweep::{Ledger, run_cells};
 use super::terminal::{print, say, show};
 use crate::diagnostic::Report;
@@ -47,10 +47,9 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     if let Some(lost) = experiment.outcomes.iter().find_map(|outcome| outcome.lost.clone()) {
         return Ok(stop(Report::new(lost)));
     }
-    for outcome in experiment.outcomes.iter().filter(|outcome| outcome.failure.is_some() && !outcome.labels.is_empty())
-    {
-        let labels = outcome.labels.iter().map(|(name, value)| format!("{name} = {value}"));
-        say(&format!("{}: stopped after {} steps", labels.collect::<Vec<_>>().join(", "), outcome.steps));
+    let diverged = experiment.outcomes.iter().filter(|outcome| outcome.failure.is_some());
+    for outcome in diverged.filter(|outcome| !outcome.labels.is_empty()) {
+        say(&format!("{}: stopped after {} steps", label(&outcome.labels), outcome.steps));
     }
     let failure = experiment.outcomes.iter().find_map(|outcome| outcome.failure.clone());
     Ok(failure.map_or(Exit::Done, |failure| stop(Report::new(failure))))
