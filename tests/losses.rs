@@ -204,6 +204,59 @@ train {{
     check_differences(&text, "quadratic_ou", &losses);
 }
 
+/// Langevin steps with a learned step and noise, with a loop in the loop.
+const LOOPS: &str = "
+use std.nets.constant
+net a() -> R = constant(0.3)()
+net c() -> R[2] = constants(2, 0.2)()
+use std.nets.constants
+loss settled(goal: R) {
+  x ~ normal(zeros[2], 1)
+  y := x
+  total := 0
+  repeat 3 times {
+    z := y
+    repeat 2 times {
+      w ~ normal(zeros[2], 1)
+      let pull = z - goal*ones[2]
+      z := z - a()*pull + diag(c())*w
+    }
+    y := z
+    total := total + |y|²
+  }
+  return E[ |y - goal*ones[2]|² + 0.1*total ]
+}
+sweep L in [settled]
+train {
+  batch 7  steps 10
+  minimize L(0.5) over a by adam(1e-3), c by adam(1e-3)
+}
+";
+
+#[test]
+fn gradients_go_through_loops() {
+    check_differences(LOOPS, "loops", &["settled"]);
+    let cell = cell(LOOPS, &[0]);
+    let program = &training(&cell).program;
+    let parameters = first_values(&cell, 5);
+    let mut machine = Reference::new(program.clone());
+    let truth = run(&mut machine, program, &parameters, 0, 5);
+    let program = optimise(program.clone());
+    for threads in [1, 2] {
+        let mut cpu = Cpu::new(program.clone(), threads).unwrap();
+        for (found, truth) in run(&mut cpu, &program, &parameters, 0, 5).iter().zip(&truth) {
+            assert!(distance(found, truth) < 1e-5, "{found} on the CPU, {truth} by the reference");
+        }
+    }
+    #[cfg(feature = "gpu")]
+    if let Some(device) = common::device() {
+        let mut gpu = Gpu::new(program.clone(), &device).unwrap();
+        for (found, truth) in run(&mut gpu, &program, &parameters, 0, 5).iter().zip(&truth) {
+            assert!(distance(found, truth) < 1e-5, "{found} on a device, {truth} by the reference");
+        }
+    }
+}
+
 #[test]
 fn gradients_match_differences_where_paths_stop() {
     check_gradients("molecular_dynamics");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::source::{Name, Symbol};
-use crate::syntax::tree::{BinaryOp, Expr, ExprKind, Let, PostfixOp, UnaryOp};
+use crate::syntax::tree::{BinaryOp, Expr, ExprKind, Let, PostfixOp, StatementKind, UnaryOp};
 
 /// The expressions that stand directly inside `expr`, in the order of the text.
 pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
@@ -70,6 +70,25 @@ pub(super) fn free_names(expr: &Expr) -> BTreeSet<Symbol> {
     let mut found = BTreeSet::new();
     collect_free(expr, &mut Vec::new(), &mut found);
     found
+}
+
+/// The free names in the values of a statement of a loss or a measurement, and of what stands in it.
+pub(super) fn free_names_of(statement: &StatementKind) -> BTreeSet<Symbol> {
+    match statement {
+        StatementKind::Let(one) => free_names_of_let(one),
+        StatementKind::Draw { law: value, .. } | StatementKind::Assign { value, .. } | StatementKind::Return(value) => {
+            free_names(value)
+        }
+        StatementKind::Boundary { value, .. } => free_names(value),
+        StatementKind::Path { problem, control, .. } => {
+            control.iter().chain(std::iter::once(problem)).flat_map(free_names).collect()
+        }
+        StatementKind::Equation(one) => one.terms.iter().flat_map(|term| free_names(&term.integrand)).collect(),
+        StatementKind::Repeat { body, .. } | StatementKind::Process { body, .. } => {
+            body.statements.iter().flat_map(|inner| free_names_of(&inner.kind)).collect()
+        }
+        _ => BTreeSet::new(),
+    }
 }
 
 /// The free names of a `let`: those of its value that its parameters do not bind.

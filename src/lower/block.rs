@@ -105,16 +105,19 @@ impl<'a> Lowerer<'a> {
                 }
                 Ok(())
             }
+            StatementKind::Repeat { times, body } => {
+                let times = times.as_ref().ok_or_else(|| fault(s.span, "this loop has no end"))?;
+                self.rounds(times, body, scope, s.span)
+            }
+            StatementKind::Assign { name, value } => self.assign(name, value, scope),
             StatementKind::Setting { .. } | StatementKind::Minimize { .. } | StatementKind::Measure(_) => Ok(()),
             StatementKind::Return(_)
-            | StatementKind::Repeat { .. }
             | StatementKind::Every { .. }
             | StatementKind::Until(_)
             | StatementKind::Run(_)
             | StatementKind::Buffer { .. }
             | StatementKind::Push { .. }
             | StatementKind::Solve { .. }
-            | StatementKind::Assign { .. }
             | StatementKind::Time { .. }
             | StatementKind::State(_)
             | StatementKind::Control(_)

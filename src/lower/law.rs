@@ -184,6 +184,10 @@ impl<'a> Lowerer<'a> {
         let Some(sample) = self.sample else {
             return Err(fault(Span::NONE, "samples of a file are drawn one per sample, and there are no samples here"));
         };
+        if !self.frames.is_empty() {
+            let why = "samples of a file are drawn before the program runs: draw them before the loop";
+            return Err(fault(Span::NONE, why));
+        }
         let stream = self.stream();
         let cell = format!("{}.samples{stream}", self.purpose);
         let shape = file.samples().shape()[1..].to_vec();
@@ -244,9 +248,10 @@ impl<'a> Lowerer<'a> {
     }
 
     fn standard(&mut self, law: Law, shape: Vec<usize>) -> ValueId {
-        let ty = Type::new(self.sample, shape);
+        let ty = Type::new(self.sample.into_iter().chain(self.frames.iter().map(|frame| frame.axis)), shape);
         let draw = Draw { stream: self.stream(), law, lifetime: Lifetime::Step, seed: None };
-        self.b.push_typed(Op::Draw(draw), Some(ty))
+        let drawn = self.b.push_typed(Op::Draw(draw), Some(ty));
+        self.at_rounds(drawn)
     }
 
     /// `[k]`, one where a uniform number falls into the part's share of (0, 1), else zero.

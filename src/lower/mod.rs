@@ -37,6 +37,7 @@ mod operator;
 mod outline;
 mod problem;
 mod process;
+mod rounds;
 mod rows;
 mod sampled;
 mod schedule;

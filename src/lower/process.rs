@@ -49,6 +49,11 @@ impl<'a> Lowerer<'a> {
     /// Opens the body of a scan along the grid's first axis with carries of these types; gives their arguments.
     fn open_frame(&mut self, grid: &Grid, carries: &[Type]) -> (RegionId, Vec<ValueId>) {
         let axis = self.axis_of(grid, 0);
+        self.open_scan(axis, carries)
+    }
+
+    /// Opens the body of a scan along an axis with carries of these types; gives their arguments.
+    pub fn open_scan(&mut self, axis: AxisId, carries: &[Type]) -> (RegionId, Vec<ValueId>) {
         let parent = self.region_here();
         let region = self.b.region(parent);
         let arguments = carries.iter().enumerate().map(|(i, ty)| self.b.argument(region, i, ty.clone())).collect();
@@ -57,7 +62,7 @@ impl<'a> Lowerer<'a> {
         (region, arguments)
     }
 
-    fn close_frame(&mut self) -> Frame {
+    pub fn close_frame(&mut self) -> Frame {
         self.axes_in_use.pop();
         self.frames.pop().expect("a frame was opened")
     }

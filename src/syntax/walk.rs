@@ -172,3 +172,19 @@ pub fn is_schedule(block: &Block) -> bool {
             )
         })
 }
+
+/// The states that the statements of a block and of the loops in it change, each once.
+pub fn assigned_in(block: &Block) -> Vec<Symbol> {
+    fn collect(block: &Block, found: &mut Vec<Symbol>) {
+        for statement in &block.statements {
+            match &statement.kind {
+                StatementKind::Assign { name, .. } if !found.contains(&name.key) => found.push(name.key.clone()),
+                StatementKind::Repeat { body, .. } => collect(body, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(block, &mut found);
+    found
+}

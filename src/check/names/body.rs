@@ -14,6 +14,8 @@ pub(super) enum Place {
     Process,
     Train,
     Measure,
+    /// What is repeated in a loss or a measurement.
+    Rounds,
 }
 
 impl Place {
@@ -26,6 +28,7 @@ impl Place {
             Self::Process => "a process",
             Self::Train => "`train`",
             Self::Measure => "`measure`",
+            Self::Rounds => "a loop of a loss or a measurement",
         }
     }
 }
@@ -77,7 +80,7 @@ impl Resolver<'_> {
                 self.declare_statement(&statement.kind, place);
             }
             for statement in &block.statements {
-                self.statement(&statement.kind);
+                self.statement(&statement.kind, place);
             }
             return;
         }
@@ -87,7 +90,7 @@ impl Resolver<'_> {
             if before {
                 self.declare_statement(&statement.kind, place);
             }
-            self.statement(&statement.kind);
+            self.statement(&statement.kind, place);
             if !before {
                 self.declare_statement(&statement.kind, place);
             }
@@ -136,7 +139,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn statement(&mut self, statement: &StatementKind) {
+    fn statement(&mut self, statement: &StatementKind, place: Place) {
         match statement {
             StatementKind::Use(one) => {
                 if let UsePath::Dotted(path) = &one.from
@@ -177,7 +180,8 @@ impl Resolver<'_> {
             }
             StatementKind::Repeat { times, body } => {
                 times.iter().for_each(|one| self.expr(one));
-                self.block(body, Place::Method);
+                let inside = matches!(place, Place::Loss | Place::Measure | Place::Rounds);
+                self.block(body, if inside { Place::Rounds } else { Place::Method });
             }
             StatementKind::Every { rounds, body } => {
                 self.expr(rounds);
@@ -235,10 +239,10 @@ impl Resolver<'_> {
 
 /// What a statement is called where it may not stand.
 fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
-    use Place::{Layer, Loss, Measure, Method, Problem, Process, Train};
+    use Place::{Layer, Loss, Measure, Method, Problem, Process, Rounds, Train};
     let (what, places): (_, &[Place]) = match statement {
-        StatementKind::Use(_) => ("`use`", &[Problem, Loss, Method, Train, Measure]),
-        StatementKind::Let(_) => ("`let`", &[Problem, Loss, Method, Layer, Process, Train, Measure]),
+        StatementKind::Use(_) => ("`use`", &[Problem, Loss, Method, Train, Measure, Rounds]),
+        StatementKind::Let(_) => ("`let`", &[Problem, Loss, Method, Layer, Process, Train, Measure, Rounds]),
         StatementKind::Time { .. } => ("`time`", &[Problem]),
         StatementKind::State(_) => ("`state`", &[Problem]),
         StatementKind::Control(_) => ("`control`", &[Problem]),
@@ -250,18 +254,18 @@ fn misplaced(statement: &StatementKind, place: Place) -> Option<&'static str> {
         StatementKind::Process { .. } => ("`process`", &[Problem, Loss, Method, Train, Measure]),
         StatementKind::Path { .. } => ("`path`", &[Loss, Method, Train, Measure]),
         StatementKind::Parameter { .. } => ("`param`", &[Layer]),
-        StatementKind::Draw { .. } => ("a draw", &[Loss, Method, Train, Measure]),
+        StatementKind::Draw { .. } => ("a draw", &[Loss, Method, Train, Measure, Rounds]),
         StatementKind::Setting { .. } => ("a setting", &[Train, Measure]),
         StatementKind::Measure(_) => ("`measure`", &[Train]),
         StatementKind::Minimize { .. } => ("`minimize`", &[Method, Train]),
-        StatementKind::Repeat { .. } => ("`repeat`", &[Method, Train]),
+        StatementKind::Repeat { .. } => ("`repeat`", &[Loss, Method, Train, Measure, Rounds]),
         StatementKind::Every { .. } => ("`every`", &[Method, Train]),
         StatementKind::Until(_) => ("`until`", &[Method, Train]),
         StatementKind::Run(_) => ("`run`", &[Method, Train]),
         StatementKind::Buffer { .. } => ("`buffer`", &[Method, Train]),
         StatementKind::Push { .. } => ("`push`", &[Method, Train]),
         StatementKind::Solve { .. } => ("`solve`", &[Method, Train]),
-        StatementKind::Assign { .. } => ("an assignment", &[Method, Train]),
+        StatementKind::Assign { .. } => ("an assignment", &[Loss, Method, Train, Measure, Rounds]),
         StatementKind::Return(_) => ("`return`", &[Loss, Layer]),
     };
     (!places.contains(&place)).then_some(what)

@@ -19,6 +19,8 @@ impl<'a> Typer<'a> {
     /// Checks a loss with its problem left open but for what it requires.
     pub(crate) fn check_loss(&mut self, definition: &'a Definition, module: usize) {
         let scope = self.open_definition(definition, module);
+        self.assigned.clear();
+        self.inside = true;
         let mut returned = false;
         for statement in &definition.body.statements {
             if let StatementKind::Return(value) = &statement.kind {
@@ -30,6 +32,7 @@ impl<'a> Typer<'a> {
             }
             self.statement(statement, &scope);
         }
+        self.inside = false;
         if !returned {
             let error = MissingStatement {
                 place: definition.name.text.to_string(),

@@ -9,7 +9,7 @@ use super::figure::Quantity;
 use super::scope::{Binding, Scope};
 use super::ty::{Axes, Ty};
 use super::typer::Typer;
-use crate::check::walk::free_names_of_let;
+use crate::check::walk::free_names_of;
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Measure, StatementKind};
 
@@ -25,11 +25,14 @@ impl<'a> Typer<'a> {
         let scope = Scope::child(root);
         self.timed = false;
         self.measuring = true;
+        self.inside = true;
+        self.assigned.clear();
         let settings = self.settings(&measure.body, "measure", &MEASURE, &scope);
         self.when(measure, &scope);
         let at = head(span, "measure");
         self.quantities_of(measure, at, &scope, quantities);
         self.measuring = false;
+        self.inside = false;
         let inherited = |name: &str| {
             train.is_some_and(|block| {
                 block.statements.iter().any(
@@ -63,7 +66,9 @@ impl<'a> Typer<'a> {
         let scope = Scope::child(scope);
         self.settings(&measure.body, "measure` in `train", &[], &scope);
         self.when(measure, &scope);
+        self.inside = true;
         self.quantities_of(measure, head(span, "measure"), &scope, quantities);
+        self.inside = false;
     }
 
     fn when(&mut self, measure: &'a Measure, scope: &Rc<Scope<'a>>) {
@@ -87,8 +92,8 @@ impl<'a> Typer<'a> {
         }
         let mut mentioned: BTreeSet<Symbol> = BTreeSet::new();
         for statement in &measure.body.statements {
-            if let StatementKind::Let(one) = &statement.kind {
-                mentioned.extend(free_names_of_let(one));
+            if !matches!(statement.kind, StatementKind::Path { .. } | StatementKind::Process { .. }) {
+                mentioned.extend(free_names_of(&statement.kind));
             }
         }
         for statement in &measure.body.statements {

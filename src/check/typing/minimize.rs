@@ -9,7 +9,7 @@ use super::layer::FROZEN;
 use super::scope::Scope;
 use super::ty::Ty;
 use super::typer::Typer;
-use crate::check::walk::{free_names, free_names_of_let};
+use crate::check::walk::{free_names, free_names_of, free_names_of_let};
 use crate::source::{Name, Symbol};
 use crate::syntax::tree::{Block, Expr, ItemKind, StatementKind, UsePath};
 
@@ -119,23 +119,13 @@ impl<'a> Typer<'a> {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Let(one) if one.name.key == name => open.extend(free_names_of_let(one)),
-                    StatementKind::Path { state, noise, exit, problem, control, .. }
+                    StatementKind::Path { state, noise, exit, .. }
                         if std::iter::once(state).chain(noise).chain(exit).any(|one| one.key == name) =>
                     {
-                        open.extend(free_names(problem));
-                        open.extend(control.iter().flat_map(free_names));
+                        open.extend(free_names_of(&statement.kind));
                     }
-                    StatementKind::Process { name: process, body, .. } if process.key == name => {
-                        for inner in &body.statements {
-                            match &inner.kind {
-                                StatementKind::Equation(one) => {
-                                    open.extend(one.terms.iter().flat_map(|term| free_names(&term.integrand)));
-                                }
-                                StatementKind::Boundary { value, .. } => open.extend(free_names(value)),
-                                StatementKind::Let(one) => open.extend(free_names_of_let(one)),
-                                _ => {}
-                            }
-                        }
+                    StatementKind::Process { name: process, .. } if process.key == name => {
+                        open.extend(free_names_of(&statement.kind));
                     }
                     StatementKind::Use(one) if one.names.iter().any(|used| used.key == name) => {
                         if let UsePath::Dotted(path) = &one.from {
@@ -152,14 +142,8 @@ impl<'a> Typer<'a> {
                     ItemKind::Net(net) if net.name.key == name => open.extend(free_names(&net.value)),
                     ItemKind::Loss(definition) if definition.name.key == name => {
                         let own = |key: &Symbol| definition.params.iter().any(|param| param.name.key == *key);
-                        for statement in &definition.body.statements {
-                            let names = match &statement.kind {
-                                StatementKind::Let(one) => free_names_of_let(one),
-                                StatementKind::Return(value) => free_names(value),
-                                _ => BTreeSet::new(),
-                            };
-                            open.extend(names.into_iter().filter(|key| !own(key)));
-                        }
+                        let names = definition.body.statements.iter().flat_map(|one| free_names_of(&one.kind));
+                        open.extend(names.filter(|key| !own(key)));
                     }
                     ItemKind::Sweep(axes) => {
                         let swept = axes.iter().filter(|axis| axis.name.key == name);

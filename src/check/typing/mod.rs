@@ -29,6 +29,7 @@ mod measured;
 mod method;
 mod minimize;
 mod problem;
+mod rounds;
 mod sampled;
 mod schedule;
 mod scope;

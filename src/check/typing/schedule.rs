@@ -8,7 +8,7 @@ use super::experiment::head;
 use super::expr::count;
 use super::function::Declared;
 use super::scope::{Binding, Scope};
-use super::ty::{Axes, BufferTy, Column, Entry, NoiseTy, ProcessTy, SAMPLE, Tensor, Ty};
+use super::ty::{Axes, BufferTy, Column, Entry, NoiseTy, ProcessTy, SAMPLE, Tensor, Ty, join};
 use super::typer::Typer;
 use crate::check::walk::peel;
 use crate::source::{Name, Span};
@@ -26,6 +26,9 @@ impl<'a> Typer<'a> {
                         let at = head(statement.span, "repeat");
                         self.report(at, EndlessLoop { at });
                     }
+                }
+                if self.inside {
+                    return self.rounds(body, scope);
                 }
                 self.loops += 1;
                 self.body(body, scope);
@@ -73,7 +76,7 @@ impl<'a> Typer<'a> {
         }
     }
 
-    fn body(&mut self, body: &'a Block, scope: &Rc<Scope<'a>>) {
+    pub(crate) fn body(&mut self, body: &'a Block, scope: &Rc<Scope<'a>>) {
         let inner = Scope::child(scope);
         for statement in &body.statements {
             self.statement(statement, &inner);
@@ -81,7 +84,7 @@ impl<'a> Typer<'a> {
     }
 
     fn in_loop(&mut self, what: &'static str, help: &'static str, span: Span) {
-        if self.loops == 0 {
+        if self.loops == 0 && !self.inside {
             let at = head(span, what);
             self.report(at, OutsideLoop { what, help, at });
         }
@@ -288,11 +291,11 @@ impl<'a> Typer<'a> {
 
     /// `β := e`
     fn assign(&mut self, name: &'a Name, value: &'a Expr, scope: &Rc<Scope<'a>>) {
-        let known = match scope.find(&name.key) {
-            Some((_, Binding::Value(ty))) => Some(ty),
-            Some(_) => Some(Ty::Poison),
-            None => None,
-        };
+        let found = scope.find(&name.key);
+        let known = found.as_ref().map(|(_, binding)| match binding {
+            Binding::Value(ty) => ty.clone(),
+            _ => Ty::Poison,
+        });
         let shape = match &known {
             Some(Ty::Tensor(tensor)) => Some(tensor.shape.clone()),
             _ => None,
@@ -304,9 +307,15 @@ impl<'a> Typer<'a> {
             }
             return;
         };
-        let scalar = Ty::Tensor(Tensor::scalar(std::mem::take(&mut tensor.axes)));
-        self.one_number(&scalar, value.span, &format!("the state `{name}`"), "a state has no axes", scope);
-        match known {
+        let mut rest = std::mem::take(&mut tensor.axes);
+        if self.inside
+            && let Some(entry) = rest.remove(&SAMPLE)
+        {
+            tensor.axes.insert(SAMPLE, entry);
+        }
+        let allowed = if self.inside { "a state varies over samples at most" } else { "a state has no axes" };
+        self.one_number(&Ty::Tensor(Tensor::scalar(rest)), value.span, &format!("the state `{name}`"), allowed, scope);
+        match &known {
             None => {
                 self.assigned.insert(name.key.clone());
                 scope.bind(&name.key, Ty::Tensor(tensor));
@@ -316,7 +325,11 @@ impl<'a> Typer<'a> {
             }
             Some(_) => {
                 let shape = shape.unwrap_or_default();
+                let axes = tensor.axes.clone();
                 self.fit_shape(&shape, tensor, value.span, None, &format!("the state `{name}`"));
+                if let (Some((home, _)), Some(Ty::Tensor(before)), true) = (found, &known, self.inside) {
+                    home.bind(&name.key, Ty::Tensor(Tensor::of(shape, join(&before.axes, &axes))));
+                }
             }
         }
     }

@@ -44,6 +44,8 @@ pub(crate) struct Typer<'a> {
     pub(crate) loops: usize,
     /// Whether a measurement is being typed.
     pub(crate) measuring: bool,
+    /// Whether loops are parts of one program, as in a loss or a measurement, and not of a schedule.
+    pub(crate) inside: bool,
     /// The measured names that a plot or a table shows.
     pub(crate) shown: BTreeSet<Symbol>,
     /// Names found to be no sizes: reported once.
@@ -81,6 +83,7 @@ impl<'a> Typer<'a> {
             assigned: BTreeSet::new(),
             loops: 0,
             measuring: false,
+            inside: false,
             shown: BTreeSet::new(),
             no_sizes: BTreeSet::new(),
             unmet: Vec::new(),
