@@ -12,7 +12,7 @@ use socrun::backend::gpu::Gpu;
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Feed};
 use socrun::graph::{Op, Output, Program, ValueId};
-use socrun::lower::Training;
+use socrun::lower::{Cell, Training};
 use socrun::plan;
 use socrun::transform::optimise;
 
@@ -233,12 +233,47 @@ train {
 }
 ";
 
+/// All pairs of samples, and Sinkhorn's iteration, where samples meet inside of a loop.
+const PAIRS: &str = "
+use std.measures.{mmd, gaussian_kernel, entropic_cost}
+use std.nets.constants
+net m() -> R[2] = constants(2, 0.4)()
+loss by_kernel(x: Samples[2], y: Samples[2]) {
+  return mmd(gaussian_kernel(1), x + m(), y) + 0.1*E[ quantile[other](|x + m() - other(y)|², 0.3) ]
+}
+loss by_transport(x: Samples[2], y: Samples[2]) {
+  return entropic_cost(2, x + m(), diag(m())*y, 0.5, 3)
+}
+sweep L in [by_kernel, by_transport]
+train {
+  batch 70  steps 10
+  x ~ normal(zeros[2], 1)
+  y ~ normal([1, 0], 0.5)
+  minimize L(x, y) over m by adam(1e-3)
+}
+";
+
 #[test]
 fn gradients_go_through_loops() {
-    check_differences(LOOPS, "loops", &["settled"]);
-    let cell = cell(LOOPS, &[0]);
-    let program = &training(&cell).program;
-    let parameters = first_values(&cell, 5);
+    check_text(LOOPS, &["settled"]);
+}
+
+#[test]
+fn gradients_go_through_pairs_of_samples() {
+    check_text(PAIRS, &["by_kernel", "by_transport"]);
+}
+
+fn check_text(text: &str, losses: &[&str]) {
+    check_differences(text, "given samples", losses);
+    for loss in 0..losses.len() {
+        check_machines(&cell(text, &[loss]));
+    }
+}
+
+/// Holds all machines against the reference evaluator.
+fn check_machines(cell: &Cell) {
+    let program = &training(cell).program;
+    let parameters = first_values(cell, 5);
     let mut machine = Reference::new(program.clone());
     let truth = run(&mut machine, program, &parameters, 0, 5);
     let program = optimise(program.clone());

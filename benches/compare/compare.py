@@ -16,7 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOCRUN = os.environ.get("SOCRUN", "target/release/socrun")
 LOSSES = ["socm_adjoint", "adjoint_matching", "relative_entropy", "log_variance", "cross_entropy", "socm"]
-ROWS = LOSSES + ["double_well", "simulation_1", "simulation_10"]
+ROWS = LOSSES + ["double_well", "sampling", "simulation_1", "simulation_10"]
 
 
 def run(command):
@@ -33,12 +33,12 @@ def run(command):
 
 
 def ours(row, folder):
-    def training(file, *more):
+    def training(file, *more, what="median"):
         text, _, memory = run([SOCRUN, file, *more, "-q", "--json", "--timing", "--out", folder])
         lines = next(line for line in text.splitlines() if line.startswith("{"))
         cell = json.loads(lines)["cells"][0]
         floor = re.search(r"the floor is ([0-9.]+) ms", text)
-        return cell["seconds_per_step"]["median"], memory, float(floor.group(1)) / 1e3 if floor else None
+        return cell["seconds_per_step"][what], memory, float(floor.group(1)) / 1e3 if floor else None
 
     if row.startswith("simulation"):
         d = row.split("_")[1]
@@ -46,6 +46,8 @@ def ours(row, folder):
         return seconds, memory, None
     if row == "double_well":
         return training(f"{HERE}/double_well.soc", "--steps", "12")
+    if row == "sampling":
+        return training(f"{HERE}/sampling.soc", what="mean")
     value = "socm(_, _, M)" if row == "socm" else row
     return training(f"{HERE}/quadratic.soc", "--set", f"L=[{value}]", "--steps", "60")
 
@@ -53,6 +55,8 @@ def ours(row, folder):
 def theirs(row):
     if row.startswith("simulation"):
         command = ["simulation.py", row.split("_")[1], "--rounds", "2"]
+    elif row == "sampling":
+        command = ["sampling.py"]
     elif row == "double_well":
         command = ["step.py", "socm", "--problem", "double_well", "--fused", "2", "--rounds", "3"]
     else:

@@ -63,6 +63,8 @@ pub(crate) enum Rule {
     Choose,
     /// A learning rate and options to an optimizer.
     Optimizer,
+    /// What varies over samples to the same at all of them.
+    Others,
     /// Two sets of samples to a number.
     Distance,
     /// A function to how often the training evaluated it.
@@ -130,6 +132,7 @@ pub(crate) const BUILTINS: &[Builtin] = &[
     row("mixture", "mixture([normal(0, 1), normal(3, 1)], weights = [0.3, 0.7])", Rule::Mixture),
     row("log_density", "log_density(p, x)", Rule::LogDensity),
     row("evaluations", "evaluations(f)", Rule::Evaluations),
+    row("other", "other(x)", Rule::Others),
     row("W2", "W2(x, y)", Rule::Distance),
     row("next", "next(t)", Rule::NextTime),
     row("choose", "choose(4, 0, T)", Rule::Choose),

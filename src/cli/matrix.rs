@@ -136,6 +136,7 @@ impl Values<'_> {
                 },
                 _ => None,
             },
+            TypeKind::Samples(_) => None,
             TypeKind::Law(sizes) => match sizes.as_slice() {
                 [] => Some("normal(0, 1)".to_owned()),
                 [one] => Some(format!("normal(zeros[{}], 1)", self.text(one.span))),

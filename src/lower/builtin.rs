@@ -10,6 +10,7 @@ use super::evaluations::counting_cell;
 use super::experiment::{CopyRule, Rule};
 use super::lowerer::{Lowerer, stream_of};
 use super::operator::Operator;
+use super::sampled::Among;
 use super::tridiagonal::Bands;
 use super::value::{Function, Optimizer, Value};
 use crate::graph::{Binary, Draw, Law, Lifetime, Op, Output, Reduction, StateInfo, Type, Unary, ValueId};
@@ -65,6 +66,7 @@ const OTHERS: &[&str] = &[
     "log_density",
     "evaluations",
     "W2",
+    "other",
     "length",
     "first",
     "last",
@@ -122,6 +124,10 @@ impl<'a> Lowerer<'a> {
                 let cell = counting_cell(f)
                     .ok_or_else(|| fault(span, "what is counted is a function of the text, or a net"))?;
                 Ok(Value::Tensor(self.cell(&cell, &[], &[])))
+            }
+            ("other", [x]) => {
+                let v = self.tensor(x, span)?;
+                self.at_others(v, span).map(Value::Tensor)
             }
             ("W2", [x, y]) if self.occasional => self.distance(Metric::Wasserstein, x, y, span).map(Value::Tensor),
             ("min" | "max", [a, b]) => {
@@ -226,10 +232,10 @@ impl<'a> Lowerer<'a> {
             && let Function::Builtin(name) = &**f
         {
             if let [one] = items
-                && Self::is_plain_name(one).is_some_and(|key| key.as_str() == "sample")
+                && let Some(among) = Self::is_plain_name(one).and_then(|key| Among::named(key.as_str()))
                 && matches!(*name, "softmax" | "logsumexp" | "max" | "quantile")
             {
-                return Ok(Value::Function(Rc::new(Function::OverSamples(name))));
+                return Ok(Value::Function(Rc::new(Function::OverSamples(name, among))));
             }
             let sizes = items.iter().map(|i| self.size(i, scope)).collect::<Lowered<Vec<_>>>()?;
             return self.sized(name, sizes, span);

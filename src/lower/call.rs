@@ -115,7 +115,9 @@ impl<'a> Lowerer<'a> {
             }
             Function::Loss(definition, module) => self.loss(definition, *module, given, span),
             Function::Method(definition, module) => self.bound_method(definition, *module, given, span),
-            Function::OverSamples(name) => self.over_samples(name, &positional(given), span).map(Value::Tensor),
+            Function::OverSamples(name, among) => {
+                self.over_samples(name, *among, &positional(given), span).map(Value::Tensor)
+            }
             Function::Partial(inner, first) => {
                 let mut rest = given.into_iter();
                 let mut all = Vec::with_capacity(first.len());

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::environment::{Binding, Scope};
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
+use super::sampled::Among;
 use super::stopping::Clock;
 use super::time::{Grid, Moment, Place, Side};
 use super::value::{Noise, Process, Value};
@@ -255,6 +256,9 @@ impl<'a> Lowerer<'a> {
         scope: &Rc<Scope<'a>>,
         span: Span,
     ) -> Lowered<Value<'a>> {
+        if Among::named(name.key.as_str()) == Some(Among::Others) {
+            return self.mean_over_others(body, scope).map(Value::Tensor);
+        }
         let grid = scope
             .grid()
             .ok_or_else(|| fault(span, "no path or process before this says over which times to average"))?;
@@ -311,8 +315,10 @@ impl<'a> Lowerer<'a> {
     ) -> Lowered<Value<'a>> {
         let (from, to) = match range {
             Some((from, to)) => (self.integer(from, scope)?, self.integer(to, scope)?),
-            None if name.key.as_str() == "sample" => return self.sum_over_samples(body, scope).map(Value::Tensor),
-            None => (1, self.range_of(name, body, scope, span)?),
+            None => match Among::named(name.key.as_str()) {
+                Some(among) => return self.sum_over_samples(among, body, scope).map(Value::Tensor),
+                None => (1, self.range_of(name, body, scope, span)?),
+            },
         };
         let mut total = Value::Number(0.0);
         for i in from..=to {

@@ -35,6 +35,8 @@ pub struct Lowerer<'a> {
     pub drawn: Vec<(AxisId, Rc<Grid>)>,
     /// The axis over which paths and draws vary.
     pub sample: Option<AxisId>,
+    /// The axis over which `other(x)` varies, once it was asked for.
+    pub others: Option<AxisId>,
     /// The bound times around, innermost last.
     pub now: Vec<Moment>,
     /// The axes that binders around run over.
@@ -104,6 +106,7 @@ impl<'a> Lowerer<'a> {
             grids: Vec::new(),
             drawn: Vec::new(),
             sample: None,
+            others: None,
             now: Vec::new(),
             axes_in_use: Vec::new(),
             frames: Vec::new(),
@@ -258,7 +261,9 @@ impl<'a> Lowerer<'a> {
     /// The element shape of a written type; `None` if it is no tensor.
     pub fn shape(&mut self, ty: &'a TypeExpr, scope: &Rc<Scope<'a>>) -> Lowered<Option<Vec<usize>>> {
         match &ty.kind {
-            TypeKind::Real(sizes) => sizes.iter().map(|s| self.size(s, scope)).collect::<Lowered<Vec<_>>>().map(Some),
+            TypeKind::Real(sizes) | TypeKind::Samples(sizes) => {
+                sizes.iter().map(|s| self.size(s, scope)).collect::<Lowered<Vec<_>>>().map(Some)
+            }
             TypeKind::Named(path) if path.len() == 2 => {
                 let Value::Problem(p) = self.lookup(&path[0], scope)? else { return Ok(None) };
                 Ok(match path[1].key.as_str() {

@@ -66,7 +66,7 @@ impl<'a> Lowerer<'a> {
                 | Function::Laplacian(inner) => open.push((inner.clone(), copy, held)),
                 Function::Member(..)
                 | Function::Builtin(_)
-                | Function::OverSamples(_)
+                | Function::OverSamples(..)
                 | Function::Sized(..)
                 | Function::Layer(..)
                 | Function::Applied(_)

@@ -6,18 +6,67 @@ use super::environment::Scope;
 use super::errors::{Lowered, fault};
 use super::lowerer::Lowerer;
 use super::value::Value;
-use crate::graph::{Binary, Op, Reduction, Type, Unary, ValueId};
+use crate::graph::{AxisId, AxisKind, Binary, Op, Reduction, Type, Unary, ValueId};
 use crate::source::Span;
 use crate::syntax::tree::Expr;
 
+/// Which samples a statistic is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// `sample`: those that are drawn.
+    Samples,
+    /// `other`: all of them, beside the one at hand.
+    Others,
+}
+
+impl Among {
+    /// What a name in brackets means.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "sample" => Some(Self::Samples),
+            "other" => Some(Self::Others),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Lowerer<'a> {
-    /// `Σ[sample] e`; what does not vary counts once for every sample.
-    pub fn sum_over_samples(&mut self, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Lowered<ValueId> {
+    /// `Σ[sample] e`, `Σ[other] e`; what does not vary counts once for every sample.
+    pub fn sum_over_samples(&mut self, among: Among, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Lowered<ValueId> {
         let value = self.expr(body, scope, None)?;
         let v = self.tensor(&value, body.span)?;
-        let sample = self.sample.ok_or_else(|| fault(body.span, "there are no samples here to sum over"))?;
-        let v = if self.b.ty(v).varies(sample) { v } else { self.b.spread(v, &[sample]) };
-        Ok(self.b.sum(v, &[sample], &[]))
+        let axis = self.axis_among(among, body.span)?;
+        let v = if self.b.ty(v).varies(axis) { v } else { self.b.spread(v, &[axis]) };
+        Ok(self.b.sum(v, &[axis], &[]))
+    }
+
+    /// `mean[other] e`
+    pub fn mean_over_others(&mut self, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Lowered<ValueId> {
+        let total = self.sum_over_samples(Among::Others, body, scope)?;
+        let axis = self.axis_among(Among::Others, body.span)?;
+        let share = self.b.number(1.0 / self.b.program().axis(axis).size as f64);
+        Ok(self.b.mul(share, total))
+    }
+
+    /// `other(x)`: the samples along an axis of their own.
+    pub fn at_others(&mut self, v: ValueId, span: Span) -> Lowered<ValueId> {
+        let from = self.axis_among(Among::Samples, span)?;
+        let to = self.axis_among(Among::Others, span)?;
+        Ok(if self.b.ty(v).varies(from) { self.b.push(Op::Rename { from, to, of: v }) } else { v })
+    }
+
+    fn axis_among(&mut self, among: Among, span: Span) -> Lowered<AxisId> {
+        let sample = self.sample.ok_or_else(|| fault(span, "there are no samples here to look over"))?;
+        if among == Among::Samples {
+            return Ok(sample);
+        }
+        if let Some(other) = self.others {
+            return Ok(other);
+        }
+        let size = self.b.program().axis(sample).size;
+        let other = self.b.axis("other", size, AxisKind::Index);
+        self.others = Some(other);
+        Ok(other)
     }
 
     /// `E[e | condition]`: the mean over the samples for which the condition holds, 0/0 where there are none.
@@ -47,7 +96,7 @@ impl<'a> Lowerer<'a> {
     /// The range of the values is cut into equal parts, and the part goes on in which the count passes q·N, until parts are
     /// too narrow for single precision; the largest value in what is left below is the quantile. Its derivative is that of
     /// the sample at which it stands.
-    fn quantile(&mut self, args: &[Value<'a>], span: Span) -> Lowered<ValueId> {
+    fn quantile(&mut self, among: Among, args: &[Value<'a>], span: Span) -> Lowered<ValueId> {
         const PARTS: usize = 32;
         const ROUNDS: usize = 6;
         let [arg, share] = args else { return Err(fault(span, "`quantile[sample]` takes a value and a share")) };
@@ -56,7 +105,7 @@ impl<'a> Lowerer<'a> {
             return Err(fault(span, format!("the share of a quantile lies in (0, 1), found {q}")));
         }
         let v = self.tensor(arg, span)?;
-        let axis = self.sample.ok_or_else(|| fault(span, "there are no samples here to look over"))?;
+        let axis = self.axis_among(among, span)?;
         let v = if self.b.ty(v).varies(axis) { v } else { self.b.spread(v, &[axis]) };
         let n = self.b.program().axis(axis).size as f64;
         // A product such as 0.9·10 may exceed the whole number it means by its rounding.
@@ -102,13 +151,13 @@ impl<'a> Lowerer<'a> {
 
     /// `softmax[sample](ℓ)`, which sums to one over the samples; `logsumexp[sample](ℓ)`; `max[sample](x)`;
     /// `quantile[sample](x, q)`.
-    pub fn over_samples(&mut self, name: &str, args: &[Value<'a>], span: Span) -> Lowered<ValueId> {
+    pub fn over_samples(&mut self, name: &str, among: Among, args: &[Value<'a>], span: Span) -> Lowered<ValueId> {
         if name == "quantile" {
-            return self.quantile(args, span);
+            return self.quantile(among, args, span);
         }
         let [arg] = args else { return Err(fault(span, format!("`{name}[sample]` takes one argument"))) };
         let v = self.tensor(arg, span)?;
-        let axis = self.sample.ok_or_else(|| fault(span, "there are no samples here to look over"))?;
+        let axis = self.axis_among(among, span)?;
         let v = if self.b.ty(v).varies(axis) { v } else { self.b.spread(v, &[axis]) };
         let how = if name == "max" { Reduction::Maximum } else { Reduction::LogSumExp };
         let total = self.b.reduce(how, v, &[axis], &[]);

@@ -9,6 +9,7 @@ use super::network::{AppliedLayer, Network};
 use super::operator::Operator;
 use super::problem::Problem;
 use super::rows::BufferRef;
+use super::sampled::Among;
 use super::stopping::Clock;
 use super::time::{Grid, Moment};
 use crate::graph::ValueId;
@@ -157,7 +158,7 @@ pub enum Function<'a> {
     /// A method before its arguments: (definition, module).
     Method(&'a Definition, usize),
     /// `softmax[sample]`
-    OverSamples(&'static str),
+    OverSamples(&'static str, Among),
     /// A call with holes.
     Partial(Rc<Function<'a>>, Vec<(Option<Symbol>, Value<'a>)>),
     /// A function whose nets keep their parameters fixed.

@@ -332,6 +332,9 @@ impl Dump {
         match &ty.kind {
             TypeKind::Real(sizes) => self.form("R", |dump| sizes.iter().try_for_each(|size| dump.expr(size))),
             TypeKind::Law(sizes) => self.form("law-of", |dump| sizes.iter().try_for_each(|size| dump.expr(size))),
+            TypeKind::Samples(sizes) => {
+                self.form("samples-of", |dump| sizes.iter().try_for_each(|size| dump.expr(size)))
+            }
             TypeKind::Named(names) => self.form("type", |dump| dump.names(names)),
             TypeKind::List(of) => self.form("list-of", |dump| dump.type_expr(of)),
             TypeKind::Function(from, to) => self.form("function", |dump| {

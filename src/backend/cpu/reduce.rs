@@ -54,7 +54,7 @@ impl Reduce {
         let (sizes, sx, sy) = &self.kept;
         // Neighbours of the operand that are neighbours of the result are reduced side by side.
         let side_by_side = sizes.len().checked_sub(1).filter(|i| sx[*i] == 1 && sy[*i] == 1 && sizes[*i] >= 8);
-        let Some(last) = side_by_side.filter(|_| self.how != Reduction::LogSumExp) else {
+        let Some(last) = side_by_side else {
             walk(sizes, [sx, sy], [0; 2], &mut |[x, y]| {
                 let before = if add { f64::from(to[y]) } else { start(self.how) };
                 to[y] = join(self.how, before, self.entry(&from[x..])) as f32;
@@ -63,6 +63,20 @@ impl Reduce {
         };
         let n = sizes[last];
         let (rs, rx) = &self.reduced;
+        if self.how == Reduction::LogSumExp {
+            let (mut tops, mut sums) = (vec![0.0_f32; n], vec![0.0_f64; n]);
+            walk(&sizes[..last], [&sx[..last], &sy[..last]], [0; 2], &mut |[x, y]| {
+                tops.fill(f32::NEG_INFINITY);
+                sums.fill(0.0);
+                walk(rs, [rx], [x], &mut |[x]| max_into(&mut tops, &from[x..x + n]));
+                walk(rs, [rx], [x], &mut |[x]| add_exp_into(&mut sums, &tops, &from[x..x + n]));
+                for (to, (top, sum)) in to[y..y + n].iter_mut().zip(tops.iter().zip(&sums)) {
+                    let own = f64::from(*top) + if top.is_finite() { log(*sum) } else { 0.0 };
+                    *to = if add { join(self.how, f64::from(*to), own) as f32 } else { own as f32 };
+                }
+            });
+            return;
+        }
         walk(&sizes[..last], [&sx[..last], &sy[..last]], [0; 2], &mut |[x, y]| {
             let to = &mut to[y..y + n];
             if !add {
@@ -104,7 +118,11 @@ impl Reduce {
                     return top;
                 }
                 let mut sum = 0.0;
-                walk(sizes, [strides], [0], &mut |[x]| sum += f64::from(math::exp(from[x] - top as f32)));
+                if let ([others @ .., n], [along @ .., 1]) = (&sizes[..], &strides[..]) {
+                    walk(others, [along], [0], &mut |[x]| sum += sum_exp(&from[x..x + n], top as f32));
+                } else {
+                    walk(sizes, [strides], [0], &mut |[x]| sum += f64::from(math::exp(from[x] - top as f32)));
+                }
                 top + log(sum)
             }
         }
@@ -113,6 +131,17 @@ impl Reduce {
     fn maximum(&self, from: &[f32]) -> f64 {
         let (sizes, strides) = &self.reduced;
         let mut top = f32::NEG_INFINITY;
+        if let ([others @ .., n], [along @ .., 1]) = (&sizes[..], &strides[..]) {
+            let mut tops = [top; 16];
+            walk(others, [along], [0], &mut |[x]| {
+                let mut pieces = from[x..x + n].chunks_exact(16);
+                for piece in &mut pieces {
+                    max_into(&mut tops, piece);
+                }
+                max_into(&mut tops[..pieces.remainder().len()], pieces.remainder());
+            });
+            return tops.iter().fold(f64::NEG_INFINITY, |a, b| join(Reduction::Maximum, a, f64::from(*b)));
+        }
         walk(sizes, [strides], [0], &mut |[x]| {
             if from[x] > top || from[x].is_nan() {
                 top = from[x];
@@ -173,6 +202,30 @@ fn max_into(to: &mut [f32], from: &[f32]) {
     for (t, f) in to.iter_mut().zip(from) {
         *t = if *t > *f || t.is_nan() { *t } else { *f };
     }
+}
+
+/// Adds e^(x − top), entry by entry, where the top is finite.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn add_exp_into(sums: &mut [f64], tops: &[f32], from: &[f32]) {
+    for ((sum, top), x) in sums.iter_mut().zip(tops).zip(from) {
+        *sum += f64::from(math::exp(*x - *top));
+    }
+}
+
+/// Σ e^(x − top) over neighbours.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn sum_exp(from: &[f32], top: f32) -> f64 {
+    let mut sums = [0.0_f64; 16];
+    let mut pieces = from.chunks_exact(16);
+    for piece in &mut pieces {
+        for (sum, x) in sums.iter_mut().zip(piece) {
+            *sum += f64::from(math::exp(*x - top));
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(pieces.remainder()) {
+        *sum += f64::from(math::exp(*x - top));
+    }
+    sums.iter().sum()
 }
 
 /// Sums of sixteen columns, carried over to f64 before they grow long.

@@ -13,6 +13,9 @@ pub(super) const TYPE_WORDS: [&str; 7] = ["Nat", "Bool", "Text", "Problem", "Opt
 /// The types that a problem has as members.
 pub(super) const MEMBER_TYPES: [&str; 5] = ["State", "Control", "Noise", "Path", "Brownian"];
 
+/// What stands in brackets after a statistic over samples.
+const AXES_OF_SAMPLES: [&str; 2] = ["sample", "other"];
+
 impl Resolver<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
@@ -25,8 +28,8 @@ impl Resolver<'_> {
             }
             // A statistic over the samples names its axis in brackets.
             ExprKind::Index(base, indices)
-                if matches!(as_name(base), Some(name) if name.key.as_str() != "sample" && !self.is_local(&name.key))
-                    && matches!(indices.as_slice(), [one] if matches!(as_name(one), Some(name) if name.key.as_str() == "sample" && !self.is_known(&name.key))) =>
+                if matches!(as_name(base), Some(name) if !AXES_OF_SAMPLES.contains(&name.key.as_str()) && !self.is_local(&name.key))
+                    && matches!(indices.as_slice(), [one] if matches!(as_name(one), Some(name) if AXES_OF_SAMPLES.contains(&name.key.as_str()) && !self.is_known(&name.key))) =>
             {
                 self.expr(base);
             }
@@ -131,7 +134,7 @@ impl Resolver<'_> {
 
     pub(super) fn ty(&mut self, ty: &TypeExpr, sizes: bool) {
         match &ty.kind {
-            TypeKind::Real(dims) | TypeKind::Law(dims) => {
+            TypeKind::Real(dims) | TypeKind::Law(dims) | TypeKind::Samples(dims) => {
                 for dim in dims {
                     if sizes && let Some(name) = as_name(dim) {
                         if !self.is_local(&name.key) && !self.top.contains_key(&name.key) {

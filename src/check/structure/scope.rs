@@ -132,7 +132,7 @@ impl<'a> Scope<'a> {
                 self.params.get(&name.key).and_then(|param| param.ty.as_ref()).is_some_and(|ty| match &ty.kind {
                     TypeKind::Real(sizes) => sizes.is_empty(),
                     TypeKind::Named(path) => path.len() == 1 && path[0].key.as_str() == "Nat",
-                    TypeKind::Law(_) | TypeKind::List(_) | TypeKind::Function(..) => false,
+                    TypeKind::Samples(_) | TypeKind::Law(_) | TypeKind::List(_) | TypeKind::Function(..) => false,
                 })
             }
             ExprKind::Call(callee, arguments) => {

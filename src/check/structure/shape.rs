@@ -13,7 +13,9 @@ pub(super) fn vector_size(scope: &Scope<'_>, ty: &TypeExpr) -> Option<Size> {
             [one] => size_of(scope, one),
             _ => None,
         },
-        TypeKind::Named(_) | TypeKind::Law(_) | TypeKind::List(_) | TypeKind::Function(..) => None,
+        TypeKind::Named(_) | TypeKind::Samples(_) | TypeKind::Law(_) | TypeKind::List(_) | TypeKind::Function(..) => {
+            None
+        }
     }
 }
 

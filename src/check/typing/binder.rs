@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::errors::{MixedTimes, NoVariable, NothingVaries, RangeNeeded};
 use super::function::Function;
 use super::scope::Scope;
-use super::ty::{Entry, Moment, SAMPLE, Tensor, TimeTy, Ty, join};
+use super::ty::{Entry, Moment, OTHER, SAMPLE, Tensor, TimeTy, Ty, axis_of_samples, join};
 use super::typer::Typer;
 use crate::check::size::Size;
 use crate::check::walk::{as_name, canonical, free_names};
@@ -62,6 +62,9 @@ impl<'a> Typer<'a> {
 
     /// `mean[t] e`
     pub(crate) fn mean_over(&mut self, name: &'a Name, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+        if axis_of_samples(name) == Some(OTHER) {
+            return self.sum_over_samples(OTHER, body, scope);
+        }
         let (axis, time) = self.bind_time(&name.text);
         self.stepless.insert(axis);
         let inner = Scope::at(scope, time.clone());
@@ -86,8 +89,8 @@ impl<'a> Typer<'a> {
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
         let Some((from, to)) = bounds else {
-            if name.key.as_str() == "sample" {
-                return self.sum_over_samples(body, scope);
+            if let Some(axis) = axis_of_samples(name) {
+                return self.sum_over_samples(axis, body, scope);
             }
             let Some(upper) = self.range_of(name, body, scope) else {
                 return self.report(at, RangeNeeded { index: name.text.to_string(), at });

@@ -148,7 +148,7 @@ impl<'a> Typer<'a> {
             Function::Problem(definition, place) => self.make_problem(definition, *place, given, at, scope),
             Function::Loss(definition, module) => self.call_loss(definition, *module, given, at, scope),
             Function::Method(definition, module) => self.call_method(definition, *module, given, at),
-            Function::OverSamples(builtin) => self.call_over_samples(builtin, &given, at, scope),
+            Function::OverSamples(builtin, axis) => self.call_over_samples((builtin, *axis), &given, at, scope),
             Function::Partial(inner, first) => self.call_partial(&inner.clone(), first, given, at, scope, expected),
             Function::Detached(inner) | Function::Copied(inner, _) => {
                 self.call(&inner.clone(), given, at, scope, expected)

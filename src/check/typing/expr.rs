@@ -6,7 +6,7 @@ use super::arithmetic::as_size;
 use super::errors::{NoField, NotASize, OutOfRange, WrongKind};
 use super::function::Function;
 use super::scope::Scope;
-use super::ty::{Tensor, Ty};
+use super::ty::{Tensor, Ty, axis_of_samples};
 use super::typer::Typer;
 use crate::check::builtin::Rule;
 use crate::check::size::Size;
@@ -169,9 +169,10 @@ impl<'a> Typer<'a> {
             Ty::Function(function) => {
                 if let Function::Builtin(builtin) = &**function
                     && matches!(builtin.name, "softmax" | "logsumexp" | "max" | "quantile")
-                    && matches!(indices, [one] if matches!(as_name(one), Some(name) if name.key.as_str() == "sample"))
+                    && let [one] = indices
+                    && let Some(axis) = as_name(one).and_then(axis_of_samples)
                 {
-                    return Ty::Function(Rc::new(Function::OverSamples(builtin)));
+                    return Ty::Function(Rc::new(Function::OverSamples(builtin, axis)));
                 }
                 if let Function::Builtin(builtin) = &**function
                     && matches!(builtin.rule, Rule::Identity | Rule::Filled | Rule::Drawn | Rule::Reshape)

@@ -21,6 +21,10 @@ impl<'a> Typer<'a> {
                 let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
                 sizes.map_or(Declared::Poison, Declared::Tensor)
             }
+            TypeKind::Samples(sizes) => {
+                let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
+                sizes.map_or(Declared::Poison, Declared::Samples)
+            }
             TypeKind::Law(sizes) => {
                 let sizes: Option<Vec<Size>> = sizes.iter().map(|size| self.size(size, scope)).collect();
                 sizes.map_or(Declared::Poison, Declared::Law)
@@ -80,7 +84,7 @@ impl<'a> Typer<'a> {
         }
         match declared {
             Declared::Poison => Ty::Poison,
-            Declared::Tensor(shape) => {
+            Declared::Tensor(shape) | Declared::Samples(shape) => {
                 if shape.is_empty() && matches!(ty, Ty::Number(_) | Ty::Size(_) | Ty::Index(_) | Ty::Time(_)) {
                     return ty;
                 }
@@ -284,6 +288,10 @@ impl<'a> Typer<'a> {
 pub(crate) fn sample_of<'a>(declared: &Declared, at: Span) -> Ty<'a> {
     match declared {
         Declared::Tensor(shape) => Ty::Tensor(Tensor::of(shape.clone(), Axes::new())),
+        Declared::Samples(shape) => {
+            let entry = Entry { name: "sample".into(), span: at, through: "an argument".into() };
+            Ty::Tensor(Tensor::of(shape.clone(), Axes::from([(SAMPLE, entry)])))
+        }
         Declared::Nat => Ty::Size(Size::atom("n")),
         Declared::Bool => Ty::Bool(None, Axes::new()),
         Declared::Text => Ty::Text,

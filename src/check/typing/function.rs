@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::builtin::Builtin;
 use super::problem::ProblemTy;
 use super::scope::Scope;
-use super::ty::Ty;
+use super::ty::{AxisId, OTHER, Ty};
 use crate::check::size::Size;
 use crate::source::{Name, Span};
 use crate::syntax::tree::{Definition, Expr, Layer, Param, TypeExpr};
@@ -31,6 +31,8 @@ pub(crate) enum Declared {
     Layer,
     /// `Loss`: one number, whatever the arguments vary over.
     Loss,
+    /// `Samples[d]`: a value of this shape for each sample.
+    Samples(Vec<Size>),
     /// `Law[d]`: of what a draw of this shape comes from.
     Law(Vec<Size>),
     /// `P.Path`: the path of a state of this size, between these times.
@@ -63,9 +65,10 @@ impl Declared {
             Self::Optimizer => "Optimizer".into(),
             Self::Layer => "Layer".into(),
             Self::Loss => "Loss".into(),
-            Self::Law(shape) => {
+            Self::Law(shape) | Self::Samples(shape) => {
+                let word = if matches!(self, Self::Law(_)) { "Law" } else { "Samples" };
                 let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-                if sizes.is_empty() { "Law".into() } else { format!("Law[{}]", sizes.join(", ")) }
+                if sizes.is_empty() { word.into() } else { format!("{word}[{}]", sizes.join(", ")) }
             }
             Self::Path(size, ..) => format!("Path of R[{size}]"),
             Self::Brownian(size) => format!("Brownian of R[{size}]"),
@@ -138,7 +141,7 @@ pub(crate) enum Function<'a> {
     Loss(&'a Definition, usize),
     Method(&'a Definition, usize),
     /// `softmax[sample]`: over the samples in place of the entries.
-    OverSamples(&'static Builtin),
+    OverSamples(&'static Builtin, AxisId),
     Partial(Rc<Function<'a>>, Vec<(Option<Name>, Ty<'a>, Span)>),
     Detached(Rc<Function<'a>>),
     /// At a copy of its parameters: "averaged" or "held".
@@ -175,7 +178,9 @@ impl Function<'_> {
             Self::Problem(definition, _) => format!("the problem `{}` without its parameters", definition.name),
             Self::Loss(definition, _) => format!("the loss `{}`", definition.name),
             Self::Method(definition, _) => format!("the method `{}` without its arguments", definition.name),
-            Self::OverSamples(builtin) => format!("the function `{}[sample]`", builtin.name),
+            Self::OverSamples(builtin, axis) => {
+                format!("the function `{}[{}]`", builtin.name, if *axis == OTHER { "other" } else { "sample" })
+            }
             Self::Partial(inner, _) => format!("{} with holes", inner.describe()),
             Self::Detached(inner) => format!("{}, detached", inner.describe()),
             Self::Copied(inner, how) => format!("{}, {how}", inner.describe()),

@@ -6,7 +6,7 @@ use super::call::Arg;
 use super::errors::{BadClause, MissingStatement, NotFound, ReadsHorizon, StillVaries, Unmet};
 use super::problem::{Held, Knowledge, ProblemTy, words};
 use super::scope::Scope;
-use super::ty::Ty;
+use super::ty::{Ty, how_to_bind};
 use super::typer::Typer;
 use crate::check::size::Size;
 use crate::check::walk::{as_name, peel};
@@ -94,10 +94,7 @@ impl<'a> Typer<'a> {
             return false;
         }
         let Some((axis, entry)) = tensor.axes.iter().next() else { return true };
-        let help = match *axis {
-            super::ty::SAMPLE => "average it: `E[ … ]`".to_string(),
-            _ => format!("bind the time: `∫ … d{0}` or `mean[{0}] …`", entry.name),
-        };
+        let help = how_to_bind(*axis, &entry.name);
         let error = StillVaries {
             what: what.to_string(),
             axis: entry.name.to_string(),

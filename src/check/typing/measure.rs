@@ -7,7 +7,7 @@ use super::errors::{MissingSetting, StatementTwice, StillVaries};
 use super::experiment::{MEASURE, head};
 use super::figure::Quantity;
 use super::scope::{Binding, Scope};
-use super::ty::{Axes, Ty};
+use super::ty::{Axes, Ty, how_to_bind};
 use super::typer::Typer;
 use crate::check::walk::free_names_of;
 use crate::source::{Name, Span, Symbol};
@@ -136,10 +136,7 @@ impl<'a> Typer<'a> {
     /// The error for a quantity that is not averaged over everything; false if there is one.
     pub(crate) fn measured_axes(&mut self, name: &Name, axes: &Axes, shown: Option<Span>) -> bool {
         let Some((axis, entry)) = axes.iter().next() else { return true };
-        let help = match *axis {
-            super::ty::SAMPLE => "average it: `E[ … ]`".to_string(),
-            _ => format!("bind the time: `∫ … d{0}` or `mean[{0}] …`", entry.name),
-        };
+        let help = how_to_bind(*axis, &entry.name);
         let error = StillVaries {
             what: format!("`{name}`"),
             axis: entry.name.to_string(),

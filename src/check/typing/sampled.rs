@@ -4,38 +4,65 @@ use std::rc::Rc;
 
 use super::builtin::Builtin;
 use super::call::Arg;
-use super::errors::{ArgumentUnknown, BadSetting, TooManyArguments};
+use super::errors::{ArgumentUnknown, BadSetting, NothingVaries, TooManyArguments};
 use super::expr::count;
 use super::scope::Scope;
-use super::ty::{Entry, SAMPLE, Tensor, Ty};
+use super::ty::{AxisId, Entry, OTHER, SAMPLE, Tensor, Ty};
 use super::typer::Typer;
 use crate::check::builtin::Rule;
 use crate::source::Span;
 use crate::syntax::tree::Expr;
 
 impl<'a> Typer<'a> {
-    /// `Σ[sample] e`; what does not vary counts once for every sample.
-    pub(crate) fn sum_over_samples(&mut self, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
+    /// `Σ[sample] e`, `Σ[other] e`, `mean[other] e`; what does not vary counts once for every sample.
+    pub(crate) fn sum_over_samples(&mut self, axis: AxisId, body: &'a Expr, scope: &Rc<Scope<'a>>) -> Ty<'a> {
         let ty = self.expr(body, scope, None);
         let Some(mut tensor) = self.tensor(&ty, body.span, scope) else { return Ty::Poison };
-        tensor.axes.remove(&SAMPLE);
+        tensor.axes.remove(&axis);
         Ty::Tensor(tensor)
     }
 
-    /// `softmax[sample](ℓ)`, `logsumexp[sample](ℓ)`, `max[sample](x)`, `quantile[sample](x, 0.9)`; what does not vary counts once for every sample.
-    pub(crate) fn call_over_samples(
+    /// `other(x)`: x at all samples, along an axis of their own.
+    pub(crate) fn at_others(
         &mut self,
         builtin: &'static Builtin,
         given: &[Arg<'a>],
         at: Span,
         scope: &Rc<Scope<'a>>,
     ) -> Ty<'a> {
-        let callee = format!("the function `{}[sample]`", builtin.name);
+        let [one @ Arg { name: None, .. }] = given else {
+            return self.miscounted(builtin, &[], given.len(), at);
+        };
+        let Some(mut tensor) = self.tensor(&one.ty, one.span, scope) else { return Ty::Poison };
+        if tensor.axes.contains_key(&OTHER) {
+            let ty = Ty::Tensor(tensor);
+            let help = "it stands at the other samples already: bind them first, by `mean[other] …`".to_string();
+            return self.wrong_kind("what varies over samples alone", &ty, one.span, None, Some(help));
+        }
+        let Some(entry) = tensor.axes.remove(&SAMPLE) else {
+            let (what, axis) = ("`other`", "sample".to_string());
+            let help = "draw it: `x ~ p`, or take a path at a time: `X(T)`";
+            return self.report(one.span, NothingVaries { what, axis, at: one.span, help });
+        };
+        tensor.axes.insert(OTHER, Entry { name: "other".into(), ..entry });
+        Ty::Tensor(tensor)
+    }
+
+    /// `softmax[sample](ℓ)`, `logsumexp[sample](ℓ)`, `max[sample](x)`, `quantile[sample](x, 0.9)`; what does not vary counts once for every sample.
+    pub(crate) fn call_over_samples(
+        &mut self,
+        (builtin, axis): (&'static Builtin, AxisId),
+        given: &[Arg<'a>],
+        at: Span,
+        scope: &Rc<Scope<'a>>,
+    ) -> Ty<'a> {
+        let word = if axis == OTHER { "other" } else { "sample" };
+        let callee = format!("the function `{}[{word}]`", builtin.name);
         let quantile = builtin.rule == Rule::Quantile;
         let help = if quantile {
             format!("write `{}`", builtin.usage)
         } else {
-            format!("write `{}[sample](x)`", builtin.name)
+            format!("write `{}[{word}](x)`", builtin.name)
         };
         let (one, share) = match given {
             [one] if !quantile => (Some(one), None),
@@ -63,11 +90,11 @@ impl<'a> Typer<'a> {
             return Ty::Poison;
         }
         if builtin.name == "softmax" {
-            let through = "`softmax[sample]`".into();
-            let entry = Entry { name: "sample".into(), span: at, through };
-            tensor.axes.entry(SAMPLE).or_insert(entry);
+            let through = format!("`softmax[{word}]`").into();
+            let entry = Entry { name: word.into(), span: at, through };
+            tensor.axes.entry(axis).or_insert(entry);
         } else {
-            tensor.axes.remove(&SAMPLE);
+            tensor.axes.remove(&axis);
         }
         Ty::Tensor(tensor)
     }

@@ -18,6 +18,27 @@ pub(crate) struct AxisId(pub(crate) u32);
 /// The axis of paths and draws.
 pub(crate) const SAMPLE: AxisId = AxisId(0);
 
+/// The axis of `other(x)`: all samples, beside the one at hand.
+pub(crate) const OTHER: AxisId = AxisId(1);
+
+/// The axis of samples that a name in brackets means, as in `Σ[sample]` and `max[other](x)`.
+pub(crate) fn axis_of_samples(name: &Name) -> Option<AxisId> {
+    match name.key.as_str() {
+        "sample" => Some(SAMPLE),
+        "other" => Some(OTHER),
+        _ => None,
+    }
+}
+
+/// What binds an axis that is left over where a number is asked for.
+pub(crate) fn how_to_bind(axis: AxisId, name: &str) -> String {
+    match axis {
+        SAMPLE => "average it: `E[ … ]`".to_string(),
+        OTHER => "average it over the other samples: `mean[other] …`".to_string(),
+        _ => format!("bind the time: `∫ … d{name}` or `mean[{name}] …`"),
+    }
+}
+
 /// How an axis came into a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {

@@ -91,7 +91,7 @@ impl<'a> Typer<'a> {
             timed_known: BTreeMap::new(),
             stepless: BTreeSet::new(),
             reported: BTreeSet::new(),
-            next_axis: 1,
+            next_axis: 2,
             depth: 0,
         }
     }

@@ -208,7 +208,7 @@ fn param_roots(params: &[Param], f: &mut dyn FnMut(&Expr)) {
 
 fn type_roots(ty: &TypeExpr, f: &mut dyn FnMut(&Expr)) {
     match &ty.kind {
-        TypeKind::Real(sizes) | TypeKind::Law(sizes) => sizes.iter().for_each(f),
+        TypeKind::Real(sizes) | TypeKind::Law(sizes) | TypeKind::Samples(sizes) => sizes.iter().for_each(f),
         TypeKind::Named(_) => {}
         TypeKind::List(of) => type_roots(of, f),
         TypeKind::Function(from, to) => {

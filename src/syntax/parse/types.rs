@@ -12,7 +12,7 @@ impl Builder<'_> {
         let rule = form.as_rule();
         let mut children = Children::of(form);
         let kind = match rule {
-            Rule::real_type | Rule::law_type => {
+            Rule::real_type | Rule::law_type | Rule::samples_type => {
                 let sizes = match children.take() {
                     Some(index) => {
                         let sizes = Children::of(index).take_all(Rule::ranged);
@@ -20,7 +20,11 @@ impl Builder<'_> {
                     }
                     None => Vec::new(),
                 };
-                if rule == Rule::law_type { TypeKind::Law(sizes) } else { TypeKind::Real(sizes) }
+                match rule {
+                    Rule::law_type => TypeKind::Law(sizes),
+                    Rule::samples_type => TypeKind::Samples(sizes),
+                    _ => TypeKind::Real(sizes),
+                }
             }
             Rule::list_type => TypeKind::List(Box::new(self.type_expr(children.next()))),
             Rule::function_type => {

@@ -253,6 +253,8 @@ pub enum TypeKind {
     Named(Vec<Name>),
     /// `Law` or `Law[d]`
     Law(Vec<Expr>),
+    /// `Samples` or `Samples[d]`
+    Samples(Vec<Expr>),
     /// `[Nat]`
     List(Box<TypeExpr>),
     /// `(R, R) -> R[d]`
