@@ -2,7 +2,8 @@
 //!
 //! For dX = (A·X + c(t)) dt + S(t) dW with X(s) = x, X(t) is normal with the mean e^{A(t−s)}x + ∫ e^{A(t−r)}c(r) dr and the
 //! covariance Σ(s, t) = ∫ e^{A(t−r)}S(r)S(r)ᵀe^{Aᵀ(t−r)} dr, both over r from s to t. Given X(T) = x₁ too, with Φ = e^{A(T−t)} and
-//! K = Σ(s, t)Φᵀ Σ(s, T)⁻¹, its mean moves by K·(x₁ − E X(T)) and its covariance is Σ(s, t) − KΦΣ(s, t).
+//! K = Σ(s, t)Φᵀ Σ(s, T)⁻¹, its mean moves by K·(x₁ − E X(T)) and its covariance is Σ(s, t) − KΦΣ(s, t). Where A is a diagonal
+//! that changes with the time, ∫ A stands for A(t−r).
 
 use std::rc::Rc;
 
@@ -43,6 +44,8 @@ enum Flow {
     None,
     /// A diagonal, `[n]`; so is S.
     Diagonal(ValueId),
+    /// A diagonal that changes with the time; S is diagonal.
+    Varying,
     /// `[n, n]`
     Full(ValueId),
 }
@@ -92,7 +95,10 @@ impl<'a> Lowerer<'a> {
                 let end = self.b.number(p.grid.to);
                 let whole = self.law_from(p, &flow, (from, x, end), span)?;
                 let left = self.b.sub(end, t);
-                let onward = self.propagator(&flow, left);
+                let onward = match flow {
+                    Flow::Varying => self.onward(p, t, left)?.1,
+                    _ => self.propagator(&flow, left),
+                };
                 self.pinned((&here, &whole), onward, *x1)
             }
             _ => here,
@@ -134,12 +140,16 @@ impl<'a> Lowerer<'a> {
             Some(known) => known[0].iter().zip(&known[1]).all(close),
             None => both[0] == both[1],
         };
+        let apart = |k: usize| known.as_ref().is_some_and(|known| known.iter().all(|a| a[k] == 0.0));
+        if !constant && diagonal && (0..n * n).all(|k| k / n == k % n || apart(k)) {
+            return Ok(Flow::Varying);
+        }
         if !constant {
             let term = p.structure.states.iter().flat_map(|state| &state.drift).next();
             let at = term.map_or(span, |(_, term)| term.span);
             let what =
                 "what stands before the state in the drift depends on the time, or is not known to be free of it";
-            let help = "the law of the state is known where that matrix is constant";
+            let help = "the law of the state is known where that matrix is constant, or it and the noise are diagonal";
             return Err(explained(at, what, "this drift", help));
         }
         let entry = |k: usize| known.as_ref().map(|known| known[0][k]);
@@ -162,7 +172,41 @@ impl<'a> Lowerer<'a> {
                 let way = self.b.mul(length, *a);
                 self.b.push(Op::Expm(way))
             }
+            Flow::Varying => unreachable!("it depends on more than a length"),
         }
+    }
+
+    /// e^{∫ A} of a diagonal A that changes with the time: from every point of the rule on a length of time to its end, and
+    /// over all of it.
+    fn onward(&mut self, p: &Rc<Problem<'a>>, from: ValueId, length: ValueId) -> Lowered<(Vec<ValueId>, ValueId)> {
+        let n = p.dimension;
+        let zero = self.b.filled(0.0, Type::shaped([n]));
+        let one = self.b.filled(1.0, Type::shaped([n]));
+        let mut rates = Vec::with_capacity(points().len());
+        for (node, _) in points() {
+            let share = self.b.number(node);
+            let step = self.b.mul(share, length);
+            let moment = Moment { place: Place::Free, value: self.b.add(from, step) };
+            let (constant, with) = (self.drift(p, zero, None, moment)?, self.drift(p, one, None, moment)?);
+            let rate = self.b.sub(with, constant);
+            rates.push(self.b.reshape(rate, [1, n]));
+        }
+        let rates = self.b.push(Op::Concat(0, rates));
+        let weights = weights_to_the_end();
+        let rows = weights.len();
+        let table = ndarray::Array2::from_shape_fn((rows, rows - 1), |(i, j)| weights[i][j]);
+        let table = self.b.table(table.into_dyn(), Type::shaped([rows, rows - 1]));
+        let sums = self.b.contract(table, &[0, 1], rates, &[1, 2], &[0, 2], &[]);
+        let way = self.b.mul(length, sums);
+        let grown = self.b.unary(Unary::Exp, way);
+        let mut each: Vec<ValueId> = (0..rows)
+            .map(|i| {
+                let row = self.b.push(Op::Slice { dim: 0, start: i, length: 1, of: grown });
+                self.b.reshape(row, [n])
+            })
+            .collect();
+        let whole = each.pop().expect("the last row is that of all");
+        Ok((each, whole))
     }
 
     /// A propagator times a vector, or a matrix.
@@ -185,11 +229,18 @@ impl<'a> Lowerer<'a> {
         let length = self.b.sub(t, from);
         let zero = self.b.filled(0.0, Type::shaped([p.dimension]));
         let (mut spread, mut push) = (None, None);
-        for (node, weight) in RULE.iter().flat_map(|(x, w)| [(0.5 * (1.0 - x), 0.5 * w), (0.5 * (1.0 + x), 0.5 * w)]) {
+        let varying = match flow {
+            Flow::Varying => Some(self.onward(p, from, length)?),
+            _ => None,
+        };
+        for (place, (node, weight)) in points().into_iter().enumerate() {
             let (share, rest) = (self.b.number(node), self.b.number(1.0 - node));
             let (step, rest) = (self.b.mul(share, length), self.b.mul(rest, length));
             let moment = Moment { place: Place::Free, value: self.b.add(from, step) };
-            let onward = self.propagator(flow, rest);
+            let onward = match &varying {
+                Some((each, _)) => each[place],
+                None => self.propagator(flow, rest),
+            };
             let weight = self.b.number(weight);
             let noise = self.diffusion(p, x, None, moment)?;
             let square = match (flow, noise) {
@@ -213,7 +264,10 @@ impl<'a> Lowerer<'a> {
                 push = Some(push.map_or(part, |total| self.b.add(total, part)));
             }
         }
-        let onward = self.propagator(flow, length);
+        let onward = match varying {
+            Some((_, whole)) => whole,
+            None => self.propagator(flow, length),
+        };
         let mut mean = self.propagated(onward, x);
         if let Some(push) = push {
             let push = self.b.mul(length, push);
@@ -283,9 +337,45 @@ impl<'a> Lowerer<'a> {
     }
 }
 
+/// Points and weights of the rule on (0, 1).
+fn points() -> [(f64, f64); 16] {
+    std::array::from_fn(|k| {
+        let (x, w) = RULE[k / 2];
+        (0.5 * if k % 2 == 0 { 1.0 - x } else { 1.0 + x }, 0.5 * w)
+    })
+}
+
+/// Row i: weights with which values at the points sum to the integral of the polynomial through them from point i to 1; the
+/// last row is that of the integral from 0.
+fn weights_to_the_end() -> [[f64; 16]; 17] {
+    let points = points();
+    let polynomial = |j: usize, x: f64| -> f64 {
+        let others = (0..16).filter(|k| *k != j);
+        others.map(|k| (x - points[k].0) / (points[j].0 - points[k].0)).product()
+    };
+    std::array::from_fn(|i| {
+        let from = points.get(i).map_or(0.0, |point| point.0);
+        std::array::from_fn(|j| {
+            points.iter().map(|(x, w)| w * (1.0 - from) * polynomial(j, from + (1.0 - from) * x)).sum()
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::RULE;
+    use super::{RULE, points, weights_to_the_end};
+
+    #[test]
+    fn weights_to_the_end_are_exact_for_powers_up_to_15() {
+        for (i, row) in weights_to_the_end().iter().enumerate() {
+            let from = points().get(i).map_or(0.0, |point| point.0);
+            for n in 0..16 {
+                let sum: f64 = row.iter().zip(points()).map(|(w, (x, _))| w * x.powi(n)).sum();
+                let exact = (1.0 - from.powi(n + 1)) / f64::from(n + 1);
+                assert!((sum - exact).abs() < 1e-13, "x^{n} from {from}: {sum}, exact {exact}");
+            }
+        }
+    }
 
     #[test]
     fn the_rule_is_exact_for_powers_up_to_31() {
