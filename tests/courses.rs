@@ -193,6 +193,7 @@ fn chain() -> (Program, Vec<ArrayD<f64>>, Vec<ArrayD<f64>>) {
     (b.finish(), vec![arr0(0.0).into_dyn()], states)
 }
 
+#[cfg_attr(not(feature = "gpu"), allow(unused_mut))]
 fn machines(program: &Program) -> Vec<Box<dyn Executor>> {
     let mut all: Vec<Box<dyn Executor>> =
         vec![Box::new(Reference::new(program.clone())), Box::new(cpu(program, 1)), Box::new(cpu(program, 2))];
