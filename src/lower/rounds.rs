@@ -17,10 +17,9 @@ type State<'a> = (Symbol, Rc<Scope<'a>>, ValueId);
 impl<'a> Lowerer<'a> {
     /// `x := e`: from here on `x` is this, where it was known before.
     pub fn assign(&mut self, name: &'a Name, value: &'a Expr, scope: &Rc<Scope<'a>>) -> Lowered<()> {
-        let home = scope.find(&name.key).map_or_else(|| scope.clone(), |(home, _)| home);
-        let expected = match scope.find(&name.key) {
-            Some((_, Binding::Value(Value::Tensor(before)))) => Some(self.b.ty(before).shape.clone()),
-            _ => None,
+        let (home, expected) = match scope.find(&name.key) {
+            Some((home, Binding::Value(Value::Tensor(before)))) => (home, Some(self.b.ty(before).shape.clone())),
+            _ => (scope.clone(), None),
         };
         let value_of = self.expr(value, scope, expected.as_deref())?;
         let v = self.tensor(&value_of, value.span)?;

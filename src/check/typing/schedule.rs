@@ -292,6 +292,12 @@ impl<'a> Typer<'a> {
     /// `β := e`
     fn assign(&mut self, name: &'a Name, value: &'a Expr, scope: &Rc<Scope<'a>>) {
         let found = scope.find(&name.key);
+        // A name of the file keeps its meaning, whether or not it was asked for before.
+        if found.is_none() && self.resolved[scope.module].names.contains_key(&name.key) {
+            self.report(name.span, NotAState { name: name.text.to_string(), at: name.span });
+            scope.bind(&name.key, Ty::Poison);
+            return;
+        }
         let known = found.as_ref().map(|(_, binding)| match binding {
             Binding::Value(ty) => ty.clone(),
             _ => Ty::Poison,
