@@ -256,3 +256,29 @@ fn every_backend_is_fed_the_same_program() {
     assert_eq!(measurement.distances.len(), 6);
     assert!(measurement.after.as_ref().is_some_and(|program| program.outputs.len() == 6));
 }
+
+/// The largest of some values is their quantile at a share above all but one, however the ends of its range are rounded.
+#[test]
+fn the_highest_quantile_is_the_largest_value() {
+    let text = "
+use std.nets.constant
+net y() -> R = constant(1)()
+train {
+  batch 6  steps 300
+  x ~ normal(3, 1)
+  minimize E[ |y() - x|² ] over y by sgd(0.01)
+  measure every 1 {
+    let gap = max[sample](x) - quantile[sample](x, 0.95)
+  }
+}
+measure {
+  batch 1
+  let last = y()
+}
+table gap, last
+";
+    for machine in Both::all() {
+        let outcome = machine.run(text, 1);
+        assert!(history(&outcome, "gap").iter().all(|gap| *gap == 0.0));
+    }
+}

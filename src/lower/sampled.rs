@@ -137,7 +137,10 @@ impl<'a> Lowerer<'a> {
             let next = self.b.add(number, one);
             let share = self.b.mul(part, next);
             let end = self.b.mul(width, share);
-            high = self.b.add(low, end);
+            let edge = self.b.add(low, end);
+            // Rounded, the edge of the last part may lie below the largest value.
+            let is_last = self.b.binary(Binary::LessEqual, last, number);
+            high = self.b.push(Op::Select(is_last, high, edge));
             low = self.b.add(low, start);
         }
         let below = self.b.binary(Binary::LessEqual, fixed, high);
