@@ -9,7 +9,10 @@
 //! - key: [`key`] of (the draw's own seed, else the run's; its stream);
 //! - counter: [`counter`] of (sample, outer, q, step), where the step is 0 for a draw of lifetime `Run`.
 //!
-//! Word i of the answer belongs to element 4q + i. A uniform is [`uniform`] of its word. Normals come in pairs from the
+//! Word i of the answer belongs to element 4q + i. A draw of e ≤ 2 elements shares a call among [`sharing`] = 4/e neighbouring
+//! samples: the counter holds sample/sharing in place of the sample, and word e·(sample mod sharing) + i belongs to its element i.
+//!
+//! A uniform is [`uniform`] of its word. Normals come in pairs from the
 //! words (0, 1) and (2, 3) by Box–Muller, see [`normals`]: the first of a pair is the cosine.
 //!
 //! Source: Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy as 1, 2, 3, SC 2011; splitmix64: Steele, Lea,
@@ -72,6 +75,15 @@ pub const fn counter(sample: u32, outer: u32, block: u32, step: u32) -> [u32; 4]
     [sample, outer, block, step]
 }
 
+/// The number of neighbouring samples that one call serves, for a draw of so many elements.
+pub const fn sharing(elements: usize) -> usize {
+    match elements {
+        1 => 4,
+        2 => 2,
+        _ => 1,
+    }
+}
+
 /// The step word of a draw.
 pub const fn step_word(lifetime: Lifetime, step: u64) -> u32 {
     match lifetime {
@@ -127,10 +139,12 @@ pub fn fill(program: &Program, draw: &Draw, ty: &Type, run_seed: u64, step: u64)
                 stride *= sizes[i];
             }
         }
+        let share = sharing(elements);
+        let own = elements * (sample % share);
         for block in 0..elements.div_ceil(4) {
-            let words = philox(counter(sample as u32, outer as u32, block as u32, step), key);
+            let words = philox(counter((sample / share) as u32, outer as u32, block as u32, step), key);
             let left = elements - 4 * block;
-            all.extend(entries(draw.law, words).into_iter().take(left));
+            all.extend(entries(draw.law, words).into_iter().skip(own).take(left));
         }
     }
     all
@@ -180,8 +194,21 @@ mod tests {
         let sample = b.axis("sample", 3, AxisKind::Sample);
         let column = b.axis("j", 5, AxisKind::Index);
         let all = fill(b.program(), &normal(), &Type::new([row, sample, column], []), 9, 0);
-        let words = philox(counter(2, 5 + 4, 0, 0), key(9, 3));
-        assert_eq!(all[(3 + 2) * 5 + 4], normals(words[0], words[1]).0);
+        let words = philox(counter(0, 5 + 4, 0, 0), key(9, 3));
+        assert_eq!(all[(3 + 2) * 5 + 4], normals(words[2], words[3]).0);
+    }
+
+    #[test]
+    fn neighbours_share_a_call_for_one_or_two_elements() {
+        let mut b = Builder::new();
+        let sample = b.axis("sample", 11, AxisKind::Sample);
+        for (elements, share) in [(1, 4), (2, 2)] {
+            let all = fill(b.program(), &normal(), &Type::new([sample], [elements]), 9, 7);
+            for (i, entry) in all.iter().enumerate() {
+                let words = philox(counter((i / elements / share) as u32, 0, 0, 7), key(9, 3));
+                assert_eq!(*entry, entries(Law::Normal, words)[i % 4]);
+            }
+        }
     }
 
     #[test]

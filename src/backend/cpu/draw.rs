@@ -42,6 +42,34 @@ impl Drawing {
         let outer: usize = self.outer.iter().map(|(n, _)| n).product();
         let mut words = [[0; LANES]; 4];
         let mut out = [[0.0; LANES]; 4];
+        let share = random::sharing(elements);
+        if share > 1 {
+            let end = first + self.samples;
+            for o in 0..outer {
+                let base = offset(&self.outer, o);
+                for call in (first / share..end.div_ceil(share)).step_by(LANES) {
+                    philox_lanes(call as u32, [(counter + o) as u32, 0, step], key, &mut words);
+                    entries(self.draw.law, &words, &mut out, 4);
+                    let (from, to_end) = (call * share, ((call + LANES) * share).min(end));
+                    for element in 0..elements {
+                        let row = base + offset(&self.shape, element);
+                        if self.sample_stride == 1 && from >= first && to_end - from == LANES * share {
+                            let to = &mut to[row + from - first..][..LANES * share];
+                            match share {
+                                4 => interleave([&out[0], &out[1], &out[2], &out[3]], to),
+                                _ => interleave([&out[element], &out[2 + element]], to),
+                            }
+                            continue;
+                        }
+                        for sample in from.max(first)..to_end {
+                            let (lane, word) = (sample / share - call, sample % share * elements + element);
+                            to[row + (sample - first) * self.sample_stride] = out[word][lane];
+                        }
+                    }
+                }
+            }
+            return;
+        }
         for o in 0..outer {
             let base = offset(&self.outer, o);
             for block in 0..elements.div_ceil(4) {
@@ -64,6 +92,16 @@ impl Drawing {
                     }
                 }
             }
+        }
+    }
+}
+
+/// One entry of each part after the other.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn interleave<const N: usize>(parts: [&[f32; LANES]; N], to: &mut [f32]) {
+    for (i, to) in to.chunks_exact_mut(N).take(LANES).enumerate() {
+        for (to, part) in to.iter_mut().zip(&parts) {
+            *to = part[i];
         }
     }
 }

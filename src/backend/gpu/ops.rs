@@ -6,6 +6,7 @@ use super::errors::Error;
 use super::fold::Fold;
 use super::functions::Function;
 use super::kernel::{Kernel, Pointer, offset, split};
+use crate::backend::random::sharing;
 use crate::graph::{AxisKind, Draw, Law, Lifetime, Op, ValueId};
 use crate::plan::{Dim, View};
 
@@ -219,9 +220,16 @@ impl Compiler<'_> {
         let names = split(&mut kernel, "i", "n", &[others, blocks, count]);
         let [o, block, sample] = [&names[0], &names[1], &names[2]];
         let philox = kernel.call(Function::Philox);
+        let share = sharing(elements);
+        let call = if share > 1 { format!("{sample} / {share}u") } else { sample.clone() };
         kernel.line(format!(
-            "let w = {philox}(vec4<u32>({sample}, {o}, {block}, {step}), vec2<u32>(feed[{key}], feed[{key} + 1u]));"
+            "let w = {philox}(vec4<u32>({call}, {o}, {block}, {step}), vec2<u32>(feed[{key}], feed[{key} + 1u]));"
         ));
+        // Neighbouring samples share a call: this is the first of the words of this one.
+        if share > 1 {
+            kernel.line(format!("let own = ({sample} % {share}u) * {elements}u;"));
+        }
+        let word = |e: usize| if share > 1 { format!("w[own + {e}u]") } else { format!("w[{e}]") };
         let index = split(&mut kernel, o, "o", &sizes);
         let base = offset(&index, &self.strides(to, &outer));
         let drawn = elements.min(4);
@@ -229,13 +237,19 @@ impl Compiler<'_> {
             Law::Uniform => {
                 let uniform = kernel.call(Function::Uniform);
                 for e in 0..drawn {
-                    kernel.line(format!("let x{e} = {uniform}(w[{e}]);"));
+                    kernel.line(format!("let x{e} = {uniform}({});", word(e)));
                 }
             }
             Law::Normal => {
                 let normals = kernel.call(Function::Normals);
-                for pair in 0..drawn.div_ceil(2) {
-                    kernel.line(format!("let z{pair} = {normals}(w[{}], w[{}]);", 2 * pair, 2 * pair + 1));
+                if elements == 1 {
+                    kernel.line(format!("let z = {normals}(w[own & 2u], w[own | 1u]);"));
+                    kernel.line("let x0 = select(z.x, z.y, (own & 1u) == 1u);");
+                }
+                let pairs = if elements == 1 { 0 } else { drawn.div_ceil(2) };
+                for pair in 0..pairs {
+                    let (first, second) = (word(2 * pair), word(2 * pair + 1));
+                    kernel.line(format!("let z{pair} = {normals}({first}, {second});"));
                     kernel.line(format!("let x{} = z{pair}.x;", 2 * pair));
                     kernel.line(format!("let x{} = z{pair}.y;", 2 * pair + 1));
                 }
