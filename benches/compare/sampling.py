@@ -113,5 +113,5 @@ for number in range(args.rounds + 1):
     start = time.perf_counter()
     p, state, ends, slopes = jax.block_until_ready(round_(p, state, ends, slopes, number, jax.random.PRNGKey(number + 1)))
     times.append((time.perf_counter() - start) / INNER)
-print(f"E|x|^2 {float((ends**2).sum(-1).mean()):.3f}")
+print(f"second moment {float((ends**2).sum(-1).mean()):.3f}")
 print(f"sampling {sorted(times[1:])[args.rounds // 2]:.6f}")
