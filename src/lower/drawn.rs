@@ -12,7 +12,7 @@ use super::lowerer::Lowerer;
 use super::stopping::Clock;
 use super::time::{Grid, Moment, Place, Side};
 use super::value::{Choice, Value};
-use crate::graph::{AxisKind, Binary, Draw, Law, Lifetime, Op, Type, Unary, ValueId};
+use crate::graph::{AxisKind, Binary, Law, Op, Type, Unary, ValueId};
 use crate::source::{Name, Span};
 use crate::syntax::tree::Expr;
 
@@ -79,8 +79,7 @@ impl<'a> Lowerer<'a> {
         }
         let axis = self.b.axis("drawn", choice.count, AxisKind::Index);
         self.drawn.push((axis, grid.clone()));
-        let draw = Draw { stream: self.stream(), law: Law::Uniform, lifetime: Lifetime::Step, seed: None };
-        let u = self.b.push_typed(Op::Draw(draw), Some(Type::new([sample, axis], [])));
+        let u = self.drawn_here(Law::Uniform, Type::new([sample, axis], []));
         let part = self.b.push(Op::Iota(axis));
         let place = self.b.add(part, u);
         let width = self.b.number(steps / count);

@@ -9,7 +9,7 @@ use super::lowerer::Lowerer;
 use super::operator::Operator;
 use super::schedule::SampleDraw;
 use super::value::Value;
-use crate::graph::{Binary, Draw, Law, Lifetime, Op, Type, Unary, ValueId};
+use crate::graph::{Binary, Law, Op, Type, Unary, ValueId};
 use crate::source::{Span, Symbol, Tensors};
 use crate::syntax::tree::{Argument, Expr, ExprKind};
 
@@ -248,10 +248,8 @@ impl<'a> Lowerer<'a> {
     }
 
     fn standard(&mut self, law: Law, shape: Vec<usize>) -> ValueId {
-        let ty = Type::new(self.sample.into_iter().chain(self.frames.iter().map(|frame| frame.axis)), shape);
-        let draw = Draw { stream: self.stream(), law, lifetime: Lifetime::Step, seed: None };
-        let drawn = self.b.push_typed(Op::Draw(draw), Some(ty));
-        self.at_rounds(drawn)
+        let ty = Type::new(self.sample, shape);
+        self.drawn_here(law, ty)
     }
 
     /// `[k]`, one where a uniform number falls into the part's share of (0, 1), else zero.

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::stopping::Clock;
 use super::time::{Grid, Moment, Place, Side};
 use super::value::{Function, Noise, Origin, Process, Value};
-use crate::graph::{AxisId, Carry, Draw, Law, Lifetime, Op, RegionId, Scan, ScanOutput, Type, ValueId};
+use crate::graph::{AxisId, Carry, Law, RegionId, Scan, ScanOutput, Type, ValueId};
 use crate::source::{Name, Span};
 use crate::syntax::tree::{Equation, Expr, Statement, StatementKind};
 
@@ -367,9 +367,7 @@ impl<'a> Lowerer<'a> {
         let grid = problem.grid.clone();
         let axis: AxisId = self.axis_of(&grid, 0);
         let noise = (problem.noise_dimension > 0).then(|| {
-            let draw = Draw { stream: self.stream(), law: Law::Normal, lifetime: Lifetime::Step, seed: None };
-            let ty = Type::new([sample, axis], [problem.noise_dimension]);
-            let standard = self.b.push_typed(Op::Draw(draw), Some(ty));
+            let standard = self.drawn_here(Law::Normal, Type::new([sample, axis], [problem.noise_dimension]));
             let root = self.b.number(grid.step().sqrt());
             Rc::new(Noise { grid: grid.clone(), increments: self.b.mul(root, standard), stops: false })
         });

@@ -6,7 +6,7 @@ use super::environment::{Binding, Scope};
 use super::errors::{Lowered, fault};
 use super::lowerer::{Frame, Lowerer};
 use super::value::Value;
-use crate::graph::{AxisId, AxisKind, Carry, Scan, ScanOutput, Type, ValueId};
+use crate::graph::{AxisId, AxisKind, Carry, Draw, Law, Lifetime, Op, Scan, ScanOutput, Type, ValueId};
 use crate::source::{Name, Span, Symbol};
 use crate::syntax::tree::{Block, Expr};
 use crate::syntax::walk::assigned_in;
@@ -103,9 +103,14 @@ impl<'a> Lowerer<'a> {
         Type::new(ty.axes.iter().chain(&self.b.ty(next).axes).copied(), ty.shape.clone())
     }
 
-    /// A value that was made outside of the scans around, at the steps that they are at.
-    pub fn at_rounds(&mut self, outer: ValueId) -> ValueId {
+    /// A draw of this type, anew in every round of the loops around.
+    pub fn drawn_here(&mut self, law: Law, ty: Type) -> ValueId {
+        let is_round = |axis: &AxisId| self.b.program().axis(*axis).kind == AxisKind::Index;
+        let rounds: Vec<_> = self.frames.iter().map(|frame| frame.axis).filter(is_round).collect();
+        let draw = Draw { stream: self.stream(), law, lifetime: Lifetime::Step, seed: None };
+        let all = Type::new(ty.axes.into_iter().chain(rounds), ty.shape);
+        let drawn = self.b.push_typed(Op::Draw(draw), Some(all));
         let regions: Vec<_> = self.frames.iter().map(|frame| frame.region).collect();
-        regions.into_iter().fold(outer, |v, region| self.slice(region, v))
+        regions.into_iter().fold(drawn, |v, region| self.slice(region, v))
     }
 }
