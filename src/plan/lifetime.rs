@@ -1,12 +1,13 @@
 //! How long each buffer is in use, and which may share memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::elementwise::is_elementwise;
 use super::tail::tail;
 use super::{Buffer, Item, Loop, Plan, Slot, Space, Strip};
 use crate::graph::{Op, Output, ValueId};
 
+/// Positions and segments of the first and the last item that touches a buffer.
 #[derive(Clone, Copy, Debug)]
 struct Life {
     from: usize,
@@ -15,18 +16,30 @@ struct Life {
     last_segment: usize,
 }
 
-struct Walk<'a> {
-    plan: &'a Plan,
-    lives: Vec<Option<Life>>,
-    position: usize,
-    segment: usize,
-    /// Loops around the place, as the positions of their first and last item.
-    scopes: Vec<(usize, usize)>,
+/// How long buffers are in use: positions of the first and the last item that touches them, counted through the plan.
+#[derive(Clone, Debug)]
+pub struct Lives {
+    /// By buffer; none for those that nothing uses.
+    pub buffers: Vec<Option<(usize, usize)>>,
+    /// By scan: the position of its loop, and that of its end.
+    pub loops: BTreeMap<ValueId, (usize, usize)>,
 }
 
-/// Gives every buffer a slot.
-pub(super) fn assign_slots(plan: &mut Plan) {
-    let mut walk = Walk { plan, lives: vec![None; plan.buffers.len()], position: 1, segment: 0, scopes: Vec::new() };
+/// How long the buffers of a plan are in use.
+pub fn lives(plan: &Plan) -> Lives {
+    let Walk { lives, loops, .. } = walked(plan);
+    Lives { buffers: lives.iter().map(|life| life.map(|l| (l.from, l.to))).collect(), loops }
+}
+
+fn walked(plan: &Plan) -> Walk<'_> {
+    let mut walk = Walk {
+        plan,
+        lives: vec![None; plan.buffers.len()],
+        loops: BTreeMap::new(),
+        position: 1,
+        segment: 0,
+        scopes: Vec::new(),
+    };
     for (k, segment) in plan.segments.iter().enumerate() {
         walk.segment = k;
         walk.items(&segment.items);
@@ -39,12 +52,27 @@ pub(super) fn assign_slots(plan: &mut Plan) {
             walk.touch(view.buffer);
         }
     }
-    let mut lives = walk.lives;
     for buffer in handed_on(plan) {
-        if let Some(life) = &mut lives[buffer] {
+        if let Some(life) = &mut walk.lives[buffer] {
             (life.from, life.to) = (0, end);
         }
     }
+    walk
+}
+
+struct Walk<'a> {
+    plan: &'a Plan,
+    lives: Vec<Option<Life>>,
+    loops: BTreeMap<ValueId, (usize, usize)>,
+    position: usize,
+    segment: usize,
+    /// Loops around the place, as the positions of their first and last item.
+    scopes: Vec<(usize, usize)>,
+}
+
+/// Gives every buffer a slot.
+pub(super) fn assign_slots(plan: &mut Plan) {
+    let lives = walked(plan).lives;
     let mut buffers = plan.buffers.clone();
     for (b, life) in buffers.iter_mut().zip(&lives) {
         if let Some(l) = life
@@ -196,6 +224,7 @@ impl Walk<'_> {
                 let first: &[Item] = l.head.as_ref().map_or(&[], |t| &t.body);
                 let last: &[Item] = l.tail.as_ref().map_or(&[], |t| &t.body);
                 let end = start + count(first) + count(&l.body) + l.after.len() + count(last) + 1;
+                self.loops.insert(l.scan, (start, end));
                 self.scopes.push((start, end));
                 self.items(first);
                 self.items(&l.body);

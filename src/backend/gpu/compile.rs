@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::carry::Inside;
+use super::device::Limits;
 use super::errors::{Error, OverLimit};
-use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Pointer, Text, Word, offset, split};
+use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Place, Pointer, Text, Word, offset, split};
 use super::memory::{Memory, Spot, is_fed};
 use crate::graph::{AxisId, Op, Output, Type, ValueId};
-use crate::plan::{Copy, Dim, Item, Plan, View, When};
+use crate::plan::{Copy, Dim, Item, Lives, Plan, View, When, lives, tail};
 use crate::source::Span;
 
 /// A piece of recorded work.
@@ -108,14 +110,37 @@ impl Code {
     }
 }
 
+/// What kernels are written for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// The name of the device.
+    pub name: &'a str,
+    /// What it allows.
+    pub limits: Limits,
+    /// Whether it computes on the CPU.
+    pub software: bool,
+}
+
+impl Target<'_> {
+    /// Operations between two submissions, and of one dispatch, about: well below the time after which systems take a
+    /// device for hung.
+    pub fn work(&self) -> u64 {
+        if self.software { 200_000_000 } else { 4_000_000_000 }
+    }
+}
+
 /// Compiles a plan.
 pub(super) struct Compiler<'a> {
     pub plan: &'a Plan,
     pub memory: &'a mut Memory,
     /// Whether every value is looked at.
-    watch: bool,
-    /// The device, and the bytes that the invocations of a workgroup may share.
-    device: (&'a str, u32),
+    pub watch: bool,
+    /// What it is compiled for.
+    pub target: Target<'a>,
+    /// How long buffers are in use.
+    pub lives: Lives,
+    /// The loop that a kernel carries samples through, while it is written.
+    pub inside: Option<Inside>,
     kernels: Vec<Text>,
     numbers: HashMap<String, usize>,
     draws: Vec<crate::graph::Draw>,
@@ -125,7 +150,7 @@ pub(super) struct Compiler<'a> {
 ///
 /// # Errors
 /// When something is larger than the device allows.
-pub(super) fn compile(plan: &Plan, memory: &mut Memory, device: (&str, u32), watch: bool) -> Result<Code, Error> {
+pub(super) fn compile(plan: &Plan, memory: &mut Memory, target: Target<'_>, watch: bool) -> Result<Code, Error> {
     let (mut constants, mut fed) = (Vec::new(), Vec::new());
     for (i, node) in plan.program.nodes.iter().enumerate() {
         let Some(view) = plan.views[i].as_ref().filter(|_| is_fed(&node.op)) else { continue };
@@ -138,8 +163,17 @@ pub(super) fn compile(plan: &Plan, memory: &mut Memory, device: (&str, u32), wat
             op => constants.push((spot, layout.place(constant(plan, op).into_iter()))),
         }
     }
-    let mut c =
-        Compiler { plan, memory, watch, device, kernels: Vec::new(), numbers: HashMap::new(), draws: Vec::new() };
+    let mut c = Compiler {
+        plan,
+        memory,
+        watch,
+        target,
+        lives: lives(plan),
+        inside: None,
+        kernels: Vec::new(),
+        numbers: HashMap::new(),
+        draws: Vec::new(),
+    };
     let (mut setup, mut steps) = (Vec::new(), Vec::new());
     for segment in &plan.segments {
         let to = if segment.when == When::Setup { &mut setup } else { &mut steps };
@@ -203,8 +237,17 @@ fn constant(plan: &Plan, op: &Op) -> Vec<f32> {
 }
 
 impl Compiler<'_> {
-    fn items(&mut self, items: &[Item], steps: &mut Vec<Step>) -> Result<(), Error> {
-        for item in items {
+    /// Items in order; a product takes in what follows it entry by entry.
+    pub fn items(&mut self, items: &[Item], steps: &mut Vec<Step>) -> Result<(), Error> {
+        let mut left = items.iter().peekable();
+        while let Some(item) = left.next() {
+            let chain = left.peek().and_then(|next| tail(self.plan, item, next));
+            if let Some(chain) = chain.filter(|_| !self.watch)
+                && self.product_and(&chain, steps)?
+            {
+                left.next();
+                continue;
+            }
             self.item(item, steps)?;
             if self.watch {
                 self.watch(item, steps)?;
@@ -227,6 +270,12 @@ impl Compiler<'_> {
             Item::Finish(_) => Ok(()),
             Item::Collect(v) => self.collect(*v, steps),
             Item::Loop(l) => {
+                if self.inside.is_some() {
+                    return self.steps_of(l, steps);
+                }
+                if self.carry(l, steps)? {
+                    return Ok(());
+                }
                 let mut before = Vec::new();
                 for c in &l.before {
                     self.copy(c, &mut before)?;
@@ -243,12 +292,29 @@ impl Compiler<'_> {
         }
     }
 
-    /// Adds a kernel and its dispatch.
-    pub fn add(&mut self, kernel: Kernel, span: Span, steps: &mut Vec<Step>) -> Result<(), Error> {
+    /// The beginning of a kernel in which every invocation does one of `count` pieces of work, whose number is `i`. Inside
+    /// of a carried loop, of a part of its kernel.
+    pub fn start(&mut self, count: usize, cost: usize, v: ValueId) -> Kernel {
+        let lanes = self.plan.varies(v);
+        let Some(inside) = &mut self.inside else { return Kernel::each(count, cost) };
+        let mut kernel = inside.take();
+        kernel.part("i", count, cost);
+        kernel.guard("i", lanes);
+        kernel
+    }
+
+    /// Adds a kernel and its dispatch, or ends a part of the kernel of a carried loop.
+    pub fn add(&mut self, mut kernel: Kernel, span: Span, steps: &mut Vec<Step>) -> Result<(), Error> {
+        if let Some(inside) = &mut self.inside {
+            kernel.line("}");
+            inside.put(kernel);
+            return Ok(());
+        }
         self.add_watched(kernel, span, None, steps)
     }
 
-    fn add_watched(
+    /// Adds a kernel and its dispatch, and what that looks at.
+    pub fn add_watched(
         &mut self,
         kernel: Kernel,
         span: Span,
@@ -256,12 +322,13 @@ impl Compiler<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
         let over = |what, needed: usize, limit: u32, advice: &str| {
-            let device = self.device.0.to_owned();
+            let device = self.target.name.to_owned();
             let advice = advice.to_owned();
             Box::new(OverLimit { what, needed: needed as u128, limit: u64::from(limit), device, advice, span })
         };
-        if kernel.shared > self.device.1 as usize {
-            return Err(over("bytes shared by a workgroup", kernel.shared, self.device.1, "use another device").into());
+        let most = self.target.limits.workgroup_storage;
+        if kernel.shared > most as usize {
+            return Err(over("bytes shared by a workgroup", kernel.shared, most, "use another device").into());
         }
         let told = OWN_WORDS + kernel.words().len();
         if told > MOST_WORDS {
@@ -300,18 +367,32 @@ impl Compiler<'_> {
 
     /// Where a view starts.
     pub fn pointer(&self, view: &View) -> Pointer {
-        let spot = self.memory.spot(view.buffer);
-        let unit = if self.plan.buffers[view.buffer].lane { self.plan.width } else { 1 };
-        Pointer {
-            range: spot.range,
-            word: spot.word + view.offset * unit,
-            loops: view.loops.iter().map(|(d, s)| (*d, s * unit)).collect(),
-        }
+        let lanes = self.plan.buffers[view.buffer].lane;
+        let (place, first) = match self.shared(view) {
+            Some((_, word)) => (Place::Shared, word),
+            None => {
+                let spot = self.memory.spot(view.buffer);
+                (Place::Range(spot.range), spot.word)
+            }
+        };
+        let unit = if lanes { self.width(view) } else { 1 };
+        let loops = view.loops.iter().map(|(d, s)| (*d, s * unit)).collect();
+        Pointer { place, word: first + view.offset * unit, loops, lanes }
+    }
+
+    /// The samples of a workgroup and the first word of a view, if a carried loop keeps it in the memory of a workgroup.
+    fn shared(&self, view: &View) -> Option<(usize, usize)> {
+        self.inside.as_ref().and_then(|inside| inside.place(view.buffer))
+    }
+
+    /// The samples that lie side by side.
+    fn width(&self, view: &View) -> usize {
+        self.shared(view).map_or(self.plan.width, |(lanes, _)| lanes)
     }
 
     /// The stride of a view along a dimension.
     pub fn stride(&self, view: &View, dim: Dim) -> usize {
-        view.stride(&self.plan.buffers, self.plan.width, dim)
+        view.stride(&self.plan.buffers, self.width(view), dim)
     }
 
     /// Strides along some dimensions.
@@ -319,9 +400,12 @@ impl Compiler<'_> {
         dims.iter().map(|(d, _)| self.stride(view, *d)).collect()
     }
 
-    /// The size of an axis.
+    /// The size of an axis; of the samples that a workgroup carries, those.
     pub fn axis_size(&self, axis: AxisId) -> usize {
-        self.plan.program.axis(axis).size
+        match &self.inside {
+            Some(inside) if Some(axis) == self.plan.tile => inside.lanes(),
+            _ => self.plan.program.axis(axis).size,
+        }
     }
 
     /// An axis as a dimension.
@@ -342,7 +426,7 @@ impl Compiler<'_> {
         dims
     }
 
-    fn copy(&mut self, c: &Copy, steps: &mut Vec<Step>) -> Result<(), Error> {
+    pub fn copy(&mut self, c: &Copy, steps: &mut Vec<Step>) -> Result<(), Error> {
         let dims = self.dims_by(self.ty(c.like), &c.to);
         let from = (self.pointer(&c.from), self.strides(&c.from, &dims));
         let to = (self.pointer(&c.to), self.strides(&c.to, &dims));
@@ -422,7 +506,7 @@ impl Compiler<'_> {
         if sizes.contains(&0) {
             return Ok(());
         }
-        let mut kernel = Kernel::each(sizes.iter().product(), 1);
+        let mut kernel = self.start(sizes.iter().product(), 1, v);
         kernel.of(self.plan.origin[v.index()]);
         let index = split(&mut kernel, "i", "i", &sizes);
         let (from, to): (Base, Base) = (kernel.base(&from.0), kernel.base(&to.0));

@@ -32,12 +32,12 @@ impl Entries {
 
 impl Compiler<'_> {
     /// The beginning of a kernel that makes entries of `v` from those of `of`.
-    pub fn entries(&self, of: ValueId, v: ValueId) -> Entries {
+    pub fn entries(&mut self, of: ValueId, v: ValueId) -> Entries {
         let plan = self.plan;
         let (from, to) = (plan.view(of), plan.view(v));
         let dims = self.dims_by(self.ty(v), to);
         let sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
-        let mut kernel = Kernel::each(sizes.iter().product(), 1);
+        let mut kernel = self.start(sizes.iter().product(), 1, v);
         kernel.of(plan.origin[v.index()]);
         let index = split(&mut kernel, "i", "i", &sizes);
         let (source, target) = (kernel.base(&self.pointer(from)), kernel.base(&self.pointer(to)));
@@ -89,10 +89,11 @@ impl Compiler<'_> {
         let starts: Vec<String> = std::iter::once(0).chain(starts).map(|s| format!("{s}u")).collect();
         e.kernel.line("var x = 0.0f;");
         if !flat.is_empty() {
-            e.kernel.declare(format!("const listed = array<u32, {}>({});", flat.len(), flat.join(", ")));
-            e.kernel.declare(format!("const starts = array<u32, {}>({});", starts.len(), starts.join(", ")));
-            e.kernel.line("var entries = listed;");
-            e.kernel.line("var ends = starts;");
+            let number = e.kernel.fresh();
+            e.kernel.declare(format!("const listed{number} = array<u32, {}>({});", flat.len(), flat.join(", ")));
+            e.kernel.declare(format!("const starts{number} = array<u32, {}>({});", starts.len(), starts.join(", ")));
+            e.kernel.line(format!("var entries = listed{number};"));
+            e.kernel.line(format!("var ends = starts{number};"));
             e.kernel.line(format!("for (var k = ends[{0}]; k < ends[{0} + 1u]; k++) {{", e.index[place]));
             e.index[place] = "entries[k]".to_owned();
             let entry = e.entry();

@@ -52,8 +52,8 @@ impl Compiler<'_> {
     /// A reduction: by one invocation per result where results are many or short, else by a workgroup per result.
     pub fn fold(&mut self, fold: &Fold, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
         let (count, length) = (fold.count(), fold.length());
-        let mut kernel = if length <= 64 || count >= 8192 {
-            let mut kernel = Kernel::each(count, 2 * length);
+        let mut kernel = if length <= 64 || count >= 8192 || self.inside.is_some() {
+            let mut kernel = self.start(count, 2 * length, v);
             kernel.of(self.plan.origin[v.index()]);
             fold.alone(&mut kernel);
             kernel
@@ -146,7 +146,8 @@ impl Fold {
                 for _ in &over {
                     kernel.line("}");
                 }
-                kernel.line(format!("if (!{finite}(top)) {{ {target} = top; return; }}"));
+                let leave = kernel.leave();
+                kernel.line(format!("if (!{finite}(top)) {{ {target} = top; {leave} }}"));
                 kernel.line("var sum = 0.0f;");
                 kernel.line("var part = 0.0f;");
                 loops(kernel, &[format!("part = part + {exp}({entry} - top);")]);

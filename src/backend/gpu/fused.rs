@@ -8,7 +8,7 @@ use crate::plan::View;
 
 impl Compiler<'_> {
     /// A group.
-    pub fn fused(&self, members: &[ValueId]) -> Option<Kernel> {
+    pub fn fused(&mut self, members: &[ValueId]) -> Option<Kernel> {
         let program = &self.plan.program;
         let stored: Vec<ValueId> = members.iter().copied().filter(|v| self.plan.views[v.index()].is_some()).collect();
         let first = self.plan.view(*stored.first()?);
@@ -26,7 +26,7 @@ impl Compiler<'_> {
         let mut strides: Vec<Vec<usize>> = places.map(|view| self.strides(view, &dims)).collect();
         coalesce(&mut sizes, &mut strides);
 
-        let mut kernel = Kernel::each(sizes.iter().product(), members.len());
+        let mut kernel = self.start(sizes.iter().product(), members.len(), members[0]);
         let index = split(&mut kernel, "i", "i", &sizes);
         for (k, view) in loads.iter().enumerate() {
             let from = kernel.base(&self.pointer(view));

@@ -6,15 +6,26 @@ use std::fmt::Write;
 use super::functions::Function;
 use crate::graph::ValueId;
 
-/// Where numbers lie: a word of a range of memory, and what loop counters add to it.
+/// Where numbers lie: a word of some memory, and what loop counters add to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
-    /// The range.
-    pub range: usize,
+    /// The memory.
+    pub place: Place,
     /// The word.
     pub word: usize,
     /// What each loop counter adds, by depth.
     pub loops: Vec<(usize, usize)>,
+    /// Whether neighbouring samples lie side by side there, from the first of the batch on.
+    pub lanes: bool,
+}
+
+/// A memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The range with this number, which all kernels see.
+    Range(usize),
+    /// What the invocations of a workgroup share.
+    Shared,
 }
 
 /// What a dispatch is told.
@@ -29,16 +40,19 @@ pub(super) enum Word {
 /// A pointer inside a kernel: the text of its first address.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
-    range: usize,
+    memory: String,
     address: String,
 }
 
 impl Base {
     /// The number at an offset.
     pub fn at(&self, offset: &str) -> String {
-        format!("m{}[{}{offset}]", self.range, self.address)
+        format!("{}[{}{offset}]", self.memory, self.address)
     }
 }
+
+/// The array that the invocations of a workgroup share in a carried loop.
+pub(super) const SHARED: &str = "own";
 
 /// A kernel that is being written.
 ///
@@ -53,12 +67,26 @@ pub(super) struct Kernel {
     pub cost: usize,
     /// Bytes that the invocations of a workgroup share.
     pub shared: usize,
+    /// How often a workgroup comes by the place that is written.
+    pub times: usize,
     words: Vec<Word>,
     functions: BTreeSet<Function>,
     declarations: Vec<String>,
     lines: Vec<(String, Option<ValueId>)>,
     indent: usize,
     value: Option<ValueId>,
+    carried: Option<Carried>,
+}
+
+/// What a kernel that carries samples through a loop does otherwise than one that does a single piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Carried {
+    /// The loops from this depth on are in the text: `step0`, `step1`, …
+    pub depth: usize,
+    /// The samples of a workgroup, the first of which is `lane0`.
+    pub lanes: usize,
+    /// The samples of the batch.
+    pub batch: usize,
 }
 
 /// A kernel in full.
@@ -84,13 +112,35 @@ impl Kernel {
             groups: 1,
             cost: 1,
             shared: 0,
+            times: 1,
             words: Vec::new(),
             functions: BTreeSet::new(),
             declarations: Vec::new(),
             lines: Vec::new(),
             indent: 1,
             value: None,
+            carried: None,
         }
+    }
+
+    /// A kernel that carries samples through a loop.
+    pub fn carried(threads: usize, carried: Carried) -> Self {
+        Self { carried: Some(carried), ..Self::new(threads) }
+    }
+
+    /// How it carries samples through a loop, if so.
+    pub fn carries(&self) -> Option<Carried> {
+        self.carried
+    }
+
+    /// Leaves the piece of work at hand.
+    pub fn leave(&self) -> &'static str {
+        if self.carried.is_some() { "continue;" } else { "return;" }
+    }
+
+    /// A number that no declaration of this kernel has yet.
+    pub fn fresh(&self) -> usize {
+        self.declarations.len()
     }
 
     /// A kernel in which every invocation does one of `count` pieces of work, whose number is `i`.
@@ -102,6 +152,19 @@ impl Kernel {
         kernel.line(format!("let i = (group.x + p.o[0].x) * {threads}u + thread;"));
         kernel.line(format!("if (i >= {count}u) {{ return; }}"));
         kernel
+    }
+
+    /// Begins a part of a carried loop: every invocation does some of `count` pieces of work.
+    pub fn part(&mut self, name: &str, count: usize, cost: usize) {
+        self.cost += self.times * count * cost;
+        self.line(format!("for (var {name} = thread; {name} < {count}u; {name} += {}u) {{", self.threads));
+    }
+
+    /// Passes over pieces of work for samples that the batch does not have; the sample runs fastest in their numbers.
+    pub fn guard(&mut self, name: &str, lanes: bool) {
+        if let Some(c) = self.carried.filter(|c| lanes && !c.batch.is_multiple_of(c.lanes)) {
+            self.line(format!("if (lane0 + {name} % {}u >= {}u) {{ continue; }}", c.lanes, c.batch));
+        }
     }
 
     /// What follows computes this value.
@@ -127,6 +190,17 @@ impl Kernel {
         self.declarations.push(text.into());
     }
 
+    /// The name of a function with these arguments and this body.
+    pub fn function(&mut self, arguments: &str, body: &str) -> String {
+        let text = format!("{arguments} {{ {body} }}");
+        let known = self.declarations.iter().position(|d| d.strip_prefix("fn at").is_some_and(|d| d.ends_with(&text)));
+        let number = known.unwrap_or(self.declarations.len());
+        if known.is_none() {
+            self.declarations.push(format!("fn at{number}{text}"));
+        }
+        format!("at{number}")
+    }
+
     /// An array that the workgroup shares.
     pub fn share(&mut self, name: &str, element: &str, length: usize, bytes: usize) {
         self.shared += length * bytes;
@@ -141,7 +215,20 @@ impl Kernel {
 
     /// An operand.
     pub fn base(&mut self, pointer: &Pointer) -> Base {
-        Base { range: pointer.range, address: self.word(Word::Pointer(pointer.clone())) }
+        let mut outer = pointer.clone();
+        let depth = self.carried.map_or(usize::MAX, |c| c.depth);
+        let inner: Vec<_> = outer.loops.extract_if(.., |(d, _)| *d >= depth).collect();
+        let (memory, mut address) = match pointer.place {
+            Place::Range(r) => (format!("m{r}"), self.word(Word::Pointer(outer))),
+            Place::Shared => (SHARED.to_owned(), format!("{}u", pointer.word)),
+        };
+        for (d, stride) in inner {
+            let _ = write!(address, " + step{d} * {stride}u");
+        }
+        if self.carried.is_some() && pointer.lanes && pointer.place != Place::Shared {
+            address.push_str(" + lane0");
+        }
+        Base { memory, address }
     }
 
     /// A number that dispatches are told.
@@ -172,7 +259,10 @@ impl Kernel {
         let _ = writeln!(wgsl, "@group(0) @binding(0) var<uniform> p: Words;");
         let _ = writeln!(wgsl, "@group(0) @binding(1) var<storage, read> feed: array<u32>;");
         let _ = writeln!(wgsl, "@group(0) @binding(2) var<storage, read_write> flags: array<atomic<u32>>;");
-        let range = |word: &Word| if let Word::Pointer(p) = word { Some(p.range) } else { None };
+        let range = |word: &Word| match word {
+            Word::Pointer(Pointer { place: Place::Range(r), .. }) => Some(*r),
+            _ => None,
+        };
         let ranges: BTreeSet<usize> = self.words.iter().filter_map(range).collect();
         for r in ranges {
             let _ = writeln!(wgsl, "@group(0) @binding({}) var<storage, read_write> m{r}: array<f32>;", 3 + r);

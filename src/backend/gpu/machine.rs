@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::compile::{Code, Fed, Run, Step, compile};
+use super::compile::{Code, Fed, Run, Step, Target, compile};
 use super::device::{Device, Shared};
 use super::errors::{Error, Kernel};
 use super::kernel::{OWN_WORDS, Word};
@@ -13,10 +13,6 @@ use crate::backend::{Fault, Feed, random};
 use crate::graph::{Output, ValueId};
 use crate::plan::Plan;
 use crate::source::Span;
-
-/// Operations between two submissions, and of one dispatch, on hardware and in software: well below the time after which
-/// systems take a device for hung.
-const WORK: [u64; 2] = [4_000_000_000, 60_000_000];
 
 /// Bytes of what a dispatch is told are padded to a multiple of this.
 const PITCH: usize = 256;
@@ -61,6 +57,8 @@ pub(super) struct Machine {
     is_named: Vec<bool>,
     /// The seed under which the set-up ran.
     ready: Option<u64>,
+    /// Operations between two submissions, about.
+    work: u64,
 }
 
 impl Machine {
@@ -72,10 +70,11 @@ impl Machine {
         let shared = &device.shared;
         let adapter = &shared.adapter;
         let mut memory = Memory::lay_out(plan, adapter.limits, &adapter.name)?;
-        let code = compile(plan, &mut memory, (&adapter.name, adapter.limits.workgroup_storage), watch)?;
+        let target = Target { name: &adapter.name, limits: adapter.limits, software: adapter.software };
+        let code = compile(plan, &mut memory, target, watch)?;
         let pipelines = pipelines(shared, plan, &code, memory.ranges.len())?;
 
-        let mut recording = Recording::new(adapter.limits.workgroups, adapter.software, &code);
+        let mut recording = Recording::new(adapter.limits.workgroups, target.work(), &code);
         let setup = recording.record(&code.setup);
         let steps = recording.record(&code.steps);
         let hand_out = recording.record(&code.hand_out);
@@ -137,6 +136,7 @@ impl Machine {
             extents,
             is_named: plan.program.outputs.iter().map(|(kind, _)| matches!(kind, Output::Named(_))).collect(),
             ready: None,
+            work: target.work(),
         })
     }
 
@@ -174,7 +174,7 @@ impl Machine {
         let shared = &device.shared;
         let fresh = self.feed(feed);
         self.make_room(feed.step, count);
-        let mut tape = Tape { shared, work: WORK[usize::from(shared.adapter.software)], open: None, done: 0 };
+        let mut tape = Tape { shared, work: self.work, open: None, done: 0 };
         if fresh {
             tape.play(self, &self.setup);
         }
@@ -403,7 +403,7 @@ struct Recording {
 }
 
 impl Recording {
-    fn new(limit: u32, software: bool, code: &Code) -> Self {
+    fn new(limit: u32, work: u64, code: &Code) -> Self {
         fn longest(steps: &[Step]) -> usize {
             let of = |step: &Step| match step {
                 Step::Run(run) => OWN_WORDS + run.words.len(),
@@ -414,7 +414,6 @@ impl Recording {
         let parts = [&code.setup, &code.steps, &code.hand_out, &code.hand_on];
         let words = parts.into_iter().map(|steps| longest(steps)).max().unwrap_or(0);
         let pitch = (4 * words).max(1).next_multiple_of(PITCH);
-        let work = WORK[usize::from(software)];
         Self { limit, work, pitch, data: Vec::new(), known: HashMap::new(), watched: Vec::new() }
     }
 

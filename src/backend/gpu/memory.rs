@@ -2,7 +2,7 @@
 
 use super::device::Limits;
 use super::errors::{Error, OverLimit};
-use super::kernel::Pointer;
+use super::kernel::{Place, Pointer};
 use crate::graph::Op;
 use crate::plan::{Buffer, Plan, Space};
 use crate::source::Span;
@@ -25,7 +25,7 @@ pub(super) struct Spot {
 impl Spot {
     /// As an operand.
     pub fn pointer(self) -> Pointer {
-        Pointer { range: self.range, word: self.word, loops: Vec::new() }
+        Pointer { place: Place::Range(self.range), word: self.word, loops: Vec::new(), lanes: false }
     }
 }
 

@@ -10,6 +10,7 @@
 //! Numbers agree with the CPU's to rounding, not to the bit: WGSL leaves it to the driver whether a product and a sum are
 //! rounded once. The random words are the same.
 
+mod carry;
 mod compile;
 mod dense;
 mod device;
@@ -19,6 +20,7 @@ mod fold;
 mod functions;
 mod fused;
 mod kernel;
+mod layer;
 mod machine;
 mod memory;
 mod ops;
@@ -30,7 +32,7 @@ pub use errors::{Error, Kernel, NoDevice, OverLimit, Refused};
 
 use ndarray::ArrayD;
 
-use self::compile::compile;
+use self::compile::{Target, compile};
 use self::machine::Machine;
 use self::memory::Memory;
 use super::{Course, Executor, Fault, Feed, Lost, Passed, one_by_one};
@@ -87,7 +89,8 @@ impl Gpu {
         let Adapter { limits, name, .. } = device.adapter();
         let plan = lay_out(program, true)?;
         let mut memory = Memory::lay_out(&plan, *limits, name)?;
-        compile(&plan, &mut memory, (name, limits.workgroup_storage), false).map(drop)
+        let target = Target { name, limits: *limits, software: device.adapter().software };
+        compile(&plan, &mut memory, target, false).map(drop)
     }
 
     /// Lays a program out for a device and builds its kernels.
@@ -168,6 +171,6 @@ pub fn wgsl(program: &Program) -> Result<String, Error> {
     };
     let plan = lay_out(program, true)?;
     let mut memory = Memory::lay_out(&plan, limits, "any")?;
-    let code = compile(&plan, &mut memory, ("any", limits.workgroup_storage), false)?;
+    let code = compile(&plan, &mut memory, Target { name: "any", limits, software: false }, false)?;
     Ok(code.print())
 }

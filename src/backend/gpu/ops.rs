@@ -5,7 +5,7 @@ use super::compile::{Compiler, coalesce, dense};
 use super::errors::Error;
 use super::fold::Fold;
 use super::functions::Function;
-use super::kernel::{Kernel, Pointer, offset, split};
+use super::kernel::{Pointer, offset, split};
 use crate::backend::random::sharing;
 use crate::graph::{AxisKind, Draw, Law, Lifetime, Op, ValueId};
 use crate::plan::{Dim, View};
@@ -144,14 +144,16 @@ impl Compiler<'_> {
         let plan = self.plan;
         let (from, to) = (plan.view(a), plan.view(v));
         let (ty, shape) = (self.ty(v), &self.ty(a).shape);
+        let unit = ty.shape.len().checked_sub(1).map_or(1, |i| self.stride(to, Dim::Shape(i)));
+        let mut sizes = shape.clone();
+        let mut from_strides: Vec<usize> = (0..shape.len()).map(|i| self.stride(from, Dim::Shape(i))).collect();
+        let mut to_strides: Vec<usize> = dense(shape).into_iter().map(|s| s * unit).collect();
         let mut dims: Vec<(Dim, usize)> = self.dims(ty);
         dims.truncate(ty.axes.len());
-        let (mut from_strides, mut to_strides) = (self.strides(from, &dims), self.strides(to, &dims));
-        let unit = ty.shape.len().checked_sub(1).map_or(1, |i| self.stride(to, Dim::Shape(i)));
-        let mut sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
-        sizes.extend(shape);
-        from_strides.extend((0..shape.len()).map(|i| self.stride(from, Dim::Shape(i))));
-        to_strides.extend(dense(shape).into_iter().map(|s| s * unit));
+        dims.sort_by_key(|(d, _)| std::cmp::Reverse(self.stride(to, *d)));
+        sizes.extend(dims.iter().map(|d| d.1));
+        from_strides.extend(self.strides(from, &dims));
+        to_strides.extend(self.strides(to, &dims));
         self.moved((self.pointer(from), from_strides), (self.pointer(to), to_strides), sizes, v, steps)
     }
 
@@ -173,7 +175,7 @@ impl Compiler<'_> {
         let mut sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
         let mut strides = [self.strides(from, &dims), self.strides(to, &dims)];
         coalesce(&mut sizes, &mut strides);
-        let mut kernel = Kernel::each(sizes.iter().product(), n);
+        let mut kernel = self.start(sizes.iter().product(), n, v);
         kernel.of(plan.origin[v.index()]);
         let index = split(&mut kernel, "i", "i", &sizes);
         let (source, target) = (kernel.base(&self.pointer(from)), kernel.base(&self.pointer(to)));
@@ -212,7 +214,7 @@ impl Compiler<'_> {
         let blocks = elements.div_ceil(4);
         let key = self.key(*draw);
 
-        let mut kernel = Kernel::each(others * blocks * count, 100);
+        let mut kernel = self.start(others * blocks * count, 100, v);
         kernel.of(plan.origin[v.index()]);
         let target = kernel.base(&self.pointer(to));
         let key = kernel.number(1 + 2 * key as u32);
@@ -221,15 +223,16 @@ impl Compiler<'_> {
         let [o, block, sample] = [&names[0], &names[1], &names[2]];
         let philox = kernel.call(Function::Philox);
         let share = sharing(elements);
-        let call = if share > 1 { format!("{sample} / {share}u") } else { sample.clone() };
+        let number = if kernel.carries().is_some() { format!("(lane0 + {sample})") } else { sample.clone() };
+        let call = if share > 1 { format!("{number} / {share}u") } else { number.clone() };
         kernel.line(format!(
             "let w = {philox}(vec4<u32>({call}, {o}, {block}, {step}), vec2<u32>(feed[{key}], feed[{key} + 1u]));"
         ));
         // Neighbouring samples share a call: this is the first of the words of this one.
         if share > 1 {
-            kernel.line(format!("let own = ({sample} % {share}u) * {elements}u;"));
+            kernel.line(format!("let first = ({number} % {share}u) * {elements}u;"));
         }
-        let word = |e: usize| if share > 1 { format!("w[own + {e}u]") } else { format!("w[{e}]") };
+        let word = |e: usize| if share > 1 { format!("w[first + {e}u]") } else { format!("w[{e}]") };
         let index = split(&mut kernel, o, "o", &sizes);
         let base = offset(&index, &self.strides(to, &outer));
         let drawn = elements.min(4);
@@ -243,8 +246,8 @@ impl Compiler<'_> {
             Law::Normal => {
                 let normals = kernel.call(Function::Normals);
                 if elements == 1 {
-                    kernel.line(format!("let z = {normals}(w[own & 2u], w[own | 1u]);"));
-                    kernel.line("let x0 = select(z.x, z.y, (own & 1u) == 1u);");
+                    kernel.line(format!("let z = {normals}(w[first & 2u], w[first | 1u]);"));
+                    kernel.line("let x0 = select(z.x, z.y, (first & 1u) == 1u);");
                 }
                 let pairs = if elements == 1 { 0 } else { drawn.div_ceil(2) };
                 for pair in 0..pairs {

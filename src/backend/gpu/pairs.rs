@@ -54,7 +54,8 @@ fn rows(kernel: &mut Kernel, p: &Pairing) {
     let starts: Vec<usize> = p.rows.iter().map(|row| row.0).collect();
     for (name, list) in [("first", firsts), ("start", starts)] {
         let text: Vec<String> = list.iter().map(|x| format!("{x}u")).collect();
-        kernel.declare(format!("const {name}_list = array<u32, {}>({});", list.len(), text.join(", ")));
-        kernel.line(format!("var {name}s = {name}_list;"));
+        let number = kernel.fresh();
+        kernel.declare(format!("const {name}_list{number} = array<u32, {}>({});", list.len(), text.join(", ")));
+        kernel.line(format!("var {name}s = {name}_list{number};"));
     }
 }

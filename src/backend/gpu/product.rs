@@ -3,9 +3,10 @@
 use super::compile::{Compiler, Step, coalesce, dense};
 use super::errors::Error;
 use super::fold::Fold;
-use super::kernel::{Kernel, Pointer, offset, split};
-use crate::graph::{Contraction, Reduction, ValueId};
-use crate::plan::Dim;
+use super::functions::Function;
+use super::kernel::{Base, Kernel, Pointer, literal, offset, split};
+use crate::graph::{Contraction, Op, Reduction, ValueId};
+use crate::plan::{Dim, Tail, Then};
 
 /// Entries of the summed dimension that a workgroup loads at a time.
 const DEPTH: usize = 16;
@@ -21,9 +22,9 @@ const THREADS: usize = 64;
 const SIDE: usize = 8;
 
 /// Dimensions that play one part in a product, with the strides of the operands that have them.
-struct Class {
-    sizes: Vec<usize>,
-    strides: Vec<Vec<usize>>,
+pub(super) struct Class {
+    pub sizes: Vec<usize>,
+    pub strides: Vec<Vec<usize>>,
 }
 
 impl Class {
@@ -36,7 +37,8 @@ impl Class {
         self.strides.iter_mut().zip(strides).for_each(|(all, s)| all.push(*s));
     }
 
-    fn len(&self) -> usize {
+    /// The number of indices.
+    pub fn len(&self) -> usize {
         self.sizes.iter().product()
     }
 
@@ -57,15 +59,22 @@ impl Class {
 }
 
 /// A product: strides of `batch` are those of a, b, the result; of `rows` a, result; of `columns` b, result; of `summed`
-/// a, b.
-struct Product {
-    a: Pointer,
-    b: Pointer,
-    to: Pointer,
-    batch: Class,
-    rows: Class,
-    columns: Class,
-    summed: Class,
+/// a, b. Behind those of the result come those of what the product takes in.
+pub(super) struct Product {
+    pub a: Pointer,
+    pub b: Pointer,
+    pub to: Pointer,
+    pub batch: Class,
+    pub rows: Class,
+    pub columns: Class,
+    pub summed: Class,
+}
+
+/// What becomes of an entry of a product before it is stored; operands by their number among the pointers.
+#[derive(Default)]
+pub(super) struct Chain {
+    pub steps: Vec<Then<usize>>,
+    pub pointers: Vec<Pointer>,
 }
 
 impl Compiler<'_> {
@@ -78,31 +87,67 @@ impl Compiler<'_> {
         v: ValueId,
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
-        let product = self.classes(spec, a, b, v);
-        if product.rows.len() < 8 || product.columns.len() < 8 || product.summed.len() < 4 {
+        let product = self.classes(spec, [a, b], v, &[]);
+        if let Some(lanes) = self.inside.as_ref().map(super::carry::Inside::lanes) {
+            if product.is_layer(lanes) {
+                self.layer(&product, &Chain::default(), v);
+                return Ok(());
+            }
             return self.fold(&product.fold(), v, steps);
         }
-        self.tiled(product, v, steps)
+        if product.is_small() {
+            return self.fold(&product.fold(), v, steps);
+        }
+        let parts = product.parts();
+        self.tiled(&product, &Chain::default(), parts, v, steps)
     }
 
-    fn classes(&self, spec: &Contraction, a: ValueId, b: ValueId, v: ValueId) -> Product {
+    /// A product that takes in what follows it, if its kernel can.
+    pub fn product_and(&mut self, tail: &Tail, steps: &mut Vec<Step>) -> Result<bool, Error> {
+        let Op::Contract(spec, a, b) = &self.plan.program.node(tail.product).op else { return Ok(false) };
+        let operands: Vec<ValueId> = tail.steps.iter().filter_map(|step| step.operand().copied()).collect();
+        let mut number = 0..;
+        let chain = Chain {
+            steps: tail.steps.iter().map(|step| step.map(|_| number.next().unwrap_or(0))).collect(),
+            pointers: operands.iter().map(|x| self.pointer(self.plan.view(*x))).collect(),
+        };
+        let product = self.classes(spec, [*a, *b], tail.stored, &operands);
+        match self.inside.as_ref().map(super::carry::Inside::lanes) {
+            Some(lanes) if product.is_layer(lanes) => self.layer(&product, &chain, tail.stored),
+            None if !product.is_small() && product.parts().count == 1 => {
+                let parts = product.parts();
+                self.tiled(&product, &chain, parts, tail.stored, steps)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn classes(&self, spec: &Contraction, [a, b]: [ValueId; 2], v: ValueId, taken: &[ValueId]) -> Product {
         let (ta, tb) = (self.ty(a), self.ty(b));
+        let taken: Vec<_> = taken.iter().map(|x| self.plan.view(*x)).collect();
         let (va, vb, to) = (self.plan.view(a), self.plan.view(b), self.plan.view(v));
         let mut p = Product {
             a: self.pointer(va),
             b: self.pointer(vb),
             to: self.pointer(to),
-            batch: Class::new(3),
-            rows: Class::new(2),
-            columns: Class::new(2),
+            batch: Class::new(3 + taken.len()),
+            rows: Class::new(2 + taken.len()),
+            columns: Class::new(2 + taken.len()),
             summed: Class::new(2),
         };
-        let mut push = |size, in_a: Option<usize>, in_b: Option<usize>, out: Option<usize>| match (in_a, in_b, out) {
-            (Some(x), Some(y), Some(z)) => p.batch.push(size, &[x, y, z]),
-            (Some(x), None, Some(z)) => p.rows.push(size, &[x, z]),
-            (None, Some(y), Some(z)) => p.columns.push(size, &[y, z]),
-            (Some(x), Some(y), None) => p.summed.push(size, &[x, y]),
-            _ => unreachable!("one-sided sums are taken before the product"),
+        let mut push = |size, in_a: Option<usize>, in_b: Option<usize>, out: Option<(usize, Dim)>| {
+            let kept = |first: &[usize]| -> Vec<usize> {
+                let also = out.map(|(_, d)| taken.iter().map(move |view| self.stride(view, d)));
+                first.iter().copied().chain(out.map(|(z, _)| z)).chain(also.into_iter().flatten()).collect()
+            };
+            match (in_a, in_b, out) {
+                (Some(x), Some(y), Some(_)) => p.batch.push(size, &kept(&[x, y])),
+                (Some(x), None, Some(_)) => p.rows.push(size, &kept(&[x])),
+                (None, Some(y), Some(_)) => p.columns.push(size, &kept(&[y])),
+                (Some(x), Some(y), None) => p.summed.push(size, &[x, y]),
+                _ => unreachable!("one-sided sums are taken before the product"),
+            }
         };
         let mut axes: Vec<_> = ta.axes.iter().chain(&tb.axes).copied().collect();
         axes.sort_unstable();
@@ -113,7 +158,7 @@ impl Compiler<'_> {
                 self.axis_size(*x),
                 ta.varies(*x).then(|| self.stride(va, d)),
                 tb.varies(*x).then(|| self.stride(vb, d)),
-                (!spec.axes.contains(x)).then(|| self.stride(to, d)),
+                (!spec.axes.contains(x)).then(|| (self.stride(to, d), d)),
             );
         }
         let mut labels: Vec<_> = spec.a.iter().chain(&spec.b).copied().collect();
@@ -124,7 +169,7 @@ impl Compiler<'_> {
                 |side: &[u8], view| side.iter().position(|x| *x == l).map(|i| (i, self.stride(view, Dim::Shape(i))));
             let (x, y, z) = (at(&spec.a, va), at(&spec.b, vb), at(&spec.out, to));
             let size = x.map(|(i, _)| ta.shape[i]).or(y.map(|(i, _)| tb.shape[i])).unwrap_or(1);
-            push(size, x.map(|p| p.1), y.map(|p| p.1), z.map(|p| p.1));
+            push(size, x.map(|p| p.1), y.map(|p| p.1), z.map(|(i, stride)| (stride, Dim::Shape(i))));
         }
         p.batch.sorted(2);
         p.rows.sorted(1);
@@ -143,30 +188,32 @@ impl Compiler<'_> {
     }
 
     /// A product of matrices, a tile of the result per workgroup; long sums of few results in parts.
-    fn tiled(&mut self, p: Product, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
-        let (m, n, k, batch) = (p.rows.len(), p.columns.len(), p.summed.len(), p.batch.len());
-        let tile = |n: usize, least: usize| [least, 32, 64].into_iter().find(|t| n <= t * 3 / 4).unwrap_or(64);
-        let (tm, tn) = (tile(m, 16), tile(n, 32));
-        let tiles = batch * m.div_ceil(tm) * n.div_ceil(tn);
-        let parts = (k / PART).clamp(1, BUSY.div_ceil(tiles));
-        let part = k.div_ceil(parts).next_multiple_of(DEPTH);
-        let parts = k.div_ceil(part);
+    fn tiled(
+        &mut self,
+        p: &Product,
+        chain: &Chain,
+        parts: Parts,
+        v: ValueId,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        let (m, n, batch) = (p.rows.len(), p.columns.len(), p.batch.len());
         let mut kernel = Kernel::new(THREADS);
-        (kernel.groups, kernel.cost) = (parts * tiles, 2 * tm * tn * part);
+        let [tm, tn] = parts.tile;
+        (kernel.groups, kernel.cost) = (parts.count * parts.tiles, 2 * tm * tn * parts.length);
         kernel.of(self.plan.origin[v.index()]);
         let span = self.span(v);
-        if parts == 1 {
-            let to = p.to.clone();
-            p.tile(&mut kernel, [tm, tn], part, parts, (&to, p.target()));
+        if parts.count == 1 {
+            p.tile(&mut kernel, parts, (&p.to, p.target()), chain);
             return self.add(kernel, span, steps);
         }
+        let (cut, parts) = (parts, parts.count);
         let spare = self.memory.spare(parts * batch * m * n, span)?.pointer();
         let to = Target {
             batch: dense_class(&p.batch.sizes, m * n),
             rows: dense_class(&p.rows.sizes, n),
             columns: dense_class(&p.columns.sizes, 1),
         };
-        p.tile(&mut kernel, [tm, tn], part, parts, (&spare, to));
+        p.tile(&mut kernel, cut, (&spare, to), chain);
         self.add(kernel, span, steps)?;
         let sizes: Vec<usize> =
             [&p.batch.sizes, &p.rows.sizes, &p.columns.sizes].into_iter().flatten().copied().collect();
@@ -187,6 +234,19 @@ fn dense_class(sizes: &[usize], unit: usize) -> Vec<usize> {
     dense(sizes).into_iter().map(|s| s * unit).collect()
 }
 
+/// How a product is cut.
+#[derive(Clone, Copy)]
+struct Parts {
+    /// Rows and columns of a tile.
+    tile: [usize; 2],
+    /// Tiles.
+    tiles: usize,
+    /// Parts of the sum.
+    count: usize,
+    /// The summed entries of a part.
+    length: usize,
+}
+
 /// The strides of the result.
 struct Target {
     batch: Vec<usize>,
@@ -195,6 +255,21 @@ struct Target {
 }
 
 impl Product {
+    /// Whether it is too small for tiles.
+    fn is_small(&self) -> bool {
+        self.rows.len() < 8 || self.columns.len() < 8 || self.summed.len() < 4
+    }
+
+    fn parts(&self) -> Parts {
+        let (m, n, k, batch) = (self.rows.len(), self.columns.len(), self.summed.len(), self.batch.len());
+        let tile = |n: usize, least: usize| [least, 32, 64].into_iter().find(|t| n <= t * 3 / 4).unwrap_or(64);
+        let (tm, tn) = (tile(m, 16), tile(n, 32));
+        let tiles = batch * m.div_ceil(tm) * n.div_ceil(tn);
+        let wanted = (k / PART).clamp(1, BUSY.div_ceil(tiles));
+        let length = k.div_ceil(wanted).next_multiple_of(DEPTH);
+        Parts { tile: [tm, tn], tiles, count: k.div_ceil(length), length }
+    }
+
     fn target(&self) -> Target {
         Target {
             batch: self.batch.strides[2].clone(),
@@ -204,12 +279,12 @@ impl Product {
     }
 
     /// As sums one by one.
-    fn fold(self) -> Fold {
+    fn fold(&self) -> Fold {
         let zeros = |n: usize| vec![0; n];
         let (rows, columns) = (self.rows.sizes.len(), self.columns.sizes.len());
         let mut kept = Class::new(3);
-        kept.sizes = [self.batch.sizes, self.rows.sizes, self.columns.sizes].concat();
-        let [a, b, to]: [Vec<usize>; 3] = self.batch.strides.try_into().unwrap_or_default();
+        kept.sizes = [&self.batch.sizes[..], &self.rows.sizes, &self.columns.sizes].concat();
+        let [a, b, to] = [0, 1, 2].map(|operand| self.batch.strides[operand].clone());
         kept.strides = vec![
             [a, self.rows.strides[0].clone(), zeros(columns)].concat(),
             [b, zeros(rows), self.columns.strides[0].clone()].concat(),
@@ -218,31 +293,29 @@ impl Product {
         kept.sorted(2);
         Fold::new(
             Reduction::Sum,
-            vec![self.a, self.b],
-            self.to,
+            vec![self.a.clone(), self.b.clone()],
+            self.to.clone(),
             (kept.sizes, kept.strides),
-            (self.summed.sizes, self.summed.strides),
+            (self.summed.sizes.clone(), self.summed.strides.clone()),
         )
     }
 
     /// The text of a tile: entries of both factors go through memory that the workgroup shares, and every invocation
     /// keeps a few rows of four or eight columns in registers.
-    fn tile(&self, kernel: &mut Kernel, [tm, tn]: [usize; 2], part: usize, parts: usize, to: (&Pointer, Target)) {
+    fn tile(&self, kernel: &mut Kernel, cut: Parts, to: (&Pointer, Target), chain: &Chain) {
+        let Parts { tile: [tm, tn], count: parts, length: part, .. } = cut;
         let (m, n, k, batch) = (self.rows.len(), self.columns.len(), self.summed.len(), self.batch.len());
         let (rows, quads) = (tm / SIDE, tn / SIDE / 4);
         let (a, b) = (kernel.base(&self.a), kernel.base(&self.b));
         let (to, strides) = (kernel.base(to.0), to.1);
         kernel.share("left", "f32", DEPTH * tm, 4);
         kernel.share("right", "vec4<f32>", DEPTH * tn / 4, 16);
-        let by = |kernel: &mut Kernel, name: &str, class: &Class, operand: usize| {
-            linear(kernel, name, &class.sizes, &class.strides[operand])
-        };
-        let a_row = by(kernel, "a_row", &self.rows, 0);
-        let a_sum = by(kernel, "a_sum", &self.summed, 0);
-        let b_column = by(kernel, "b_column", &self.columns, 0);
-        let b_sum = by(kernel, "b_sum", &self.summed, 1);
-        let to_row = linear(kernel, "to_row", &self.rows.sizes, &strides.rows);
-        let to_column = linear(kernel, "to_column", &self.columns.sizes, &strides.columns);
+        let a_row = self.rows.along(kernel, 0);
+        let a_sum = self.summed.along(kernel, 0);
+        let b_column = self.columns.along(kernel, 0);
+        let b_sum = self.summed.along(kernel, 1);
+        let to_row = linear(kernel, &self.rows.sizes, &strides.rows);
+        let to_column = linear(kernel, &self.columns.sizes, &strides.columns);
 
         kernel.line("let g = group.x + p.o[0].x;");
         let (across, down) = (n.div_ceil(tn), m.div_ceil(tm));
@@ -323,6 +396,7 @@ impl Product {
         kernel.line("}");
         let stack = if parts == 1 { String::new() } else { format!(" + {} * {}u", place[0], batch * m * n) };
         let base = format!("{}{stack}", offset(&index, &strides.batch));
+        let taken: Vec<Base> = chain.pointers.iter().map(|pointer| kernel.base(pointer)).collect();
         for r in 0..rows {
             kernel.line("{");
             kernel.line(format!("let row = row0 + ty * {rows}u + {r}u;"));
@@ -336,7 +410,25 @@ impl Product {
                     let column = format!("(column0 + 4u * tx + {}u)", 4 * q * SIDE + lane);
                     let address = to.at(&format!("{base} + at + {}", to_column(&column)));
                     let condition = guard(vec![inside(n.is_multiple_of(tn), &column, &format!("{n}u"))]);
-                    kernel.line(guarded(&condition, &format!("{address} = c{r}_{q}[{lane}];")));
+                    if chain.steps.is_empty() {
+                        kernel.line(guarded(&condition, &format!("{address} = c{r}_{q}[{lane}];")));
+                        continue;
+                    }
+                    kernel.line(if condition.is_empty() { "{".to_owned() } else { format!("if ({condition}) {{") });
+                    let mut value = format!("c{r}_{q}[{lane}]");
+                    for (i, step) in chain.steps.iter().enumerate() {
+                        let operand = step.operand().map(|x| {
+                            let (row, column) =
+                                (self.rows.along(kernel, 2 + x)("row"), self.columns.along(kernel, 2 + x)(&column));
+                            let batch = offset(&index, &self.batch.strides[3 + x]);
+                            taken[*x].at(&format!("{batch} + {row} + {column}"))
+                        });
+                        let text = then(kernel, step, operand.as_deref(), &value, false);
+                        kernel.line(format!("let v{i} = {text};"));
+                        value = format!("v{i}");
+                    }
+                    kernel.line(format!("{address} = {value};"));
+                    kernel.line("}");
                 }
             }
             if open {
@@ -351,10 +443,18 @@ fn guarded(condition: &str, what: &str) -> String {
     if condition.is_empty() { what.to_owned() } else { format!("if ({condition}) {{ {what} }}") }
 }
 
+impl Class {
+    /// How far an index reaches from the base of an operand.
+    pub fn along(&self, kernel: &mut Kernel, operand: usize) -> impl Fn(&str) -> String + use<> {
+        linear(kernel, &self.sizes, &self.strides[operand])
+    }
+}
+
 /// How far an index reaches from its base: a function of the text where the index has several dimensions.
-fn linear(kernel: &mut Kernel, name: &str, sizes: &[usize], strides: &[usize]) -> impl Fn(&str) -> String + use<> {
+pub(super) fn linear(kernel: &mut Kernel, sizes: &[usize], strides: &[usize]) -> impl Fn(&str) -> String + use<> {
     let (stride, name) = match strides {
         [] => (Some(0), String::new()),
+        all if all.iter().all(|s| *s == 0) => (Some(0), String::new()),
         [s] => (Some(*s), String::new()),
         _ => {
             let mut left = "i".to_owned();
@@ -364,8 +464,7 @@ fn linear(kernel: &mut Kernel, name: &str, sizes: &[usize], strides: &[usize]) -
                 terms.push(format!("({digit}) * {s}u"));
                 left = format!("({left} / {n}u)");
             }
-            kernel.declare(format!("fn {name}(i: u32) -> u32 {{ return {}; }}", terms.join(" + ")));
-            (None, name.to_owned())
+            (None, kernel.function("(i: u32) -> u32", &format!("return {};", terms.join(" + "))))
         }
     };
     move |index: &str| match stride {
@@ -373,5 +472,44 @@ fn linear(kernel: &mut Kernel, name: &str, sizes: &[usize], strides: &[usize]) -
         Some(1) => index.to_owned(),
         Some(s) => format!("{index} * {s}u"),
         None => format!("{name}({index})"),
+    }
+}
+
+/// An entry after a step of a chain; of four neighbouring entries at once if `wide`.
+pub(super) fn then(kernel: &mut Kernel, step: &Then<usize>, operand: Option<&str>, s: &str, wide: bool) -> String {
+    let x = operand.unwrap_or_default();
+    let spread = |text: &str| if wide { format!("vec4<f32>({text})") } else { text.to_owned() };
+    let each = |name: &str, of: &str| {
+        if wide {
+            let parts: Vec<String> = (0..4).map(|e| format!("{name}({of}[{e}])")).collect();
+            format!("vec4<f32>({})", parts.join(", "))
+        } else {
+            format!("{name}({of})")
+        }
+    };
+    match step {
+        Then::Add(_) => format!("{s} + {x}"),
+        Then::Subtract(_) => format!("{s} - {x}"),
+        Then::SubtractFrom(_) => format!("{x} - {s}"),
+        Then::Multiply(_) => format!("{s} * {x}"),
+        Then::Gate(_) => {
+            let heaviside = kernel.call(Function::Heaviside);
+            format!("{s} * {}", each(heaviside, x))
+        }
+        Then::Affine(k, c) => {
+            let (k, c) = (*k as f32, *c as f32);
+            let product = if k == -1.0 {
+                format!("-{s}")
+            } else if k == 1.0 {
+                s.to_owned()
+            } else {
+                format!("{s} * {}", spread(&literal(kernel, k)))
+            };
+            if c == 0.0 { product } else { format!("{product} + {}", spread(&literal(kernel, c))) }
+        }
+        Then::Relu => {
+            let relu = kernel.call(Function::Relu);
+            each(relu, s)
+        }
     }
 }
