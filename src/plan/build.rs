@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::absorb::absorb;
 use super::cost::cost;
 use super::error::{Error, TooMany};
-use super::inline::{inline, is_light};
+use super::inline::{inline, is_light, take_in_draws};
 use super::lifetime::assign_slots;
 use super::memory::refuse_giants;
 use super::normal::{Normal, normalise};
@@ -28,11 +28,13 @@ pub struct Options {
     pub cache: usize,
     /// Whether loops of little work take in draws and sums, and tiles become as wide as the cache allows then.
     pub inline: bool,
+    /// Whether all loops take in the draws that they alone read.
+    pub draws: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, cache: 256 * 1024, inline: false }
+        Self { fuse: true, cache: 256 * 1024, inline: false, draws: false }
     }
 }
 
@@ -90,6 +92,9 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     if options.fuse && options.inline && is_light(&plan) {
         inline(&mut plan);
         plan.width = widest(&plan, options.cache);
+    }
+    if options.fuse && options.draws {
+        take_in_draws(&mut plan);
     }
     if options.fuse {
         absorb(&mut plan, options.cache);

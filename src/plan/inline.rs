@@ -14,24 +14,47 @@ const LIGHT: usize = 256;
 
 /// Takes in what the loops of light plans can.
 pub(super) fn inline(plan: &mut Plan) {
-    let outputs: BTreeSet<usize> =
-        plan.program.outputs.iter().filter_map(|(_, v)| Some(plan.views[v.index()].as_ref()?.buffer)).collect();
+    let outputs = outputs(plan);
+    for_each_loop(plan, |plan, segment, at, axis| {
+        let at = take_in_head(plan, segment, at, axis, &outputs);
+        let after = tail(plan, segment, at, axis, &outputs);
+        move_in(plan, segment, at, axis, &after, false)
+    });
+}
+
+/// Takes in the draws that loops alone read, and what is done to them entry by entry.
+pub(super) fn take_in_draws(plan: &mut Plan) {
+    let outputs = outputs(plan);
+    for_each_loop(plan, |plan, segment, at, axis| take_in_head(plan, segment, at, axis, &outputs));
+}
+
+fn outputs(plan: &Plan) -> BTreeSet<usize> {
+    plan.program.outputs.iter().filter_map(|(_, v)| Some(plan.views[v.index()].as_ref()?.buffer)).collect()
+}
+
+/// Every loop over tiles that stands in no other: its segment, its place there and its axis. `f` says where it stands after.
+fn for_each_loop(plan: &mut Plan, mut f: impl FnMut(&mut Plan, usize, usize, AxisId) -> usize) {
     for k in 0..plan.segments.len() {
         if plan.segments[k].when != When::Tiles {
             continue;
         }
-        for at in 0..plan.segments[k].items.len() {
-            let Some(Item::Loop(l)) = plan.segments[k].items.get(at) else { continue };
-            let Op::Scan(s) = &plan.program.node(l.scan).op else { continue };
-            if l.depth == 0 {
+        let mut at = 0;
+        while let Some(item) = plan.segments[k].items.get(at) {
+            if let Item::Loop(l) = item
+                && let Op::Scan(s) = &plan.program.node(l.scan).op
+                && l.depth == 0
+            {
                 let axis = s.axis;
-                let before = head(plan, k, at, axis, &outputs);
-                let at = move_in(plan, k, at, axis, &before, true);
-                let after = tail(plan, k, at, axis, &outputs);
-                move_in(plan, k, at, axis, &after, false);
+                at = f(plan, k, at, axis);
             }
+            at += 1;
         }
     }
+}
+
+fn take_in_head(plan: &mut Plan, segment: usize, at: usize, axis: AxisId, outputs: &BTreeSet<usize>) -> usize {
+    let before = head(plan, segment, at, axis, outputs);
+    move_in(plan, segment, at, axis, &before, true)
 }
 
 /// Whether no product of a tile is one with a large matrix that all share.

@@ -23,12 +23,14 @@ pub struct Lives {
     pub buffers: Vec<Option<(usize, usize)>>,
     /// By scan: the position of its loop, and that of its end.
     pub loops: BTreeMap<ValueId, (usize, usize)>,
+    /// By scan and buffer: the same as for buffers, within a step of its loop.
+    pub steps: BTreeMap<(ValueId, usize), (usize, usize)>,
 }
 
 /// How long the buffers of a plan are in use.
 pub fn lives(plan: &Plan) -> Lives {
-    let Walk { lives, loops, .. } = walked(plan);
-    Lives { buffers: lives.iter().map(|life| life.map(|l| (l.from, l.to))).collect(), loops }
+    let Walk { lives, loops, steps, .. } = walked(plan);
+    Lives { buffers: lives.iter().map(|life| life.map(|l| (l.from, l.to))).collect(), loops, steps }
 }
 
 fn walked(plan: &Plan) -> Walk<'_> {
@@ -36,6 +38,8 @@ fn walked(plan: &Plan) -> Walk<'_> {
         plan,
         lives: vec![None; plan.buffers.len()],
         loops: BTreeMap::new(),
+        steps: BTreeMap::new(),
+        inside: Vec::new(),
         position: 1,
         segment: 0,
         scopes: Vec::new(),
@@ -64,6 +68,9 @@ struct Walk<'a> {
     plan: &'a Plan,
     lives: Vec<Option<Life>>,
     loops: BTreeMap<ValueId, (usize, usize)>,
+    steps: BTreeMap<(ValueId, usize), (usize, usize)>,
+    /// The scans of the loops around the place.
+    inside: Vec<ValueId>,
     position: usize,
     segment: usize,
     /// Loops around the place, as the positions of their first and last item.
@@ -133,6 +140,10 @@ fn share(buffers: &mut [Buffer], lives: &[Option<Life>], space: Space, reuse: bo
 impl Walk<'_> {
     fn touch(&mut self, buffer: usize) {
         let at = self.position;
+        for scan in &self.inside {
+            let life = self.steps.entry((*scan, buffer)).or_insert((at, at));
+            life.1 = life.1.max(at);
+        }
         let life = self.lives[buffer].get_or_insert(Life {
             from: at,
             to: at,
@@ -226,6 +237,7 @@ impl Walk<'_> {
                 let end = start + count(first) + count(&l.body) + l.after.len() + count(last) + 1;
                 self.loops.insert(l.scan, (start, end));
                 self.scopes.push((start, end));
+                self.inside.push(l.scan);
                 self.items(first);
                 self.items(&l.body);
                 for c in &l.after {
@@ -234,6 +246,7 @@ impl Walk<'_> {
                     self.touch(c.to.buffer);
                 }
                 self.items(last);
+                self.inside.pop();
                 self.scopes.pop();
                 self.position = end;
             }

@@ -42,7 +42,7 @@ use crate::graph::Program;
 use crate::plan::{self, Options, Peaks, Summary};
 
 /// How programs are laid out here.
-pub const LAYOUT: Options = Options { fuse: true, cache: 256 * 1024, inline: true };
+pub const LAYOUT: Options = Options { fuse: true, cache: 256 * 1024, inline: true, draws: false };
 
 /// A program on the CPU.
 pub struct Cpu {

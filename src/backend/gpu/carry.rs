@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compile::{Compiler, Step};
 use super::errors::Error;
-use super::kernel::{Carried, Kernel, MOST_WORDS, OWN_WORDS, SHARED};
+use super::kernel::{Carried, Kernel, MOST_WORDS, OWN_WORDS, Pointer, SHARED};
 use super::memory::is_fed;
 use crate::graph::{Op, ValueId};
-use crate::plan::{Item, Loop};
+use crate::plan::{Item, Loop, Plan};
 
 /// Samples of a workgroup, the most first.
 const LANES: [usize; 3] = [16, 8, 4];
@@ -29,7 +29,11 @@ pub(super) struct Inside {
     shared: BTreeMap<usize, usize>,
     /// The words of that memory.
     words: usize,
-    /// Whether something that is written in the loop lies elsewhere.
+    /// Buffers of which one step at a time lies there, with the rows of a step; each is handed out when it is written.
+    steps: BTreeMap<usize, usize>,
+    /// Buffers that are handed out after the loop.
+    finals: Vec<usize>,
+    /// Whether something that is written in the loop and read there lies elsewhere.
     spilled: bool,
     kernel: Option<Kernel>,
 }
@@ -43,6 +47,11 @@ impl Inside {
     /// The samples of a workgroup, and where a buffer starts in its memory.
     pub fn place(&self, buffer: usize) -> Option<(usize, usize)> {
         self.shared.get(&buffer).map(|word| (self.carried.lanes, *word))
+    }
+
+    /// Whether one step of the buffer at a time lies in that memory, in the loop at this depth.
+    pub fn holds_step(&self, buffer: usize, depth: usize) -> bool {
+        depth == self.carried.depth && self.steps.contains_key(&buffer)
     }
 
     /// The kernel, to be written on.
@@ -66,18 +75,31 @@ impl Inside {
     }
 }
 
-/// Buffers that a loop writes: those of single samples, and those of all.
+/// Buffers that a loop touches.
 #[derive(Default)]
-struct Written {
+struct Touched {
+    /// Written, of single samples.
     lanes: BTreeSet<usize>,
+    /// Written, of all.
     all: BTreeSet<usize>,
+    /// Of single samples, written by a piece of work of the outermost loop to the place of its step: the rows of a step.
+    stacks: BTreeMap<usize, usize>,
+    /// Read.
+    read: BTreeSet<usize>,
 }
 
-/// A buffer that nobody outside of a loop touches: the words of a sample or of all, and how long it is in use.
+/// A buffer that a workgroup can keep: the words of a sample or of all, and how long it is in use.
 struct Local {
     buffer: usize,
     words: usize,
     life: (usize, usize),
+}
+
+impl Touched {
+    fn write(&mut self, plan: &Plan, buffer: usize) {
+        let to = if plan.buffers[buffer].lane { &mut self.lanes } else { &mut self.all };
+        to.insert(buffer);
+    }
 }
 
 impl Compiler<'_> {
@@ -92,6 +114,7 @@ impl Compiler<'_> {
         inside.kernel = Some(kernel);
         self.inside = Some(inside);
         let written = self.steps_of(l, &mut Vec::new());
+        self.hand_out_finals();
         let kernel = self.inside.take().map(|mut inside| inside.take());
         written?;
         let Some(mut kernel) = kernel else { return Ok(false) };
@@ -117,6 +140,7 @@ impl Compiler<'_> {
             let counted = if l.reverse { format!("{}u - {step}_of", size.max(1) - 1) } else { format!("{step}_of") };
             inside.line(&format!("let {step} = {counted};"));
         });
+        self.head(l, steps)?;
         self.items(&l.body, steps)?;
         for c in &l.after {
             self.copy(c, steps)?;
@@ -136,23 +160,82 @@ impl Compiler<'_> {
         }
     }
 
+    /// Hands out what an item has written for this step.
+    pub fn hand_out(&mut self, item: Option<&Item>) {
+        let Some(inside) = &self.inside else { return };
+        let values = match item {
+            Some(Item::Fused(members)) => members.as_slice(),
+            Some(Item::Op(v)) => std::slice::from_ref(v),
+            _ => return,
+        };
+        let buffers: BTreeSet<(usize, usize)> = values
+            .iter()
+            .filter_map(|v| {
+                let buffer = self.plan.views[v.index()].as_ref()?.buffer;
+                Some((buffer, *inside.steps.get(&buffer)?))
+            })
+            .collect();
+        let depth = inside.carried.depth;
+        for (buffer, rows) in buffers {
+            self.hand_out_rows(buffer, rows, &format!("step{depth} * {rows}u + "));
+        }
+    }
+
+    fn hand_out_finals(&mut self) {
+        let finals = self.inside.as_ref().map_or_else(Vec::new, |inside| inside.finals.clone());
+        for buffer in finals {
+            self.hand_out_rows(buffer, self.plan.buffers[buffer].rows, "");
+        }
+    }
+
+    /// Copies rows from the memory of a workgroup to where all see them.
+    fn hand_out_rows(&mut self, buffer: usize, rows: usize, first: &str) {
+        let to = Pointer { lanes: true, ..self.memory.spot(buffer).pointer() };
+        let width = self.plan.width;
+        let Some(inside) = &mut self.inside else { return };
+        let Some((lanes, word)) = inside.place(buffer) else { return };
+        let mut kernel = inside.take();
+        let to = kernel.base(&to);
+        kernel.part("i", rows * lanes, 1);
+        kernel.guard("i", true);
+        let at = to.at(&format!(" + ({first}i / {lanes}u) * {width}u + i % {lanes}u"));
+        kernel.line(format!("{at} = {SHARED}[{word}u + i];"));
+        kernel.line("}");
+        // Whoever writes these rows again comes after a barrier of his own.
+        inside.put(kernel);
+    }
+
     /// How a loop is carried, if it can be.
     fn prepare(&self, l: &Loop) -> Option<Inside> {
         let batch = self.plan.tile.map(|_| self.plan.batch)?;
-        let mut written = Written::default();
-        if self.watch || batch < LANES[LANES.len() - 1] || !self.can_carry(l, &mut written) {
+        let mut touched = Touched::default();
+        if self.watch || batch < LANES[LANES.len() - 1] || !self.can_carry(l, l.depth, &mut touched) {
             return None;
         }
         let (start, end) = *self.lives.loops.get(&l.scan)?;
         let plan = self.plan;
-        let (lanes, all): (Vec<Local>, Vec<Local>) = (0..plan.buffers.len())
-            .filter_map(|buffer| {
-                let life = self.lives.buffers[buffer].filter(|(from, to)| *from >= start && *to <= end)?;
-                Some(Local { buffer, words: plan.buffers[buffer].rows, life })
-            })
-            .partition(|local| plan.buffers[local.buffer].lane);
+        let mut steps = BTreeMap::new();
+        let mut finals = Vec::new();
+        let mut locals: Vec<Local> = Vec::new();
+        for (buffer, b) in plan.buffers.iter().enumerate() {
+            let Some(life) = self.lives.buffers[buffer] else { continue };
+            if let Some(rows) = touched.stacks.get(&buffer) {
+                let life = self.lives.steps.get(&(l.scan, buffer)).filter(|_| touched.read.contains(&buffer));
+                if let Some(life) = life {
+                    steps.insert(buffer, *rows);
+                    locals.push(Local { buffer, words: *rows, life: *life });
+                }
+            } else if life.0 >= start && life.1 <= end {
+                locals.push(Local { buffer, words: b.rows, life });
+            } else if life.0 >= start && touched.lanes.contains(&buffer) && touched.read.contains(&buffer) {
+                finals.push(buffer);
+                locals.push(Local { buffer, words: b.rows, life: (start, end) });
+            }
+        }
+        let (lanes, all): (Vec<Local>, Vec<Local>) =
+            locals.into_iter().partition(|local| plan.buffers[local.buffer].lane);
         // Workgroups would write over each other's.
-        if !written.all.iter().all(|b| all.iter().any(|local| local.buffer == *b)) || written.lanes.is_empty() {
+        if !touched.all.iter().all(|b| all.iter().any(|local| local.buffer == *b)) || touched.lanes.is_empty() {
             return None;
         }
         let most = self.target.limits.workgroup_storage as usize / 4;
@@ -185,38 +268,48 @@ impl Compiler<'_> {
                 (width, found)
             }
         };
-        let spilled = written.lanes.iter().any(|b| !shared.contains_key(b));
+        let spilled = touched.lanes.iter().any(|b| touched.read.contains(b) && !shared.contains_key(b));
+        steps.retain(|b, _| shared.contains_key(b));
+        finals.retain(|b| shared.contains_key(b));
         let carried = Carried { depth: l.depth, lanes: width, batch };
-        Some(Inside { carried, shared, words, spilled, kernel: None })
+        Some(Inside { carried, shared, words, steps, finals, spilled, kernel: None })
     }
 
-    /// Whether all that a loop does leaves samples apart; notes what it writes.
-    fn can_carry(&self, l: &Loop, written: &mut Written) -> bool {
+    /// Whether all that a loop does leaves samples apart; notes what it touches.
+    fn can_carry(&self, l: &Loop, outermost: usize, touched: &mut Touched) -> bool {
         let plan = self.plan;
-        let mut note = |buffer: usize| {
-            let to = if plan.buffers[buffer].lane { &mut written.lanes } else { &mut written.all };
-            to.insert(buffer);
-        };
-        l.before.iter().chain(&l.after).for_each(|c| note(c.to.buffer));
-        let mut value = |v: ValueId| {
-            if let Some(view) = &plan.views[v.index()] {
-                note(view.buffer);
-            }
-        };
-        for item in &l.body {
-            match item {
-                Item::Fused(members) => members.iter().for_each(|v| value(*v)),
-                Item::Op(v) if is_fed(&plan.program.node(*v).op) => {}
-                Item::Op(v) if self.is_apart(*v) => value(*v),
-                Item::Loop(_) => {}
-                _ => return false,
-            }
+        for c in l.before.iter().chain(&l.after) {
+            touched.read.insert(c.from.buffer);
+            touched.write(plan, c.to.buffer);
         }
-        l.head.is_none()
-            && l.tail.is_none()
-            && l.body
-                .iter()
-                .all(|item| if let Item::Loop(inner) = item { self.can_carry(inner, written) } else { true })
+        let head = l.head.iter().flat_map(|strip| &strip.body);
+        head.chain(&l.body).all(|item| {
+            let values = match item {
+                Item::Fused(members) => members.as_slice(),
+                Item::Op(v) if is_fed(&plan.program.node(*v).op) => return true,
+                Item::Op(v) if self.is_apart(*v) => std::slice::from_ref(v),
+                Item::Loop(inner) => return self.can_carry(inner, outermost, touched),
+                _ => return false,
+            };
+            for v in values {
+                plan.program.node(*v).op.for_each_operand(|x| {
+                    // A group reads its own members without memory.
+                    if let Some(view) = plan.views[x.index()].as_ref().filter(|_| !values.contains(&x)) {
+                        touched.read.insert(view.buffer);
+                    }
+                });
+                if let Some(view) = &plan.views[v.index()] {
+                    touched.write(plan, view.buffer);
+                    if let Some((_, rows)) = view.loops.iter().find(|(depth, _)| *depth == outermost)
+                        && l.depth == outermost
+                        && plan.buffers[view.buffer].lane
+                    {
+                        touched.stacks.insert(view.buffer, *rows);
+                    }
+                }
+            }
+            true
+        }) && l.tail.is_none()
     }
 
     /// Whether the samples of a value are computed each from its own, by a kernel that can be part of a loop's.

@@ -9,7 +9,7 @@ use super::errors::{Error, OverLimit};
 use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Place, Pointer, Text, Word, offset, split};
 use super::memory::{Memory, Spot, is_fed};
 use crate::graph::{AxisId, Op, Output, Type, ValueId};
-use crate::plan::{Copy, Dim, Item, Lives, Plan, View, When, lives, tail};
+use crate::plan::{Copy, Dim, Item, Lives, Loop, Plan, View, When, lives, tail};
 use crate::source::Span;
 
 /// A piece of recorded work.
@@ -141,6 +141,8 @@ pub(super) struct Compiler<'a> {
     pub lives: Lives,
     /// The loop that a kernel carries samples through, while it is written.
     pub inside: Option<Inside>,
+    /// The axis of which one entry is at hand, and the depth of the loop that counts them, in what a loop has taken in.
+    pub step: Option<(AxisId, usize)>,
     kernels: Vec<Text>,
     numbers: HashMap<String, usize>,
     draws: Vec<crate::graph::Draw>,
@@ -170,6 +172,7 @@ pub(super) fn compile(plan: &Plan, memory: &mut Memory, target: Target<'_>, watc
         target,
         lives: lives(plan),
         inside: None,
+        step: None,
         kernels: Vec::new(),
         numbers: HashMap::new(),
         draws: Vec::new(),
@@ -245,15 +248,25 @@ impl Compiler<'_> {
             if let Some(chain) = chain.filter(|_| !self.watch)
                 && self.product_and(&chain, steps)?
             {
-                left.next();
+                self.hand_out(left.next());
                 continue;
             }
             self.item(item, steps)?;
+            self.hand_out(Some(item));
             if self.watch {
                 self.watch(item, steps)?;
             }
         }
         Ok(())
+    }
+
+    /// What a loop has taken in before its steps.
+    pub fn head(&mut self, l: &Loop, steps: &mut Vec<Step>) -> Result<(), Error> {
+        let Some(strip) = &l.head else { return Ok(()) };
+        self.step = Some((strip.axis, l.depth));
+        let done = self.items(&strip.body, steps);
+        self.step = None;
+        done
     }
 
     fn item(&mut self, item: &Item, steps: &mut Vec<Step>) -> Result<(), Error> {
@@ -281,6 +294,7 @@ impl Compiler<'_> {
                     self.copy(c, &mut before)?;
                 }
                 let mut body = Vec::new();
+                self.head(l, &mut body)?;
                 self.items(&l.body, &mut body)?;
                 for c in &l.after {
                     self.copy(c, &mut body)?;
@@ -376,7 +390,13 @@ impl Compiler<'_> {
             }
         };
         let unit = if lanes { self.width(view) } else { 1 };
-        let loops = view.loops.iter().map(|(d, s)| (*d, s * unit)).collect();
+        let mut loops: Vec<_> = view.loops.iter().map(|(d, s)| (*d, s * unit)).collect();
+        if let Some((axis, depth)) = self.step.filter(|(axis, _)| view.axis_stride(*axis) != 0) {
+            loops.push((depth, view.axis_stride(axis) * unit));
+        }
+        if let Some(inside) = &self.inside {
+            loops.retain(|(depth, _)| !inside.holds_step(view.buffer, *depth));
+        }
         Pointer { place, word: first + view.offset * unit, loops, lanes }
     }
 
@@ -404,6 +424,7 @@ impl Compiler<'_> {
     pub fn axis_size(&self, axis: AxisId) -> usize {
         match &self.inside {
             Some(inside) if Some(axis) == self.plan.tile => inside.lanes(),
+            _ if self.step.is_some_and(|(at, _)| at == axis) => 1,
             _ => self.plan.program.axis(axis).size,
         }
     }

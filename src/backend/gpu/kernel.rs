@@ -35,6 +35,8 @@ pub(super) enum Word {
     Pointer(Pointer),
     /// A number.
     Number(u32),
+    /// The counter of the loop at this depth.
+    Counter(usize),
 }
 
 /// A pointer inside a kernel: the text of its first address.
@@ -234,6 +236,14 @@ impl Kernel {
     /// A number that dispatches are told.
     pub fn number(&mut self, number: u32) -> String {
         self.word(Word::Number(number))
+    }
+
+    /// The counter of the loop at this depth.
+    pub fn counter(&mut self, depth: usize) -> String {
+        match self.carried {
+            Some(c) if depth >= c.depth => format!("step{depth}"),
+            _ => self.word(Word::Counter(depth)),
+        }
     }
 
     fn word(&mut self, told: Word) -> String {

@@ -444,6 +444,7 @@ impl Recording {
         words.extend(run.words.iter().map(|word| match word {
             Word::Number(_) if run.watched.is_some() => self.watched.len() as u32,
             Word::Number(n) => *n,
+            Word::Counter(depth) => counters[*depth] as u32,
             Word::Pointer(p) => (p.word + p.loops.iter().map(|(d, s)| counters[*d] * s).sum::<usize>()) as u32,
         }));
         self.watched.extend(run.watched);

@@ -49,7 +49,7 @@ pub struct Gpu {
 
 /// The plan of a program for a device: the whole batch is one tile, and nothing is cut for the sake of a cache.
 fn lay_out(program: &Program, fuse: bool) -> Result<Plan, plan::Error> {
-    let mut plan = plan::build(program, Options { fuse, cache: usize::MAX / 4, inline: false })?;
+    let mut plan = plan::build(program, Options { fuse, cache: usize::MAX / 4, inline: false, draws: true })?;
     plan.width = plan.batch;
     Ok(plan)
 }

@@ -221,12 +221,17 @@ impl Compiler<'_> {
         let step = if draw.lifetime == Lifetime::Step { "feed[0]" } else { "0u" };
         let names = split(&mut kernel, "i", "n", &[others, blocks, count]);
         let [o, block, sample] = [&names[0], &names[1], &names[2]];
+        // A loop that takes in a draw draws one of its entries at a time.
+        let entry = match self.step {
+            Some((axis, depth)) if ty.varies(axis) => kernel.counter(depth),
+            _ => o.clone(),
+        };
         let philox = kernel.call(Function::Philox);
         let share = sharing(elements);
         let number = if kernel.carries().is_some() { format!("(lane0 + {sample})") } else { sample.clone() };
         let call = if share > 1 { format!("{number} / {share}u") } else { number.clone() };
         kernel.line(format!(
-            "let w = {philox}(vec4<u32>({call}, {o}, {block}, {step}), vec2<u32>(feed[{key}], feed[{key} + 1u]));"
+            "let w = {philox}(vec4<u32>({call}, {entry}, {block}, {step}), vec2<u32>(feed[{key}], feed[{key} + 1u]));"
         ));
         // Neighbouring samples share a call: this is the first of the words of this one.
         if share > 1 {
