@@ -7,13 +7,14 @@ mod operations;
 
 use common::device;
 use ndarray::{ArrayD, IxDyn};
-use operations::feed;
+use operations::{Bench, feed};
 use socrun::backend::gpu::{Device, Error, Gpu, Kernel, NoDevice, OverLimit, Refused};
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Fault, Lost};
 use socrun::diagnostic::{Report, render};
 use socrun::graph::{
-    AxisKind, Binary, Builder, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Type, Unary, ValueId, verify,
+    AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, RegionId, Scan,
+    ScanOutput, Type, Unary, ValueId, verify,
 };
 use socrun::source::SourceMap;
 
@@ -133,6 +134,44 @@ fn what_is_no_number_stays_so() {
         check(&|x, one| Op::Binary(f, x, one));
         check(&|x, one| Op::Binary(f, one, x));
     }
+}
+
+/// A loop is one dispatch, forward and backward, and what it alone draws takes no memory.
+#[test]
+fn a_workgroup_carries_samples_through_a_loop() {
+    let Some(device) = device() else { return };
+    let summary = |steps: usize| {
+        let mut t = Bench::new();
+        let batch = 1000;
+        let sample = t.b.axis("sample", batch, AxisKind::Sample);
+        let time = t.b.axis("t", steps, AxisKind::Time);
+        let (x0, noise) = (t.draw(&[sample], &[2]), t.draw(&[sample, time], &[2]));
+        let region = t.b.region(RegionId::ROOT);
+        let x = t.b.argument(region, 0, Type::new([sample], [2]));
+        let drawn = t.b.argument(region, 1, Type::new([sample], [2]));
+        let bent = t.b.unary(Unary::Tanh, x);
+        let next = t.b.add(bent, drawn);
+        let scan = t.b.scan(Scan {
+            region,
+            axis: time,
+            reverse: false,
+            carries: vec![Carry { init: x0, argument: x, next }],
+            slices: vec![(noise, drawn)],
+            stacked: vec![],
+        });
+        let end = t.b.output(scan, ScanOutput::Final(0));
+        let total = t.b.sum(end, &[sample], &[0]);
+        t.out(total);
+        Gpu::new(t.b.finish(), &device).expect("fits").summary()
+    };
+    let (few, many) = (summary(10), summary(300));
+    assert_eq!(few, many, "dispatches, kernels and bytes do not grow with the steps");
+    let mut t = Bench::new();
+    for v in operations::steered(&mut t, 64, [32, 16]) {
+        t.out(v);
+    }
+    let (dispatches, ..) = Gpu::new(t.b.finish(), &device).expect("fits").summary();
+    assert!(dispatches < 30, "{dispatches} dispatches for a loop and its reverse");
 }
 
 /// The whole of what a reader sees, without the text that a span points at.

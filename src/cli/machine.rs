@@ -1,6 +1,8 @@
 //! The machines that the command line can name.
 
 use std::sync::Once;
+#[cfg(feature = "gpu")]
+use std::time::Instant;
 
 use super::args::{Backend, Target};
 #[cfg(feature = "gpu")]
@@ -26,6 +28,9 @@ pub(super) struct Loader {
     pub(super) jobs: usize,
     /// What the machine can do at most, if the time is to be looked at.
     peaks: Option<Peaks>,
+    /// Whether the time is to be looked at.
+    #[cfg(feature = "gpu")]
+    timing: bool,
     #[cfg(feature = "gpu")]
     devices: Devices,
 }
@@ -67,6 +72,8 @@ impl Loader {
             threads,
             jobs,
             peaks,
+            #[cfg(feature = "gpu")]
+            timing: target.timing,
             #[cfg(feature = "gpu")]
             devices: Devices::new(target.backend, target.device.as_deref())?,
         })
@@ -130,7 +137,20 @@ impl Machine for Loader {
         let program = optimise(program.clone());
         let executor: Box<dyn Executor> = match self.place(&program) {
             #[cfg(feature = "gpu")]
-            Place::Gpu(device) => Box::new(Gpu::new(program.clone(), &device).map_err(Report::new)?),
+            Place::Gpu(device) => {
+                let (clock, before) = (Instant::now(), device.kernels());
+                let gpu = Gpu::new(program.clone(), &device).map_err(Report::new)?;
+                if self.timing {
+                    let (dispatches, kernels, bytes) = gpu.summary();
+                    say(&format!(
+                        "socrun: {dispatches} dispatches of {kernels} kernels, {} of them new, ready in {:.0} ms; {:.1} MB",
+                        device.kernels() - before,
+                        1e3 * clock.elapsed().as_secs_f64(),
+                        bytes as f64 / 1e6
+                    ));
+                }
+                Box::new(gpu)
+            }
             Place::Cpu => {
                 let mut cpu = Cpu::new(program.clone(), self.threads).map_err(Report::new)?;
                 if let Some(peaks) = self.peaks {

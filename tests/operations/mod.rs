@@ -491,6 +491,67 @@ fn scans() {
     }
 }
 
+/// Paths that a small net steers, with noise that nobody else reads, and the gradient of their mean end by its weights.
+pub fn steered(t: &mut Bench, batch: usize, widths: [usize; 2]) -> Vec<ValueId> {
+    let sample = t.b.axis("sample", batch, AxisKind::Sample);
+    let time = t.b.axis("t", 7, AxisKind::Time);
+    let [wide, narrow] = widths;
+    let weights = [t.parameter(&[wide, 5]), t.parameter(&[narrow, wide]), t.parameter(&[5, narrow])];
+    let bias = t.parameter(&[wide]);
+    let x0 = t.parameter(&[5]);
+    let x0 = t.b.broadcast(x0, Type::new([sample], [5]));
+    let (noise, more) = (t.draw(&[sample, time], &[5]), t.draw(&[sample, time], &[1]));
+    let scale = t.b.number(0.3);
+    let noise = t.b.mul(noise, scale);
+    let region = t.b.region(RegionId::ROOT);
+    let x = t.b.argument(region, 0, Type::new([sample], [5]));
+    let slices = [t.b.argument(region, 1, Type::new([sample], [5])), t.b.argument(region, 2, Type::new([sample], [1]))];
+    let layer = |t: &mut Bench, k: usize, x: ValueId| t.b.contract(weights[k], &[0, 1], x, &[1], &[0], &[]);
+    let h = layer(t, 0, x);
+    let h = t.b.add(h, bias);
+    let h = t.b.unary(Unary::Relu, h);
+    let h = layer(t, 1, h);
+    let narrowed = t.b.number(1.0 / wide as f64);
+    let h = t.b.mul(h, narrowed);
+    let h = t.b.unary(Unary::Tanh, h);
+    let push = layer(t, 2, h);
+    let step = t.b.number(0.1);
+    let push = t.b.mul(push, step);
+    let next = t.b.add(x, push);
+    let next = t.b.add(next, slices[0]);
+    let one = t.b.push_typed(Op::Reshape(slices[1]), Some(Type::new([sample], [])));
+    let wide_noise = t.b.mul(one, next);
+    let wide_noise = t.b.mul(wide_noise, step);
+    let next = t.b.add(next, wide_noise);
+    let scan = t.b.scan(Scan {
+        region,
+        axis: time,
+        reverse: false,
+        carries: vec![Carry { init: x0, argument: x, next }],
+        slices: vec![(noise, slices[0]), (more, slices[1])],
+        stacked: vec![h],
+    });
+    let (end, kept) = (t.b.output(scan, ScanOutput::Final(0)), t.b.output(scan, ScanOutput::Stacked(0)));
+    let square = t.b.mul(end, end);
+    let loss = t.b.sum(square, &[sample], &[0]);
+    let [first, second, third] = weights;
+    let mut outputs = vec![end, kept, loss];
+    let one = t.b.number(1.0);
+    outputs.extend(vjp(&mut t.b, &[(loss, one)], &[first, second, third]).into_iter().flatten());
+    outputs
+}
+
+#[test]
+fn nets_along_paths() {
+    for (batch, widths) in [(150, [37, 20]), (64, [64, 16]), (3, [9, 4]), (20, [2100, 9])] {
+        let mut t = Bench::new();
+        for v in steered(&mut t, batch, widths) {
+            t.out(v);
+        }
+        t.check();
+    }
+}
+
 #[test]
 fn carries_may_change_places() {
     let mut t = Bench::new();

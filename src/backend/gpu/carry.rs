@@ -16,6 +16,9 @@ use crate::plan::{Item, Loop, Plan};
 /// Samples of a workgroup, the most first.
 const LANES: [usize; 3] = [16, 8, 4];
 
+/// The samples of the smallest workgroup.
+const LEAST: usize = LANES[LANES.len() - 1];
+
 /// Workgroups that keep a card busy.
 const BUSY: usize = 128;
 
@@ -209,7 +212,7 @@ impl Compiler<'_> {
     fn prepare(&self, l: &Loop) -> Option<Inside> {
         let batch = self.plan.tile.map(|_| self.plan.batch)?;
         let mut touched = Touched::default();
-        if self.watch || batch < LANES[LANES.len() - 1] || !self.can_carry(l, l.depth, &mut touched) {
+        if self.watch || batch < LEAST || !can_carry(self.plan, l, l.depth, &mut touched) {
             return None;
         }
         let (start, end) = *self.lives.loops.get(&l.scan)?;
@@ -274,63 +277,63 @@ impl Compiler<'_> {
         let carried = Carried { depth: l.depth, lanes: width, batch };
         Some(Inside { carried, shared, words, steps, finals, spilled, kernel: None })
     }
+}
 
-    /// Whether all that a loop does leaves samples apart; notes what it touches.
-    fn can_carry(&self, l: &Loop, outermost: usize, touched: &mut Touched) -> bool {
-        let plan = self.plan;
-        for c in l.before.iter().chain(&l.after) {
-            touched.read.insert(c.from.buffer);
-            touched.write(plan, c.to.buffer);
-        }
-        let head = l.head.iter().flat_map(|strip| &strip.body);
-        head.chain(&l.body).all(|item| {
-            let values = match item {
-                Item::Fused(members) => members.as_slice(),
-                Item::Op(v) if is_fed(&plan.program.node(*v).op) => return true,
-                Item::Op(v) if self.is_apart(*v) => std::slice::from_ref(v),
-                Item::Loop(inner) => return self.can_carry(inner, outermost, touched),
-                _ => return false,
-            };
-            for v in values {
-                plan.program.node(*v).op.for_each_operand(|x| {
-                    // A group reads its own members without memory.
-                    if let Some(view) = plan.views[x.index()].as_ref().filter(|_| !values.contains(&x)) {
-                        touched.read.insert(view.buffer);
-                    }
-                });
-                if let Some(view) = &plan.views[v.index()] {
-                    touched.write(plan, view.buffer);
-                    if let Some((_, rows)) = view.loops.iter().find(|(depth, _)| *depth == outermost)
-                        && l.depth == outermost
-                        && plan.buffers[view.buffer].lane
-                    {
-                        touched.stacks.insert(view.buffer, *rows);
-                    }
+/// Whether all that a loop does leaves samples apart; notes what it touches.
+fn can_carry(plan: &Plan, l: &Loop, outermost: usize, touched: &mut Touched) -> bool {
+    for c in l.before.iter().chain(&l.after) {
+        touched.read.insert(c.from.buffer);
+        touched.write(plan, c.to.buffer);
+    }
+    let head = l.head.iter().flat_map(|strip| &strip.body);
+    head.chain(&l.body).all(|item| {
+        let values = match item {
+            Item::Fused(members) => members.as_slice(),
+            Item::Op(v) if is_fed(&plan.program.node(*v).op) => return true,
+            Item::Op(v) if is_apart(plan, *v) => std::slice::from_ref(v),
+            Item::Loop(inner) => return can_carry(plan, inner, outermost, touched),
+            _ => return false,
+        };
+        for v in values {
+            plan.program.node(*v).op.for_each_operand(|x| {
+                // A group reads its own members without memory.
+                if let Some(view) = plan.views[x.index()].as_ref().filter(|_| !values.contains(&x)) {
+                    touched.read.insert(view.buffer);
+                }
+            });
+            if let Some(view) = &plan.views[v.index()] {
+                touched.write(plan, view.buffer);
+                if let Some((_, rows)) = view.loops.iter().find(|(depth, _)| *depth == outermost)
+                    && l.depth == outermost
+                    && plan.buffers[view.buffer].lane
+                {
+                    touched.stacks.insert(view.buffer, *rows);
                 }
             }
-            true
-        }) && l.tail.is_none()
-    }
-
-    /// Whether the samples of a value are computed each from its own, by a kernel that can be part of a loop's.
-    fn is_apart(&self, v: ValueId) -> bool {
-        let tile = self.plan.tile;
-        let other = |axis| Some(axis) != tile;
-        match &self.plan.program.node(v).op {
-            Op::Contract(spec, ..) => spec.axes.iter().all(|a| other(*a)),
-            Op::Reduce(_, axes, ..) => axes.iter().all(|a| other(*a)),
-            Op::CumulativeSum { axis, .. } | Op::Place { axis, .. } | Op::Shift { axis, .. } => other(*axis),
-            Op::Pick(p, _) | Op::Spread(p, _) => other(p.axes[0]) && other(p.axes[1]) && other(p.pairs),
-            Op::Rename { from, to, .. } => other(*from) && other(*to),
-            Op::Draw(_)
-            | Op::Concat(..)
-            | Op::Pad { .. }
-            | Op::Gather { .. }
-            | Op::ScatterAdd { .. }
-            | Op::Reshape(_) => true,
-            _ => false,
         }
+        true
+    }) && l.tail.is_none()
+}
+
+/// Whether the samples of a value are computed each from its own, by a kernel that can be part of a loop's.
+fn is_apart(plan: &Plan, v: ValueId) -> bool {
+    let other = |axis| Some(axis) != plan.tile;
+    match &plan.program.node(v).op {
+        Op::Contract(spec, ..) => spec.axes.iter().all(|a| other(*a)),
+        Op::Reduce(_, axes, ..) => axes.iter().all(|a| other(*a)),
+        Op::CumulativeSum { axis, .. } | Op::Place { axis, .. } | Op::Shift { axis, .. } => other(*axis),
+        Op::Pick(p, _) | Op::Spread(p, _) => other(p.axes[0]) && other(p.axes[1]) && other(p.pairs),
+        Op::Rename { from, to, .. } => other(*from) && other(*to),
+        Op::Draw(_) | Op::Concat(..) | Op::Pad { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } | Op::Reshape(_) => {
+            true
+        }
+        _ => false,
     }
+}
+
+/// Whether a loop is one dispatch on most devices.
+pub(super) fn is_carried(plan: &Plan, l: &Loop) -> bool {
+    plan.tile.is_some() && plan.batch >= LEAST && can_carry(plan, l, l.depth, &mut Touched::default())
 }
 
 /// Places for buffers so that no two lie on each other while both are in use, and the words that they take; none if more than

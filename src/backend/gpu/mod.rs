@@ -4,8 +4,9 @@
 //! outputs. May not know: what the program is for, or the CPU.
 //!
 //! Every piece of the plan becomes a kernel: a group of element-wise values, a product in tiles, a reduction in a fixed
-//! order, a draw, a move. Kernels that differ in the places of their operands alone are one pipeline. A loop is recorded
-//! as its dispatches, with the places moved by its counter: the host waits only for the outputs of a run.
+//! order, a draw, a move. Kernels that differ in the places of their operands alone are one pipeline. A loop in which samples
+//! do not meet is one kernel: a workgroup carries a few samples through all steps. Any other loop is recorded as its
+//! dispatches, with the places moved by its counter. The host waits only for the outputs of a run.
 //!
 //! Numbers agree with the CPU's to rounding, not to the bit: WGSL leaves it to the driver whether a product and a sum are
 //! rounded once. The random words are the same.
@@ -32,6 +33,7 @@ pub use errors::{Error, Kernel, NoDevice, OverLimit, Refused};
 
 use ndarray::ArrayD;
 
+use self::carry::is_carried;
 use self::compile::{Target, compile};
 use self::machine::Machine;
 use self::memory::Memory;
@@ -68,15 +70,19 @@ pub struct Estimate {
 /// # Errors
 /// When the program cannot be laid out.
 pub fn estimate(program: &Program) -> Result<Estimate, plan::Error> {
-    fn count(items: &[Item]) -> u64 {
+    fn count(plan: &Plan, items: &[Item]) -> u64 {
         let of = |item: &Item| match item {
-            Item::Loop(l) => l.before.len() as u64 + l.size as u64 * (count(&l.body) + l.after.len() as u64),
+            Item::Loop(l) if is_carried(plan, l) => 1,
+            Item::Loop(l) => {
+                let head = l.head.as_ref().map_or(0, |strip| count(plan, &strip.body));
+                l.before.len() as u64 + l.size as u64 * (head + count(plan, &l.body) + l.after.len() as u64)
+            }
             _ => 1,
         };
         items.iter().map(of).sum()
     }
     let plan = lay_out(program, true)?;
-    let dispatches = plan.segments.iter().map(|s| count(&s.items)).sum();
+    let dispatches = plan.segments.iter().map(|s| count(&plan, &s.items)).sum();
     Ok(Estimate { cost: plan.cost, dispatches })
 }
 
