@@ -8,7 +8,7 @@ mod operations;
 use common::device;
 use ndarray::{ArrayD, IxDyn};
 use operations::{Bench, feed};
-use socrun::backend::gpu::{Device, Error, Gpu, Kernel, NoDevice, OverLimit, Refused};
+use socrun::backend::gpu::{Device, Error, Gpu, Kernel, NoDevice, NoHalf, OverLimit, Refused};
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Fault, Lost};
 use socrun::diagnostic::{Report, render};
@@ -174,6 +174,38 @@ fn a_workgroup_carries_samples_through_a_loop() {
     assert!(dispatches < 30, "{dispatches} dispatches for a loop and its reverse");
 }
 
+/// Activations in half precision take less memory and change what comes out by their rounding, on devices that have them.
+#[test]
+fn activations_may_be_kept_in_half_precision() {
+    let Some(device) = device() else { return };
+    let half = match device.with_half_activations() {
+        Ok(half) => half,
+        Err(why) => {
+            assert!(matches!(why, Error::NoHalf(_)));
+            return eprintln!("skipped: {why}");
+        }
+    };
+    let run = |device: &Device| {
+        let mut t = Bench::new();
+        for v in operations::steered(&mut t, 150, [64, 16]) {
+            t.out(v);
+        }
+        let (outputs, gpu) = t.run_on(|program| Gpu::new(program, device).expect("fits"));
+        (outputs, gpu.summary().2)
+    };
+    let ((whole, more), (rounded, less)) = (run(&device), run(&half));
+    assert!(less < more, "{less} bytes and not {more}");
+    let mut differs = false;
+    for (a, b) in whole.iter().zip(&rounded) {
+        let scale = a.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        for (x, y) in a.iter().zip(b) {
+            assert!((x - y).abs() <= 4e-3 * scale, "{x} and {y} of {scale}");
+            differs |= x.to_bits() != y.to_bits();
+        }
+    }
+    assert!(differs, "nothing was rounded");
+}
+
 /// The whole of what a reader sees, without the text that a span points at.
 fn rendered(error: impl miette::Diagnostic + Send + Sync + 'static) -> String {
     render(&[Report::new(error)], &SourceMap::new())
@@ -188,6 +220,7 @@ fn errors_are_worded() {
         rendered(NoDevice { wanted: Some("another card".to_owned()), found: found.clone() }),
         rendered(NoDevice { wanted: None, found }),
         rendered(NoDevice { wanted: None, found: Vec::new() }),
+        rendered(NoHalf { device: device.clone() }),
         rendered(Refused { device: device.clone(), why: "out of memory".to_owned() }),
         rendered(OverLimit {
             what: "bytes in one piece",

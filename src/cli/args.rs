@@ -137,12 +137,26 @@ pub(super) struct Target {
     #[cfg(feature = "gpu")]
     #[arg(long, value_name = "DEVICE")]
     pub(super) device: Option<String>,
+    /// How a GPU keeps what a net's activations give until the backward pass needs it
+    #[cfg(feature = "gpu")]
+    #[arg(long, value_enum, default_value_t = Activations::F32)]
+    pub(super) activations: Activations,
     /// The number of worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(super) threads: Option<usize>,
     /// Say after each training where its time went, and the least that it could have taken
     #[arg(long)]
     pub(super) timing: bool,
+}
+
+/// How activations are kept.
+#[cfg(feature = "gpu")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Activations {
+    /// In single precision
+    F32,
+    /// Rounded to half precision: half the memory, where the device has such numbers
+    F16,
 }
 
 /// What runs programs.

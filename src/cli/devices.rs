@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::args::Backend;
-use super::errors::DeviceWithoutGpu;
+use super::args::{Activations, Backend};
+use super::errors::{DeviceWithoutGpu, HalfWithoutGpu};
 use crate::backend::gpu::{Device, adapters, estimate};
 use crate::diagnostic::Report;
 use crate::graph::Program;
@@ -29,13 +29,17 @@ impl Devices {
     ///
     /// # Errors
     /// When it is not there, or a device is named for a backend that uses none.
-    pub(super) fn new(backend: Backend, name: Option<&str>) -> Result<Self, Report> {
+    pub(super) fn new(backend: Backend, name: Option<&str>, activations: Activations) -> Result<Self, Report> {
         let devices = |always, opened| Self { always, opened, given: OnceLock::new() };
         match (backend, name) {
             (Backend::Gpu, _) | (Backend::Auto, Some(_)) => {
-                let device = Device::open(name).map_err(Report::new)?;
+                let mut device = Device::open(name).map_err(Report::new)?;
+                if activations == Activations::F16 {
+                    device = device.with_half_activations().map_err(Report::new)?;
+                }
                 Ok(devices(true, OnceLock::from(Some(device))))
             }
+            _ if activations == Activations::F16 => Err(Report::new(HalfWithoutGpu { backend: backend.name() })),
             (Backend::Cpu | Backend::Reference, Some(_)) => {
                 Err(Report::new(DeviceWithoutGpu { backend: backend.name() }))
             }
@@ -68,6 +72,11 @@ impl Devices {
     pub(super) fn in_use(&self) -> Option<&str> {
         self.given.get()?;
         self.opened.get()?.as_ref().map(|device| device.adapter().name.as_str())
+    }
+
+    /// Whether activations are kept in half precision.
+    pub(super) fn halves(&self) -> bool {
+        self.opened.get().and_then(Option::as_ref).is_some_and(Device::halves)
     }
 
     /// What was chosen, and why, unless the device was named.

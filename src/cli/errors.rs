@@ -30,3 +30,12 @@ pub(super) struct NothingToDo {
 pub(super) struct DeviceWithoutGpu {
     pub(super) backend: &'static str,
 }
+
+/// Half precision for a backend that has none.
+#[cfg(feature = "gpu")]
+#[derive(Debug, Error, Diagnostic)]
+#[error("expected `--backend gpu` or `--device` with `--activations f16`, found `--backend {backend}`")]
+#[diagnostic(code("soc::override"), help("name a device, or leave `--activations` out"))]
+pub(super) struct HalfWithoutGpu {
+    pub(super) backend: &'static str,
+}

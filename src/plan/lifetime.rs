@@ -79,7 +79,13 @@ struct Walk<'a> {
 
 /// Gives every buffer a slot.
 pub(super) fn assign_slots(plan: &mut Plan) {
-    let lives = walked(plan).lives;
+    assign_slots_without(plan, &BTreeSet::new());
+}
+
+/// Gives every buffer a slot but some, which have places of their own elsewhere.
+pub fn assign_slots_without(plan: &mut Plan, elsewhere: &BTreeSet<usize>) {
+    let mut lives = walked(plan).lives;
+    elsewhere.iter().for_each(|b| lives[*b] = None);
     let mut buffers = plan.buffers.clone();
     for (b, life) in buffers.iter_mut().zip(&lives) {
         if let Some(l) = life

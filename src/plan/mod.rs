@@ -42,7 +42,7 @@ pub use cost::{Cost, picked};
 pub use elementwise::is_elementwise;
 pub use error::{Error, TooLarge, TooMany};
 pub use floor::{Floor, Peaks};
-pub use lifetime::{Lives, lives};
+pub use lifetime::{Lives, assign_slots_without, lives};
 pub use memory::{Summary, check, check_with};
 pub use normal::Normal;
 pub use strip::Strip;

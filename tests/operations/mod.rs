@@ -2,10 +2,10 @@
 //! is compared with the reference evaluator.
 
 use ndarray::{ArrayD, IxDyn};
-use socrun::backend::{Fault, Feed};
+use socrun::backend::{Executor, Fault, Feed};
 use socrun::graph::{
-    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, Pairing, ParameterInfo, Reduction,
-    RegionId, Scan, ScanOutput, StateInfo, Type, Unary, ValueId,
+    AxisId, AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, Pairing, ParameterInfo, Program,
+    Reduction, RegionId, Scan, ScanOutput, StateInfo, Type, Unary, ValueId,
 };
 use socrun::transform::vjp;
 
@@ -66,6 +66,14 @@ impl Bench {
     /// Compares all outputs on both machines for two runs.
     fn check(self) {
         self.check_to(1e-5);
+    }
+
+    /// What one run gives, and what the machine says of its memory.
+    #[allow(dead_code, reason = "devices alone are asked")]
+    pub fn run_on<E: Executor>(self, load: impl Fn(Program) -> E) -> (Vec<ArrayD<f64>>, E) {
+        let mut machine = load(self.b.finish());
+        let outputs = machine.execute(&feed(&self.parameters, &self.states, 0)).expect("finite");
+        (outputs, machine)
     }
 
     fn check_to(self, tolerance: f64) {

@@ -193,16 +193,17 @@ impl Compiler<'_> {
 
     /// Copies rows from the memory of a workgroup to where all see them.
     fn hand_out_rows(&mut self, buffer: usize, rows: usize, first: &str) {
-        let to = Pointer { lanes: true, ..self.memory.spot(buffer).pointer() };
+        let (place, word) = self.memory.place(buffer);
+        let to = Pointer { place, word, loops: Vec::new(), lanes: true };
         let width = self.plan.width;
         let Some(inside) = &mut self.inside else { return };
-        let Some((lanes, word)) = inside.place(buffer) else { return };
+        let Some((lanes, own)) = inside.place(buffer) else { return };
         let mut kernel = inside.take();
         let to = kernel.base(&to);
         kernel.part("i", rows * lanes, 1);
         kernel.guard("i", true);
-        let at = to.at(&format!(" + ({first}i / {lanes}u) * {width}u + i % {lanes}u"));
-        kernel.line(format!("{at} = {SHARED}[{word}u + i];"));
+        let at = format!(" + ({first}i / {lanes}u) * {width}u + i % {lanes}u");
+        kernel.line(to.put(&at, &format!("{SHARED}[{own}u + i]")));
         kernel.line("}");
         // Whoever writes these rows again comes after a barrier of his own.
         inside.put(kernel);

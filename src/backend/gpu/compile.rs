@@ -349,7 +349,7 @@ impl Compiler<'_> {
             let advice = "write the expression in parts, each under a name of its own";
             return Err(over("operands in one kernel", told, MOST_WORDS as u32, advice).into());
         }
-        let text = kernel.finish();
+        let text = kernel.finish(self.memory.halves.len());
         let next = self.kernels.len();
         let number = *self.numbers.entry(text.wgsl.clone()).or_insert(next);
         if number == next {
@@ -384,10 +384,7 @@ impl Compiler<'_> {
         let lanes = self.plan.buffers[view.buffer].lane;
         let (place, first) = match self.shared(view) {
             Some((_, word)) => (Place::Shared, word),
-            None => {
-                let spot = self.memory.spot(view.buffer);
-                (Place::Range(spot.range), spot.word)
-            }
+            None => self.memory.place(view.buffer),
         };
         let unit = if lanes { self.width(view) } else { 1 };
         let mut loops: Vec<_> = view.loops.iter().map(|(d, s)| (*d, s * unit)).collect();
@@ -531,7 +528,7 @@ impl Compiler<'_> {
         kernel.of(self.plan.origin[v.index()]);
         let index = split(&mut kernel, "i", "i", &sizes);
         let (from, to): (Base, Base) = (kernel.base(&from.0), kernel.base(&to.0));
-        kernel.line(format!("{} = {};", to.at(&offset(&index, &strides[1])), from.at(&offset(&index, &strides[0]))));
+        kernel.line(to.put(&offset(&index, &strides[1]), &from.at(&offset(&index, &strides[0]))));
         self.add(kernel, self.span(v), steps)
     }
 

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::errors::{Error, NoDevice, Refused};
+use super::errors::{Error, NoDevice, NoHalf, Refused};
 
 /// An adapter, as the driver describes it.
 #[derive(Clone, Debug)]
@@ -111,6 +111,8 @@ fn describe(index: usize, handle: wgpu::Adapter) -> Adapter {
 #[derive(Clone)]
 pub struct Device {
     pub(super) shared: Arc<Shared>,
+    /// Whether programs keep activations in half precision.
+    pub(super) half: bool,
 }
 
 /// What all programs on a device share.
@@ -155,7 +157,7 @@ impl Device {
     pub fn on(adapter: Adapter) -> Result<Self, Error> {
         let request = adapter.handle.request_device(&wgpu::DeviceDescriptor {
             label: None,
-            required_features: wgpu::Features::empty(),
+            required_features: adapter.handle.features() & wgpu::Features::SHADER_F16,
             required_limits: adapter.handle.limits(),
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -174,7 +176,25 @@ impl Device {
             noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
         }));
         let (layouts, pipelines) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { adapter, device, queue, lost, layouts, pipelines }) })
+        Ok(Self { shared: Arc::new(Shared { adapter, device, queue, lost, layouts, pipelines }), half: false })
+    }
+
+    /// The same device, on which programs keep activations that they need again in half precision: what a net's functions
+    /// of one number give along whole paths. They are rounded to 11 bits; all arithmetic stays in single precision.
+    ///
+    /// # Errors
+    /// When the device has no numbers of 16 bits.
+    pub fn with_half_activations(&self) -> Result<Self, Error> {
+        if self.shared.device.features().contains(wgpu::Features::SHADER_F16) {
+            Ok(Self { shared: Arc::clone(&self.shared), half: true })
+        } else {
+            Err(NoHalf { device: self.shared.adapter.name.clone() }.into())
+        }
+    }
+
+    /// Whether activations are kept in half precision.
+    pub fn halves(&self) -> bool {
+        self.half
     }
 
     /// The adapter.

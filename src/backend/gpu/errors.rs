@@ -17,6 +17,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Refused(#[from] Refused),
+    /// It has no numbers of 16 bits.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    NoHalf(#[from] NoHalf),
     /// The program cannot be laid out.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -73,6 +77,18 @@ pub struct Refused {
     pub device: String,
     /// What the driver says.
     pub why: String,
+}
+
+/// A device has no numbers of 16 bits.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[error("expected a device with numbers of 16 bits, found `{device}`, which has none")]
+#[diagnostic(
+    code(soc::device),
+    help("`socrun doctor` lists `f16` among what a device can do; leave `--activations f16` out")
+)]
+pub struct NoHalf {
+    /// The device.
+    pub device: String,
 }
 
 /// A program needs more of something than a device allows.

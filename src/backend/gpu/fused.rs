@@ -54,7 +54,7 @@ impl Compiler<'_> {
         for (k, v) in stored.iter().enumerate() {
             let to = kernel.base(&self.pointer(self.plan.view(*v)));
             let member = members.iter().position(|m| m == v).expect("what is stored is a member");
-            kernel.line(format!("{} = e{member};", to.at(&offset(&index, &strides[loads.len() + k]))));
+            kernel.line(to.put(&offset(&index, &strides[loads.len() + k]), &format!("e{member}")));
         }
         Some(kernel)
     }

@@ -24,6 +24,8 @@ pub(super) struct Pointer {
 pub(super) enum Place {
     /// The range with this number, which all kernels see.
     Range(usize),
+    /// The range with this number of those that hold numbers in half precision.
+    Half(usize),
     /// What the invocations of a workgroup share.
     Shared,
 }
@@ -44,12 +46,20 @@ pub(super) enum Word {
 pub(super) struct Base {
     memory: String,
     address: String,
+    half: bool,
 }
 
 impl Base {
-    /// The number at an offset.
+    /// The number at an offset; its place as well, unless it is in half precision.
     pub fn at(&self, offset: &str) -> String {
-        format!("{}[{}{offset}]", self.memory, self.address)
+        let place = format!("{}[{}{offset}]", self.memory, self.address);
+        if self.half { format!("f32({place})") } else { place }
+    }
+
+    /// Stores a number at an offset.
+    pub fn put(&self, offset: &str, number: &str) -> String {
+        let number = if self.half { format!("f16({number})") } else { number.to_owned() };
+        format!("{}[{}{offset}] = {number};", self.memory, self.address)
     }
 }
 
@@ -222,6 +232,7 @@ impl Kernel {
         let inner: Vec<_> = outer.loops.extract_if(.., |(d, _)| *d >= depth).collect();
         let (memory, mut address) = match pointer.place {
             Place::Range(r) => (format!("m{r}"), self.word(Word::Pointer(outer))),
+            Place::Half(r) => (format!("h{r}"), self.word(Word::Pointer(outer))),
             Place::Shared => (SHARED.to_owned(), format!("{}u", pointer.word)),
         };
         for (d, stride) in inner {
@@ -230,7 +241,7 @@ impl Kernel {
         if self.carried.is_some() && pointer.lanes && pointer.place != Place::Shared {
             address.push_str(" + lane0");
         }
-        Base { memory, address }
+        Base { memory, address, half: matches!(pointer.place, Place::Half(_)) }
     }
 
     /// A number that dispatches are told.
@@ -260,22 +271,32 @@ impl Kernel {
         &self.words
     }
 
-    /// The whole text.
-    pub fn finish(&self) -> Text {
+    /// The whole text, where so many ranges hold numbers in half precision.
+    pub fn finish(&self, halves: usize) -> Text {
         let words = (OWN_WORDS + self.words.len()).div_ceil(4);
         let mut wgsl = String::new();
+        let places = || {
+            self.words
+                .iter()
+                .filter_map(|word| if let Word::Pointer(pointer) = word { Some(pointer.place) } else { None })
+        };
+        if places().any(|place| matches!(place, Place::Half(_))) {
+            wgsl.push_str("enable f16;\n");
+        }
         // Writing to a string cannot fail.
         let _ = writeln!(wgsl, "struct Words {{ o: array<vec4<u32>, {words}> }}");
         let _ = writeln!(wgsl, "@group(0) @binding(0) var<uniform> p: Words;");
         let _ = writeln!(wgsl, "@group(0) @binding(1) var<storage, read> feed: array<u32>;");
         let _ = writeln!(wgsl, "@group(0) @binding(2) var<storage, read_write> flags: array<atomic<u32>>;");
-        let range = |word: &Word| match word {
-            Word::Pointer(Pointer { place: Place::Range(r), .. }) => Some(*r),
-            _ => None,
-        };
-        let ranges: BTreeSet<usize> = self.words.iter().filter_map(range).collect();
-        for r in ranges {
-            let _ = writeln!(wgsl, "@group(0) @binding({}) var<storage, read_write> m{r}: array<f32>;", 3 + r);
+        let ranges: BTreeSet<(usize, String)> = places()
+            .filter_map(|place| match place {
+                Place::Half(r) => Some((3 + r, format!("h{r}: array<f16>"))),
+                Place::Range(r) => Some((3 + halves + r, format!("m{r}: array<f32>"))),
+                Place::Shared => None,
+            })
+            .collect();
+        for (binding, array) in ranges {
+            let _ = writeln!(wgsl, "@group(0) @binding({binding}) var<storage, read_write> {array};");
         }
         for text in &self.declarations {
             let _ = writeln!(wgsl, "{text}");

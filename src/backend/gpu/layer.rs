@@ -131,7 +131,7 @@ fn store(kernel: &mut Kernel, p: &Product, to: &Base, index: &[String], value: &
     let shared = p.to.place == Place::Shared;
     let batch = kernel.carries().map_or(0, |c| c.batch);
     for e in 0..4 {
-        let line = format!("{} = {value}[{e}];", to.at(&format!(" + at + {e}u")));
+        let line = to.put(&format!(" + at + {e}u"), &format!("{value}[{e}]"));
         if shared || batch.is_multiple_of(lanes) {
             kernel.line(line);
         } else {

@@ -1,8 +1,9 @@
 //! A compiled plan on a device: memory, dispatches in their order, and the way in and out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ndarray::{ArrayD, IxDyn};
+use rayon::prelude::*;
 
 use super::compile::{Code, Fed, Run, Step, Target, compile};
 use super::device::{Device, Shared};
@@ -38,6 +39,8 @@ pub(super) struct Machine {
     pipelines: Vec<wgpu::ComputePipeline>,
     bind: wgpu::BindGroup,
     ranges: Vec<wgpu::Buffer>,
+    /// Ranges of numbers in half precision.
+    halves: Vec<wgpu::Buffer>,
     feed: wgpu::Buffer,
     flags: wgpu::Buffer,
     back: wgpu::Buffer,
@@ -66,13 +69,13 @@ impl Machine {
     ///
     /// # Errors
     /// What the device does not allow.
-    pub fn new(device: &Device, plan: &Plan, watch: bool) -> Result<Self, Error> {
+    pub fn new(device: &Device, plan: &Plan, half: &BTreeSet<usize>, watch: bool) -> Result<Self, Error> {
         let shared = &device.shared;
         let adapter = &shared.adapter;
-        let mut memory = Memory::lay_out(plan, adapter.limits, &adapter.name)?;
+        let mut memory = Memory::lay_out(plan, adapter.limits, &adapter.name, half)?;
         let target = Target { name: &adapter.name, limits: adapter.limits, software: adapter.software };
         let code = compile(plan, &mut memory, target, watch)?;
-        let pipelines = pipelines(shared, plan, &code, memory.ranges.len())?;
+        let pipelines = pipelines(shared, plan, &code, memory.halves.len() + memory.ranges.len())?;
 
         let mut recording = Recording::new(adapter.limits.workgroups, target.work(), &code);
         let setup = recording.record(&code.setup);
@@ -91,6 +94,7 @@ impl Machine {
         let feed = buffer(4 * (1 + 2 * code.draws.len()), storage);
         let flags = buffer(4, storage);
         let ranges: Vec<_> = memory.ranges.iter().map(|words| buffer(4 * words, storage)).collect();
+        let halves: Vec<_> = memory.halves.iter().map(|numbers| buffer(2 * numbers, storage)).collect();
         let out: usize = code.outputs.iter().map(|(_, words)| 4 * words).sum();
         let back = buffer(out + 4, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         let numbers = buffer(8, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC);
@@ -98,7 +102,7 @@ impl Machine {
             shared.queue.write_buffer(&ranges[spot.range], 4 * spot.word as u64, &bytes(numbers));
         }
 
-        let (layout, _) = shared.layout(ranges.len());
+        let (layout, _) = shared.layout(halves.len() + ranges.len());
         let told = wgpu::BufferBinding { buffer: &words, offset: 0, size: std::num::NonZero::new(pitch as u64) };
         let mut entries = vec![
             wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(told) },
@@ -106,8 +110,9 @@ impl Machine {
             wgpu::BindGroupEntry { binding: 2, resource: flags.as_entire_binding() },
         ];
         entries.extend(
-            ranges
+            halves
                 .iter()
+                .chain(&ranges)
                 .enumerate()
                 .map(|(i, range)| wgpu::BindGroupEntry { binding: 3 + i as u32, resource: range.as_entire_binding() }),
         );
@@ -123,6 +128,7 @@ impl Machine {
             pipelines,
             bind,
             ranges,
+            halves,
             feed,
             flags,
             back,
@@ -152,7 +158,7 @@ impl Machine {
 
     /// Bytes of all ranges of memory.
     pub fn bytes(&self) -> u64 {
-        self.ranges.iter().map(wgpu::Buffer::size).sum()
+        self.ranges.iter().chain(&self.halves).map(wgpu::Buffer::size).sum()
     }
 
     /// One run: the outputs, and the first value looked at that was not finite.
@@ -372,8 +378,9 @@ fn bytes(numbers: &[f32]) -> Vec<u8> {
 }
 
 fn pipelines(shared: &Shared, plan: &Plan, code: &Code, ranges: usize) -> Result<Vec<wgpu::ComputePipeline>, Error> {
+    // Most of the time that a device takes to be ready goes here.
     code.kernels
-        .iter()
+        .par_iter()
         .map(|text| {
             shared.pipeline(&text.wgsl, ranges).map_err(|why| {
                 let value = line_of(&why).and_then(|line| text.values.get(line - 1).copied().flatten());

@@ -1,5 +1,7 @@
 //! Where every buffer of a plan lies on a device.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::device::Limits;
 use super::errors::{Error, OverLimit};
 use super::kernel::{Place, Pointer};
@@ -33,7 +35,11 @@ impl Spot {
 pub(super) struct Memory {
     /// The words of each range.
     pub ranges: Vec<usize>,
+    /// The numbers of each range of numbers in half precision.
+    pub halves: Vec<usize>,
     spots: Vec<Option<Spot>>,
+    /// Of the buffers in half precision, the range and the first number.
+    half: BTreeMap<usize, (usize, usize)>,
     /// Room for what a kernel leaves to the next, by size.
     spare: Vec<(usize, Spot)>,
     limits: Limits,
@@ -55,16 +61,24 @@ impl Memory {
     ///
     /// # Errors
     /// When one is larger than a range may be, or all are more than a kernel sees.
-    pub fn lay_out(plan: &Plan, limits: Limits, device: &str) -> Result<Self, Error> {
+    pub fn lay_out(plan: &Plan, limits: Limits, device: &str, half: &BTreeSet<usize>) -> Result<Self, Error> {
         let mut memory = Self {
             ranges: vec![0],
+            halves: Vec::new(),
             spots: vec![None; plan.buffers.len()],
+            half: BTreeMap::new(),
             spare: Vec::new(),
             limits,
             device: device.to_owned(),
         };
         let mut slots: Vec<((Space, usize), Spot)> = Vec::new();
+        for buffer in half {
+            memory.reserve_half(plan, *buffer)?;
+        }
         for (i, b) in plan.buffers.iter().enumerate() {
+            if half.contains(&i) {
+                continue;
+            }
             let span = plan.program.node(b.owner).span;
             let lanes = |lane: bool| if lane { plan.width } else { 1 };
             if has_own_place(plan, b) {
@@ -93,10 +107,48 @@ impl Memory {
         Ok(memory)
     }
 
+    fn reserve_half(&mut self, plan: &Plan, buffer: usize) -> Result<(), Error> {
+        let b = &plan.buffers[buffer];
+        let span = plan.program.node(b.owner).span;
+        let most = (self.limits.binding.min(self.limits.buffer) / 2) as usize;
+        let numbers = (b.rows * plan.width).next_multiple_of(2 * ALIGN);
+        if numbers > most {
+            return Err(self.over("bytes in one piece", 2 * numbers as u128, 2 * most as u64, span));
+        }
+        if self.halves.last().is_none_or(|used| used + numbers > most) {
+            // One binding at least is left for the other numbers.
+            if self.halves.len() + 1 >= self.bindings() {
+                let needed = 2 * (self.halves.iter().sum::<usize>() + numbers) as u128;
+                return Err(self.over("bytes", needed, 2 * most as u64 * self.bindings() as u64, span));
+            }
+            self.halves.push(0);
+        }
+        let range = self.halves.len() - 1;
+        self.half.insert(buffer, (range, self.halves[range]));
+        self.halves[range] += numbers;
+        Ok(())
+    }
+
+    /// Ranges that values may have.
+    fn bindings(&self) -> usize {
+        self.limits.bindings.saturating_sub(OTHER_BINDINGS) as usize
+    }
+
+    /// The memory of a buffer, and where it starts there.
+    pub fn place(&self, buffer: usize) -> (Place, usize) {
+        match self.half.get(&buffer) {
+            Some((range, number)) => (Place::Half(*range), *number),
+            None => {
+                let spot = self.spot(buffer);
+                (Place::Range(spot.range), spot.word)
+            }
+        }
+    }
+
     /// Where a buffer starts.
     ///
     /// # Panics
-    /// For buffers that nothing uses.
+    /// For buffers that nothing uses, and those in half precision.
     pub fn spot(&self, buffer: usize) -> Spot {
         self.spots[buffer].expect("a buffer that is used has a place")
     }
@@ -114,10 +166,10 @@ impl Memory {
         let mut range = self.ranges.len() - 1;
         if self.ranges[range] + words > most {
             range += 1;
-            let count = self.limits.bindings.saturating_sub(OTHER_BINDINGS);
-            if range >= count as usize {
+            let count = self.bindings() - self.halves.len();
+            if range >= count {
                 let needed = 4 * (self.ranges.iter().sum::<usize>() + words) as u128;
-                return Err(self.over("bytes", needed, 4 * most as u64 * u64::from(count), span));
+                return Err(self.over("bytes", needed, 4 * most as u64 * count as u64, span));
             }
             self.ranges.push(0);
         }

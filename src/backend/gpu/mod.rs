@@ -20,6 +20,7 @@ mod errors;
 mod fold;
 mod functions;
 mod fused;
+mod half;
 mod kernel;
 mod layer;
 mod machine;
@@ -29,7 +30,9 @@ mod pairs;
 mod product;
 
 pub use device::{Adapter, Device, Limits, adapters};
-pub use errors::{Error, Kernel, NoDevice, OverLimit, Refused};
+pub use errors::{Error, Kernel, NoDevice, NoHalf, OverLimit, Refused};
+
+use std::collections::BTreeSet;
 
 use ndarray::ArrayD;
 
@@ -49,7 +52,17 @@ pub struct Gpu {
     lost: Option<Lost>,
 }
 
-/// The plan of a program for a device: the whole batch is one tile, and nothing is cut for the sake of a cache.
+/// The plan of a program for a device, and the buffers in half precision.
+fn lay_out_on(program: &Program, device: &Device, fuse: bool) -> Result<(Plan, BTreeSet<usize>), plan::Error> {
+    let mut plan = lay_out(program, fuse)?;
+    let half = if device.half { half::buffers(&plan) } else { BTreeSet::new() };
+    if !half.is_empty() {
+        plan::assign_slots_without(&mut plan, &half);
+    }
+    Ok((plan, half))
+}
+
+/// The plan of a program: the whole batch is one tile, and nothing is cut for the sake of a cache.
 fn lay_out(program: &Program, fuse: bool) -> Result<Plan, plan::Error> {
     let mut plan = plan::build(program, Options { fuse, cache: usize::MAX / 4, inline: false, draws: true })?;
     plan.width = plan.batch;
@@ -93,8 +106,8 @@ impl Gpu {
     /// When it does.
     pub fn check(program: &Program, device: &Device) -> Result<(), Error> {
         let Adapter { limits, name, .. } = device.adapter();
-        let plan = lay_out(program, true)?;
-        let mut memory = Memory::lay_out(&plan, *limits, name)?;
+        let (plan, half) = lay_out_on(program, device, true)?;
+        let mut memory = Memory::lay_out(&plan, *limits, name, &half)?;
         let target = Target { name, limits: *limits, software: device.adapter().software };
         compile(&plan, &mut memory, target, false).map(drop)
     }
@@ -104,7 +117,8 @@ impl Gpu {
     /// # Errors
     /// When the program needs more than the device allows.
     pub fn new(program: Program, device: &Device) -> Result<Self, Error> {
-        let machine = Machine::new(device, &lay_out(&program, true)?, false)?;
+        let (plan, half) = lay_out_on(&program, device, true)?;
+        let machine = Machine::new(device, &plan, &half, false)?;
         Ok(Self { program, device: device.clone(), machine, lost: None })
     }
 
@@ -115,8 +129,9 @@ impl Gpu {
 
     /// Runs again with every value looked at, and names the first that was not finite.
     fn find_fault(&self, feed: &Feed<'_>, fallback: Fault) -> Fault {
-        let watched =
-            lay_out(&self.program, false).map_err(Error::from).and_then(|plan| Machine::new(&self.device, &plan, true));
+        let watched = lay_out_on(&self.program, &self.device, false)
+            .map_err(Error::from)
+            .and_then(|(plan, half)| Machine::new(&self.device, &plan, &half, true));
         watched.ok().and_then(|mut machine| machine.run(feed).ok()?.1).unwrap_or(fallback)
     }
 }
@@ -176,7 +191,7 @@ pub fn wgsl(program: &Program) -> Result<String, Error> {
         workgroups: 65_535,
     };
     let plan = lay_out(program, true)?;
-    let mut memory = Memory::lay_out(&plan, limits, "any")?;
+    let mut memory = Memory::lay_out(&plan, limits, "any", &BTreeSet::new())?;
     let code = compile(&plan, &mut memory, Target { name: "any", limits, software: false }, false)?;
     Ok(code.print())
 }

@@ -408,10 +408,10 @@ impl Product {
             for q in 0..quads {
                 for lane in 0..4 {
                     let column = format!("(column0 + 4u * tx + {}u)", 4 * q * SIDE + lane);
-                    let address = to.at(&format!("{base} + at + {}", to_column(&column)));
+                    let address = format!("{base} + at + {}", to_column(&column));
                     let condition = guard(vec![inside(n.is_multiple_of(tn), &column, &format!("{n}u"))]);
                     if chain.steps.is_empty() {
-                        kernel.line(guarded(&condition, &format!("{address} = c{r}_{q}[{lane}];")));
+                        kernel.line(guarded(&condition, &to.put(&address, &format!("c{r}_{q}[{lane}]"))));
                         continue;
                     }
                     kernel.line(if condition.is_empty() { "{".to_owned() } else { format!("if ({condition}) {{") });
@@ -427,7 +427,7 @@ impl Product {
                         kernel.line(format!("let v{i} = {text};"));
                         value = format!("v{i}");
                     }
-                    kernel.line(format!("{address} = {value};"));
+                    kernel.line(to.put(&address, &value));
                     kernel.line("}");
                 }
             }
