@@ -8,7 +8,9 @@ mod operations;
 use common::device;
 use ndarray::{ArrayD, IxDyn};
 use operations::{Bench, feed};
-use socrun::backend::gpu::{Device, Error, Gpu, Kernel, NoDevice, NoHalf, OverLimit, Refused};
+use socrun::backend::gpu::{
+    Device, Error, Gpu, Kernel, MatrixUnit, NoDevice, NoHalf, NoUnits, OverLimit, Refused, wgsl_for,
+};
 use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Fault, Lost};
 use socrun::diagnostic::{Report, render};
@@ -17,6 +19,7 @@ use socrun::graph::{
     ScanOutput, Type, Unary, ValueId, verify,
 };
 use socrun::source::SourceMap;
+use wgpu::naga;
 
 /// Every kernel is compiled by the driver first: few programs, but of every sort.
 const RANDOM_PROGRAMS: u64 = 8;
@@ -206,6 +209,43 @@ fn activations_may_be_kept_in_half_precision() {
     assert!(differs, "nothing was rounded");
 }
 
+/// Products by matrix units are valid WGSL, also where no such unit is at hand to run them.
+#[test]
+fn kernels_for_matrix_units_are_valid() {
+    for (side, half) in [(8, false), (16, false), (16, true)] {
+        let mut t = Bench::new();
+        for v in operations::steered(&mut t, 150, [64, 40]) {
+            t.out(v);
+        }
+        let text = wgsl_for(&t.b.finish(), MatrixUnit { side, half }).expect("fits");
+        let mut used = 0;
+        for kernel in text.split("// kernel ").skip(1) {
+            let (_, kernel) = kernel.split_once('\n').expect("a head and a text");
+            let module =
+                naga::front::wgsl::parse_str(kernel).unwrap_or_else(|why| panic!("{}", why.emit_to_string(kernel)));
+            let all = naga::valid::Capabilities::all();
+            let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), all);
+            let info = validator.validate(&module).unwrap_or_else(|why| panic!("{why:?}\n{kernel}"));
+            if kernel.contains("coopMultiplyAdd") {
+                used += 1;
+                let options = naga::back::spv::Options { lang_version: (1, 4), ..naga::back::spv::Options::default() };
+                naga::back::spv::write_vec(&module, &info, &options, None).expect("as SPIR-V");
+            }
+        }
+        assert!(used > 0, "no product of a net's gradient uses the units");
+    }
+}
+
+#[test]
+fn matrix_units_that_are_not_there_are_an_error() {
+    let Some(device) = device() else { return };
+    match device.with_matrix_units() {
+        Err(why) => assert!(matches!(why, Error::NoUnits(_)), "{why}"),
+        // What is handed out has passed its test.
+        Ok(device) => assert!(device.matrix_unit().is_some()),
+    }
+}
+
 /// The whole of what a reader sees, without the text that a span points at.
 fn rendered(error: impl miette::Diagnostic + Send + Sync + 'static) -> String {
     render(&[Report::new(error)], &SourceMap::new())
@@ -221,6 +261,7 @@ fn errors_are_worded() {
         rendered(NoDevice { wanted: None, found }),
         rendered(NoDevice { wanted: None, found: Vec::new() }),
         rendered(NoHalf { device: device.clone() }),
+        rendered(NoUnits { device: device.clone(), why: "none".to_owned() }),
         rendered(Refused { device: device.clone(), why: "out of memory".to_owned() }),
         rendered(OverLimit {
             what: "bytes in one piece",

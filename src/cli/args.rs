@@ -141,6 +141,10 @@ pub(super) struct Target {
     #[cfg(feature = "gpu")]
     #[arg(long, value_enum, default_value_t = Activations::F32)]
     pub(super) activations: Activations,
+    /// Take products of matrices by the matrix units of a GPU, which may round their factors to half precision
+    #[cfg(feature = "gpu")]
+    #[arg(long)]
+    pub(super) matrix_units: bool,
     /// The number of worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(super) threads: Option<usize>,

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::args::{Activations, Backend};
-use super::errors::{DeviceWithoutGpu, HalfWithoutGpu};
+use super::args::{Activations, Backend, Target};
+use super::errors::{DeviceWithoutGpu, OptionWithoutGpu};
 use crate::backend::gpu::{Device, adapters, estimate};
 use crate::diagnostic::Report;
 use crate::graph::Program;
@@ -29,17 +29,24 @@ impl Devices {
     ///
     /// # Errors
     /// When it is not there, or a device is named for a backend that uses none.
-    pub(super) fn new(backend: Backend, name: Option<&str>, activations: Activations) -> Result<Self, Report> {
+    pub(super) fn new(target: &Target) -> Result<Self, Report> {
+        let (backend, name, half) = (target.backend, target.device.as_deref(), target.activations == Activations::F16);
         let devices = |always, opened| Self { always, opened, given: OnceLock::new() };
         match (backend, name) {
             (Backend::Gpu, _) | (Backend::Auto, Some(_)) => {
                 let mut device = Device::open(name).map_err(Report::new)?;
-                if activations == Activations::F16 {
+                if target.matrix_units {
+                    device = device.with_matrix_units().map_err(Report::new)?;
+                }
+                if half {
                     device = device.with_half_activations().map_err(Report::new)?;
                 }
                 Ok(devices(true, OnceLock::from(Some(device))))
             }
-            _ if activations == Activations::F16 => Err(Report::new(HalfWithoutGpu { backend: backend.name() })),
+            _ if half => Err(Report::new(OptionWithoutGpu { option: "--activations f16", backend: backend.name() })),
+            _ if target.matrix_units => {
+                Err(Report::new(OptionWithoutGpu { option: "--matrix-units", backend: backend.name() }))
+            }
             (Backend::Cpu | Backend::Reference, Some(_)) => {
                 Err(Report::new(DeviceWithoutGpu { backend: backend.name() }))
             }
@@ -74,9 +81,16 @@ impl Devices {
         self.opened.get()?.as_ref().map(|device| device.adapter().name.as_str())
     }
 
-    /// Whether activations are kept in half precision.
-    pub(super) fn halves(&self) -> bool {
-        self.opened.get().and_then(Option::as_ref).is_some_and(Device::halves)
+    /// How numbers are kept and multiplied, where that differs from single precision.
+    pub(super) fn precision(&self) -> String {
+        let Some(device) = self.opened.get().and_then(Option::as_ref) else { return String::new() };
+        let half = if device.halves() { ", activations in f16" } else { "" };
+        let units = match device.matrix_unit() {
+            Some(unit) if unit.half => ", products by matrix units in f16",
+            Some(_) => ", products by matrix units",
+            None => "",
+        };
+        format!("{half}{units}")
     }
 
     /// What was chosen, and why, unless the device was named.

@@ -31,11 +31,12 @@ pub(super) struct DeviceWithoutGpu {
     pub(super) backend: &'static str,
 }
 
-/// Half precision for a backend that has none.
+/// An option of devices for a backend that is none.
 #[cfg(feature = "gpu")]
 #[derive(Debug, Error, Diagnostic)]
-#[error("expected `--backend gpu` or `--device` with `--activations f16`, found `--backend {backend}`")]
-#[diagnostic(code("soc::override"), help("name a device, or leave `--activations` out"))]
-pub(super) struct HalfWithoutGpu {
+#[error("expected `--backend gpu` or `--device` with `{option}`, found `--backend {backend}`")]
+#[diagnostic(code("soc::override"), help("name a device, or leave `{option}` out"))]
+pub(super) struct OptionWithoutGpu {
+    pub(super) option: &'static str,
     pub(super) backend: &'static str,
 }

@@ -75,7 +75,7 @@ impl Loader {
             #[cfg(feature = "gpu")]
             timing: target.timing,
             #[cfg(feature = "gpu")]
-            devices: Devices::new(target.backend, target.device.as_deref(), target.activations)?,
+            devices: Devices::new(target)?,
         })
     }
 
@@ -83,8 +83,7 @@ impl Loader {
     pub(super) fn backend(&self) -> String {
         #[cfg(feature = "gpu")]
         if let Some(name) = self.devices.in_use() {
-            let half = if self.devices.halves() { ", activations in f16" } else { "" };
-            return format!("gpu: {name}{half}");
+            return format!("gpu: {name}{}", self.devices.precision());
         }
         self.backend.name().to_owned()
     }

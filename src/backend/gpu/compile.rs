@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::carry::Inside;
-use super::device::Limits;
+use super::device::{Limits, MatrixUnit};
 use super::errors::{Error, OverLimit};
 use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Place, Pointer, Text, Word, offset, split};
 use super::memory::{Memory, Spot, is_fed};
@@ -119,6 +119,8 @@ pub(super) struct Target<'a> {
     pub limits: Limits,
     /// Whether it computes on the CPU.
     pub software: bool,
+    /// What takes products of matrices, if that is to be used.
+    pub unit: Option<MatrixUnit>,
 }
 
 impl Target<'_> {

@@ -6,7 +6,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::errors::{Error, NoDevice, NoHalf, Refused};
+use super::errors::{Error, NoDevice, NoHalf, NoUnits, Refused};
+use super::units;
+use crate::backend::{Executor, selftest};
 
 /// An adapter, as the driver describes it.
 #[derive(Clone, Debug)]
@@ -62,6 +64,36 @@ impl Limits {
     }
 }
 
+impl Adapter {
+    /// The matrix unit to use: one without rounding before others.
+    fn unit(&self) -> Result<MatrixUnit, String> {
+        use wgpu::CooperativeScalarType::{F16, F32};
+        let info = self.handle.get_info();
+        if (info.subgroup_min_size, info.subgroup_max_size) != (units::THREADS as u32, units::THREADS as u32) {
+            let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
+            return Err(format!(
+                "subgroups of {least} to {most} invocations, and kernels are written for {}",
+                units::THREADS
+            ));
+        }
+        let offered = self.handle.cooperative_matrix_properties();
+        let has = |side: u32, factor| {
+            offered
+                .iter()
+                .any(|o| (o.m_size, o.n_size, o.k_size, o.ab_type, o.cr_type) == (side, side, side, factor, F32))
+        };
+        let known = [
+            MatrixUnit { side: 8, half: false },
+            MatrixUnit { side: 16, half: false },
+            MatrixUnit { side: 16, half: true },
+        ];
+        let usable = known.into_iter().find(|unit| has(unit.side as u32, if unit.half { F16 } else { F32 }));
+        usable.ok_or_else(|| {
+            if offered.is_empty() { "none".to_owned() } else { format!("{} of other kinds", offered.len()) }
+        })
+    }
+}
+
 impl fmt::Display for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} ({}, {})", self.index, self.name, self.kind, self.interface)
@@ -113,6 +145,24 @@ pub struct Device {
     pub(super) shared: Arc<Shared>,
     /// Whether programs keep activations in half precision.
     pub(super) half: bool,
+    /// What takes products of matrices, if that was asked for.
+    pub(super) unit: Option<MatrixUnit>,
+}
+
+/// A matrix unit: it multiplies square tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatrixUnit {
+    /// Rows and columns of a tile.
+    pub side: usize,
+    /// Whether it takes factors in half precision; sums are in single precision.
+    pub half: bool,
+}
+
+impl MatrixUnit {
+    /// How far products may be off, relative to the largest: factors in half precision are rounded to 11 bits.
+    fn tolerance(self) -> f64 {
+        if self.half { 4e-3 } else { selftest::TOLERANCE }
+    }
 }
 
 /// What all programs on a device share.
@@ -155,11 +205,19 @@ impl Device {
     /// # Errors
     /// When the driver refuses.
     pub fn on(adapter: Adapter) -> Result<Self, Error> {
+        Self::request(adapter, None)
+    }
+
+    fn request(adapter: Adapter, unit: Option<MatrixUnit>) -> Result<Self, Error> {
+        let mut wanted = wgpu::Features::SHADER_F16;
+        if unit.is_some() {
+            wanted |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        }
         let request = adapter.handle.request_device(&wgpu::DeviceDescriptor {
             label: None,
-            required_features: adapter.handle.features() & wgpu::Features::SHADER_F16,
+            required_features: adapter.handle.features() & wanted,
             required_limits: adapter.handle.limits(),
-            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            experimental_features: experimental(unit.is_some()),
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         });
@@ -176,7 +234,36 @@ impl Device {
             noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
         }));
         let (layouts, pipelines) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { adapter, device, queue, lost, layouts, pipelines }), half: false })
+        Ok(Self { shared: Arc::new(Shared { adapter, device, queue, lost, layouts, pipelines }), half: false, unit })
+    }
+
+    /// The same adapter, opened so that products of matrices are taken by its matrix units. Where those take factors in half
+    /// precision, factors are rounded to 11 bits. A product is tested before the device is handed out.
+    ///
+    /// # Errors
+    /// When it has no units that can be used, or they compute something else.
+    pub fn with_matrix_units(&self) -> Result<Self, Error> {
+        let name = &self.shared.adapter.name;
+        let none = |why: String| Error::from(NoUnits { device: name.clone(), why });
+        let unit = self.shared.adapter.unit().map_err(none)?;
+        let device = Self { half: self.half, ..Self::request(self.shared.adapter.clone(), Some(unit))? };
+        let tested = selftest::selftest(|program| {
+            let gpu = super::Gpu::new(program, &device).map_err(|why| why.to_string())?;
+            Ok(Box::new(gpu) as Box<dyn Executor>)
+        });
+        for test in tested.iter().filter(|test| test.what == "products") {
+            match &test.off {
+                Ok(off) if *off <= unit.tolerance() => {}
+                Ok(off) => return Err(none(format!("units whose products are off by {off:.1e}"))),
+                Err(why) => return Err(none(why.clone())),
+            }
+        }
+        Ok(device)
+    }
+
+    /// Whether products of matrices are taken by matrix units.
+    pub fn matrix_unit(&self) -> Option<MatrixUnit> {
+        self.unit
     }
 
     /// The same device, on which programs keep activations that they need again in half precision: what a net's functions
@@ -186,7 +273,7 @@ impl Device {
     /// When the device has no numbers of 16 bits.
     pub fn with_half_activations(&self) -> Result<Self, Error> {
         if self.shared.device.features().contains(wgpu::Features::SHADER_F16) {
-            Ok(Self { shared: Arc::clone(&self.shared), half: true })
+            Ok(Self { half: true, ..self.clone() })
         } else {
             Err(NoHalf { device: self.shared.adapter.name.clone() }.into())
         }
@@ -276,6 +363,20 @@ impl Shared {
         }
         self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).insert(key, pipeline.clone());
         Ok(pipeline)
+    }
+}
+
+/// Whether interfaces that wgpu calls experimental may be used.
+#[allow(
+    unsafe_code,
+    reason = "wgpu asks for it where drivers may have faults; a product is tested before any is trusted"
+)]
+fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
+    if wanted {
+        // SAFETY: it is asked for by name, for products of matrices alone, and those are compared with the reference first.
+        unsafe { wgpu::ExperimentalFeatures::enabled() }
+    } else {
+        wgpu::ExperimentalFeatures::disabled()
     }
 }
 

@@ -21,6 +21,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     NoHalf(#[from] NoHalf),
+    /// It has no matrix units that can be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    NoUnits(#[from] NoUnits),
     /// The program cannot be laid out.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -89,6 +93,20 @@ pub struct Refused {
 pub struct NoHalf {
     /// The device.
     pub device: String,
+}
+
+/// A device has no matrix units that can be used.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[error("expected matrix units on the device `{device}`, found {why}")]
+#[diagnostic(
+    code(soc::device),
+    help("`socrun doctor` lists `cooperative matrices` among what a device can do; leave `--matrix-units` out")
+)]
+pub struct NoUnits {
+    /// The device.
+    pub device: String,
+    /// What it has.
+    pub why: String,
 }
 
 /// A program needs more of something than a device allows.

@@ -88,6 +88,7 @@ pub(super) struct Kernel {
     indent: usize,
     value: Option<ValueId>,
     carried: Option<Carried>,
+    extensions: BTreeSet<&'static str>,
 }
 
 /// What a kernel that carries samples through a loop does otherwise than one that does a single piece of work.
@@ -132,6 +133,7 @@ impl Kernel {
             indent: 1,
             value: None,
             carried: None,
+            extensions: BTreeSet::new(),
         }
     }
 
@@ -213,6 +215,11 @@ impl Kernel {
         format!("at{number}")
     }
 
+    /// What the text asks of WGSL beyond its core.
+    pub fn enable(&mut self, extension: &'static str) {
+        self.extensions.insert(extension);
+    }
+
     /// An array that the workgroup shares.
     pub fn share(&mut self, name: &str, element: &str, length: usize, bytes: usize) {
         self.shared += length * bytes;
@@ -280,10 +287,14 @@ impl Kernel {
                 .iter()
                 .filter_map(|word| if let Word::Pointer(pointer) = word { Some(pointer.place) } else { None })
         };
+        let mut extensions = self.extensions.clone();
         if places().any(|place| matches!(place, Place::Half(_))) {
-            wgsl.push_str("enable f16;\n");
+            extensions.insert("f16");
         }
         // Writing to a string cannot fail.
+        for extension in extensions {
+            let _ = writeln!(wgsl, "enable {extension};");
+        }
         let _ = writeln!(wgsl, "struct Words {{ o: array<vec4<u32>, {words}> }}");
         let _ = writeln!(wgsl, "@group(0) @binding(0) var<uniform> p: Words;");
         let _ = writeln!(wgsl, "@group(0) @binding(1) var<storage, read> feed: array<u32>;");

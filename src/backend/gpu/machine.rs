@@ -73,7 +73,8 @@ impl Machine {
         let shared = &device.shared;
         let adapter = &shared.adapter;
         let mut memory = Memory::lay_out(plan, adapter.limits, &adapter.name, half)?;
-        let target = Target { name: &adapter.name, limits: adapter.limits, software: adapter.software };
+        let target =
+            Target { name: &adapter.name, limits: adapter.limits, software: adapter.software, unit: device.unit };
         let code = compile(plan, &mut memory, target, watch)?;
         let pipelines = pipelines(shared, plan, &code, memory.halves.len() + memory.ranges.len())?;
 

@@ -28,9 +28,10 @@ mod memory;
 mod ops;
 mod pairs;
 mod product;
+mod units;
 
-pub use device::{Adapter, Device, Limits, adapters};
-pub use errors::{Error, Kernel, NoDevice, NoHalf, OverLimit, Refused};
+pub use device::{Adapter, Device, Limits, MatrixUnit, adapters};
+pub use errors::{Error, Kernel, NoDevice, NoHalf, NoUnits, OverLimit, Refused};
 
 use std::collections::BTreeSet;
 
@@ -108,7 +109,7 @@ impl Gpu {
         let Adapter { limits, name, .. } = device.adapter();
         let (plan, half) = lay_out_on(program, device, true)?;
         let mut memory = Memory::lay_out(&plan, *limits, name, &half)?;
-        let target = Target { name, limits: *limits, software: device.adapter().software };
+        let target = Target { name, limits: *limits, software: device.adapter().software, unit: device.unit };
         compile(&plan, &mut memory, target, false).map(drop)
     }
 
@@ -176,11 +177,23 @@ impl Executor for Gpu {
     }
 }
 
+/// The kernels of a program for matrix units, as [`wgsl`] gives them.
+///
+/// # Errors
+/// When the program cannot be laid out.
+pub fn wgsl_for(program: &Program, unit: MatrixUnit) -> Result<String, Error> {
+    text(program, Some(unit))
+}
+
 /// The kernels of a program, each with how often it is dispatched and, line by line, the value it computes.
 ///
 /// # Errors
 /// When the program cannot be laid out.
 pub fn wgsl(program: &Program) -> Result<String, Error> {
+    text(program, None)
+}
+
+fn text(program: &Program, unit: Option<MatrixUnit>) -> Result<String, Error> {
     let most = u64::from(u32::MAX);
     let limits = Limits {
         binding: most,
@@ -192,6 +205,6 @@ pub fn wgsl(program: &Program) -> Result<String, Error> {
     };
     let plan = lay_out(program, true)?;
     let mut memory = Memory::lay_out(&plan, limits, "any", &BTreeSet::new())?;
-    let code = compile(&plan, &mut memory, Target { name: "any", limits, software: false }, false)?;
+    let code = compile(&plan, &mut memory, Target { name: "any", limits, software: false, unit }, false)?;
     Ok(code.print())
 }

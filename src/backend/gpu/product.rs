@@ -1,15 +1,17 @@
 //! Products: tiles of a matrix product, or sums one by one where there is no matrix to speak of.
 
 use super::compile::{Compiler, Step, coalesce, dense};
+use super::device::MatrixUnit;
 use super::errors::Error;
 use super::fold::Fold;
 use super::functions::Function;
 use super::kernel::{Base, Kernel, Pointer, literal, offset, split};
+use super::units;
 use crate::graph::{Contraction, Op, Reduction, ValueId};
 use crate::plan::{Dim, Tail, Then};
 
 /// Entries of the summed dimension that a workgroup loads at a time.
-const DEPTH: usize = 16;
+pub(super) const DEPTH: usize = 16;
 
 /// Workgroups that keep a card busy: sums are cut in parts until there are about as many.
 const BUSY: usize = 256;
@@ -98,7 +100,7 @@ impl Compiler<'_> {
         if product.is_small() {
             return self.fold(&product.fold(), v, steps);
         }
-        let parts = product.parts();
+        let parts = product.parts(self.target.unit);
         self.tiled(&product, &Chain::default(), parts, v, steps)
     }
 
@@ -114,8 +116,8 @@ impl Compiler<'_> {
         let product = self.classes(spec, [*a, *b], tail.stored, &operands);
         match self.inside.as_ref().map(super::carry::Inside::lanes) {
             Some(lanes) if product.is_layer(lanes) => self.layer(&product, &chain, tail.stored),
-            None if !product.is_small() && product.parts().count == 1 => {
-                let parts = product.parts();
+            None if !product.is_small() && product.parts(self.target.unit).count == 1 => {
+                let parts = product.parts(self.target.unit);
                 self.tiled(&product, &chain, parts, tail.stored, steps)?;
             }
             _ => return Ok(false),
@@ -197,13 +199,17 @@ impl Compiler<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
         let (m, n, batch) = (p.rows.len(), p.columns.len(), p.batch.len());
-        let mut kernel = Kernel::new(THREADS);
+        let unit = self.target.unit;
+        let mut kernel = Kernel::new(if unit.is_some() { units::THREADS } else { THREADS });
         let [tm, tn] = parts.tile;
         (kernel.groups, kernel.cost) = (parts.count * parts.tiles, 2 * tm * tn * parts.length);
         kernel.of(self.plan.origin[v.index()]);
         let span = self.span(v);
         if parts.count == 1 {
-            p.tile(&mut kernel, parts, (&p.to, p.target()), chain);
+            match unit {
+                Some(unit) => p.unit_tile(&mut kernel, unit, parts, (&p.to, p.target()), chain),
+                None => p.tile(&mut kernel, parts, (&p.to, p.target()), chain),
+            }
             return self.add(kernel, span, steps);
         }
         let (cut, parts) = (parts, parts.count);
@@ -213,7 +219,10 @@ impl Compiler<'_> {
             rows: dense_class(&p.rows.sizes, n),
             columns: dense_class(&p.columns.sizes, 1),
         };
-        p.tile(&mut kernel, cut, (&spare, to), chain);
+        match unit {
+            Some(unit) => p.unit_tile(&mut kernel, unit, cut, (&spare, to), chain),
+            None => p.tile(&mut kernel, cut, (&spare, to), chain),
+        }
         self.add(kernel, span, steps)?;
         let sizes: Vec<usize> =
             [&p.batch.sizes, &p.rows.sizes, &p.columns.sizes].into_iter().flatten().copied().collect();
@@ -236,22 +245,22 @@ fn dense_class(sizes: &[usize], unit: usize) -> Vec<usize> {
 
 /// How a product is cut.
 #[derive(Clone, Copy)]
-struct Parts {
+pub(super) struct Parts {
     /// Rows and columns of a tile.
-    tile: [usize; 2],
+    pub tile: [usize; 2],
     /// Tiles.
-    tiles: usize,
+    pub tiles: usize,
     /// Parts of the sum.
-    count: usize,
+    pub count: usize,
     /// The summed entries of a part.
-    length: usize,
+    pub length: usize,
 }
 
 /// The strides of the result.
-struct Target {
-    batch: Vec<usize>,
-    rows: Vec<usize>,
-    columns: Vec<usize>,
+pub(super) struct Target {
+    pub batch: Vec<usize>,
+    pub rows: Vec<usize>,
+    pub columns: Vec<usize>,
 }
 
 impl Product {
@@ -260,9 +269,11 @@ impl Product {
         self.rows.len() < 8 || self.columns.len() < 8 || self.summed.len() < 4
     }
 
-    fn parts(&self) -> Parts {
+    fn parts(&self, unit: Option<MatrixUnit>) -> Parts {
         let (m, n, k, batch) = (self.rows.len(), self.columns.len(), self.summed.len(), self.batch.len());
-        let tile = |n: usize, least: usize| [least, 32, 64].into_iter().find(|t| n <= t * 3 / 4).unwrap_or(64);
+        let most = unit.map_or(64, |unit| (unit.side * units::ALONG).min(64));
+        let tile =
+            |n: usize, least: usize| [least, 32, 64].into_iter().find(|t| n <= t * 3 / 4).unwrap_or(64).min(most);
         let (tm, tn) = (tile(m, 16), tile(n, 32));
         let tiles = batch * m.div_ceil(tm) * n.div_ceil(tn);
         let wanted = (k / PART).clamp(1, BUSY.div_ceil(tiles));
@@ -439,7 +450,7 @@ impl Product {
     }
 }
 
-fn guarded(condition: &str, what: &str) -> String {
+pub(super) fn guarded(condition: &str, what: &str) -> String {
     if condition.is_empty() { what.to_owned() } else { format!("if ({condition}) {{ {what} }}") }
 }
 
