@@ -15,8 +15,8 @@ use socrun::backend::reference::Reference;
 use socrun::backend::{Executor, Fault, Lost};
 use socrun::diagnostic::{Report, render};
 use socrun::graph::{
-    AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, RegionId, Scan,
-    ScanOutput, Type, Unary, ValueId, verify,
+    AxisKind, Binary, Builder, Carry, Draw, Law, Lifetime, Op, Output, ParameterInfo, Program, Reduction, RegionId,
+    Scan, ScanOutput, Type, Unary, ValueId, verify,
 };
 use socrun::source::SourceMap;
 use wgpu::naga;
@@ -175,6 +175,21 @@ fn a_workgroup_carries_samples_through_a_loop() {
     }
     let (dispatches, ..) = Gpu::new(t.b.finish(), &device).expect("fits").summary();
     assert!(dispatches < 30, "{dispatches} dispatches for a loop and its reverse");
+}
+
+/// Few long sums are taken in parts, by many workgroups.
+#[test]
+fn long_sums_are_taken_in_parts() {
+    for (size, free) in [(70_001, false), (5_000, true)] {
+        let mut t = Bench::new();
+        let sample = t.b.axis("sample", size, AxisKind::Sample);
+        let x = t.draw(&[sample], &[3, 2]);
+        for how in [Reduction::Sum, Reduction::Maximum, Reduction::LogSumExp] {
+            let y = t.b.reduce(how, x, &[sample], if free { &[1] } else { &[0, 1] });
+            t.out(y);
+        }
+        t.check();
+    }
 }
 
 /// Activations in half precision take less memory and change what comes out by their rounding, on devices that have them.

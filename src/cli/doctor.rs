@@ -11,7 +11,7 @@ use super::terminal::print;
 use crate::backend::Executor;
 use crate::backend::cpu::{Cpu, free_memory};
 #[cfg(feature = "gpu")]
-use crate::backend::gpu::{Adapter, Device, Gpu, adapters};
+use crate::backend::gpu::{Adapter, Device, Gpu, adapters, peaks};
 use crate::backend::selftest::{Tested, selftest};
 
 /// Shows what this machine has, and tests every kind of work on every part of it.
@@ -76,6 +76,13 @@ fn examine(adapter: Adapter, text: &mut String) -> bool {
     });
     let well = report(&tested, text);
     let seconds = clock.elapsed().as_secs_f64();
+    let _ = match peaks(&device) {
+        Ok(peaks) => {
+            let (products, bytes) = (peaks.products / 1e9, peaks.bytes / 1e9);
+            writeln!(text, "  peaks      products at {products:.1} GFLOP/s, copies at {bytes:.1} GB/s")
+        }
+        Err(why) => writeln!(text, "  {why}"),
+    };
     let _ = writeln!(text, "  opened in {opened:.2} s, {} kernels built and run in {seconds:.2} s", device.kernels());
     well
 }

@@ -64,7 +64,7 @@ impl Bench {
     }
 
     /// Compares all outputs on both machines for two runs.
-    fn check(self) {
+    pub fn check(self) {
         self.check_to(1e-5);
     }
 

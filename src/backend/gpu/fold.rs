@@ -1,6 +1,6 @@
 //! Sums, maxima and sums of products, in a fixed order.
 
-use super::compile::{Compiler, Step, coalesce};
+use super::compile::{Compiler, Step, coalesce, dense};
 use super::errors::Error;
 use super::functions::Function;
 use super::kernel::{Base, Kernel, Pointer, offset, split};
@@ -11,6 +11,12 @@ const RUN: usize = 256;
 
 /// Invocations that share a sum.
 const TREE: usize = 128;
+
+/// Numbers that are worth a workgroup of their own, where there are few sums.
+const PART: usize = 8 * TREE;
+
+/// Workgroups that keep a card busy.
+const BUSY: usize = 256;
 
 /// A reduction of the product of its operands: one, or two.
 pub(super) struct Fold {
@@ -52,6 +58,24 @@ impl Compiler<'_> {
     /// A reduction: by one invocation per result where results are many or short, else by a workgroup per result.
     pub fn fold(&mut self, fold: &Fold, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
         let (count, length) = (fold.count(), fold.length());
+        let span = self.span(v);
+        let parts = (length / PART).clamp(1, BUSY.div_ceil(count.max(1)));
+        if parts > 1 && self.inside.is_none() {
+            // Few long sums: each in parts, and then those.
+            let part = length.div_ceil(parts);
+            let parts = length.div_ceil(part);
+            let spare = self.memory.spare(parts * count, span)?.pointer();
+            let mut kernel = Kernel::new(TREE);
+            (kernel.groups, kernel.cost) = (count * parts, 2 * part + 512);
+            kernel.of(self.plan.origin[v.index()]);
+            fold.together(&mut kernel, Some((part, &spare)));
+            self.add(kernel, span, steps)?;
+            let (kept, to) = (fold.kept.0.clone(), fold.kept.1[fold.from.len()].clone());
+            let from = dense(&kept).into_iter().map(|s| s * parts).collect();
+            let over = (vec![parts], vec![vec![1]]);
+            let rest = Fold::new(fold.how, vec![spare], fold.to.clone(), (kept, vec![from, to]), over);
+            return self.fold(&rest, v, steps);
+        }
         let mut kernel = if length <= 64 || count >= 8192 || self.inside.is_some() {
             let mut kernel = self.start(count, 2 * length, v);
             kernel.of(self.plan.origin[v.index()]);
@@ -61,11 +85,11 @@ impl Compiler<'_> {
             let mut kernel = Kernel::new(TREE);
             (kernel.groups, kernel.cost) = (count, 2 * length + 512);
             kernel.of(self.plan.origin[v.index()]);
-            fold.together(&mut kernel);
+            fold.together(&mut kernel, None);
             kernel
         };
         kernel.of(self.plan.origin[v.index()]);
-        self.add(kernel, self.span(v), steps)
+        self.add(kernel, span, steps)
     }
 }
 
@@ -156,13 +180,27 @@ impl Fold {
         }
     }
 
-    /// A workgroup, one result.
-    fn together(&self, kernel: &mut Kernel) {
+    /// A workgroup, one result; or one part of so many numbers, which goes elsewhere.
+    fn together(&self, kernel: &mut Kernel, part: Option<(usize, &Pointer)>) {
         let (from, to) = self.bases(kernel);
         kernel.share("parts", "f32", TREE, 4);
         kernel.line("let g = group.x + p.o[0].x;");
-        let kept = split(kernel, "g", "i", &self.kept.0);
-        let target = self.target(&to, &kept);
+        let (kept, target) = match part {
+            None => {
+                let kept = split(kernel, "g", "i", &self.kept.0);
+                kernel.line("let first = 0u;");
+                kernel.line(format!("let end = {}u;", self.length()));
+                (kept.clone(), self.target(&to, &kept))
+            }
+            Some((part, spare)) => {
+                let parts = self.length().div_ceil(part);
+                let spare = kernel.base(spare);
+                kernel.line(format!("let r = g / {parts}u;"));
+                kernel.line(format!("let first = (g % {parts}u) * {part}u;"));
+                kernel.line(format!("let end = min(first + {part}u, {}u);", self.length()));
+                (split(kernel, "r", "i", &self.kept.0), spare.at(" + g"))
+            }
+        };
         match self.how {
             Reduction::Sum => {
                 self.spread(kernel, &from, &kept, "0.0f", |_, entry| format!("sum = sum + {entry};"));
@@ -213,7 +251,7 @@ impl Fold {
             kernel.line("var total = 0.0f;");
         }
         kernel.line(format!("var sum = {start};"));
-        kernel.line(format!("for (var k = thread; k < {length}u; k += {TREE}u) {{"));
+        kernel.line(format!("for (var k = first + thread; k < end; k += {TREE}u) {{"));
         let over = split(kernel, "k", "k", &self.over.0);
         let entry = self.entry(from, kept, &over);
         let line = join(kernel, &entry);

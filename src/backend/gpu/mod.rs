@@ -27,11 +27,13 @@ mod machine;
 mod memory;
 mod ops;
 mod pairs;
+mod peaks;
 mod product;
 mod units;
 
 pub use device::{Adapter, Device, Limits, MatrixUnit, adapters};
 pub use errors::{Error, Kernel, NoDevice, NoHalf, NoUnits, OverLimit, Refused};
+pub use peaks::peaks;
 
 use std::collections::BTreeSet;
 
