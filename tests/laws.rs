@@ -123,8 +123,7 @@ measure {
     let both = |f: &dyn Fn(usize) -> f64| f(0) + f(1);
     let marginal = both(&|k| onward(k, start, 0.0, t, x));
     let transition = both(&|k| onward(k, x1, 0.25, t, x));
-    let bridge =
-        both(&|k| onward(k, start, 0.0, t, x) + onward(k, x, t, end, x1) - onward(k, start, 0.0, end, x1));
+    let bridge = both(&|k| onward(k, start, 0.0, t, x) + onward(k, x, t, end, x1) - onward(k, start, 0.0, end, x1));
     for (name, expected) in [("marginal", marginal), ("bridge", bridge), ("transition", transition)] {
         let found = quantity(text, name);
         assert!((found - expected).abs() < 1e-7, "{name}: {found}, expected {expected}");

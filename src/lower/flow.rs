@@ -61,7 +61,7 @@ impl<'a> Lowerer<'a> {
         let x = self.initial(p)?;
         let noise = self.diffusion(p, x, None, Moment { place: Place::Free, value: clock })?;
         let diagonal = matches!(noise, Operator::Scalar(..) | Operator::Diagonal(_));
-        if p.structure.facts.iter().any(|fact| fact.predicate == Predicate::Driftless && fact.holds) && diagonal {
+        if p.holds(Predicate::Driftless) && diagonal {
             return Ok(Flow::None);
         }
         if n > MOST_STATES {
@@ -147,7 +147,12 @@ impl<'a> Lowerer<'a> {
     }
 
     /// That of a diagonal.
-    fn onward_apart(&mut self, p: &Rc<Problem<'a>>, from: ValueId, length: ValueId) -> Lowered<(Vec<ValueId>, ValueId)> {
+    fn onward_apart(
+        &mut self,
+        p: &Rc<Problem<'a>>,
+        from: ValueId,
+        length: ValueId,
+    ) -> Lowered<(Vec<ValueId>, ValueId)> {
         let n = p.dimension;
         let zero = self.b.filled(0.0, Type::shaped([n]));
         let one = self.b.filled(1.0, Type::shaped([n]));
