@@ -459,44 +459,6 @@ fn a_method_takes_a_loss_over_given_paths() {
     }
 }
 
-/// The relative entropy of reweighted samples, as its definition says; the reweighted losses where they are known, and the
-/// wells by a finer quadrature.
-const REWEIGHTED: &str = "
-use std.problems.quadratic_ou
-use std.methods.{entropy, reweighted_log_variance, reweighted_cross_entropy}
-use std.losses.log_variance
-use std.targets.{many_well, many_well_log_Z}
-problem P = quadratic_ou(2)
-let v(x, t) = 0.5*x
-measure {
-  grid 6  batch 400
-  path (X, W) of P under v
-  let C = (∫ (½*|v(X, t)|² + P.f(X, t)) dt + P.g(X(T)))/P.λ + ∫ v(X, t)·dW(t)/√P.λ
-  let w = exp(-C)/(Σ[sample] exp(-C))
-  let step = entropy(-C, 400) - Σ[sample] w*log(400*w)
-  let none = entropy(0, 400)
-  let still = reweighted_log_variance(P, v, v, X, W, -C, 1) - Var[ C ]
-  let nowhere = reweighted_cross_entropy(P, v, v, X, W, -C, 1)
-  let energy = (many_well(3, 2, 4))([1, 2, 3]) - 13.5
-  let wells = many_well_log_Z(5, 5, 2)
-  let more = many_well_log_Z(50, 5, 4)
-}
-table step, none, still, nowhere, energy, wells, more
-";
-
-#[test]
-fn reweighting_is_what_it_says() {
-    let truth = Both::Reference.run(REWEIGHTED, 1);
-    for name in ["step", "none", "still", "nowhere", "energy"] {
-        let found = history(&truth, name)[0];
-        assert!(found.abs() < 1e-11, "{name}: {found}");
-    }
-    for (name, exact) in [("wells", 1.465_008_68), ("more", 40.811_178_48)] {
-        let found = history(&truth, name)[0];
-        assert!((found - exact).abs() < 1e-8, "{name}: {found}, by quadrature {exact}");
-    }
-}
-
 /// A rate that follows the step: the slope is 1, so every step moves by the rate.
 const RATES: &str = "
 use std.nets.constant

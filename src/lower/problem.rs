@@ -395,7 +395,7 @@ impl<'a> Lowerer<'a> {
             let v = match (&value, drawn) {
                 (Value::Law(law), true) => {
                     let law = law.clone();
-                    self.draw(&law, shape.clone())?
+                    self.draw(&law, shape.clone(), e.span)?
                 }
                 _ => self.tensor(&value, e.span)?,
             };
