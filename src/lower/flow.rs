@@ -7,11 +7,10 @@
 //! D = −[α₁, 2α₃ + C]/60, it is Ω = α₁ + α₃/12 + [C − 20α₁ − α₃, α₂ + D]/240, where [X, Y] = XY − YX.
 //! Source: arXiv:0810.5488, section 5.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::errors::{Lowered, fault};
-use super::known::entries;
+use super::known::{Detached, entries, rests_on};
 use super::lowerer::Lowerer;
 use super::operator::Operator;
 use super::problem::Problem;
@@ -70,7 +69,7 @@ impl<'a> Lowerer<'a> {
         }
         let matrix = self.rates(p, clock)?;
         let apart = |entries: &[f64]| (0..n * n).all(|k| k / n == k % n || entries[k] == 0.0);
-        if self.rests_on(matrix, clock) {
+        if rests_on(&self.b, matrix, clock, Detached::Counts) {
             let mut all = diagonal;
             for share in LOOKS {
                 let at = self.b.number(p.grid.from + share * (p.grid.to - p.grid.from));
@@ -97,21 +96,6 @@ impl<'a> Lowerer<'a> {
         let point = self.mark(zero);
         let drift = self.drift(p, point, None, Moment { place: Place::Free, value: time })?;
         Ok(self.jacobian_of(drift, point))
-    }
-
-    /// Whether a value is worked out from another. What a loop makes counts as worked out from everything.
-    fn rests_on(&self, v: ValueId, from: ValueId) -> bool {
-        let mut open = vec![v];
-        let mut seen = BTreeSet::new();
-        while let Some(v) = open.pop() {
-            if v == from || matches!(self.b.op(v), Op::Output(..)) {
-                return true;
-            }
-            if seen.insert(v) {
-                self.b.op(v).for_each_operand(|x| open.push(x));
-            }
-        }
-        false
     }
 
     /// e^{A·τ}: a number, `[n]` or `[n, n]`.
