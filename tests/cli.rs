@@ -11,6 +11,8 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "cli/methods.rs"]
+mod methods;
 #[path = "cli/samples.rs"]
 mod samples;
 #[path = "cli/stored.rs"]

@@ -90,7 +90,7 @@ impl<'a> Lowerer<'a> {
                     let v = match self.expr(law, scope, None)? {
                         Value::Law(law) => {
                             let shape = self.shape_of(&law);
-                            self.draw(&law, shape)?
+                            self.draw(&law, shape, s.span)?
                         }
                         // The law of a problem's first state is drawn where it is asked for.
                         Value::Tensor(v) => v,

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::errors::{Lowered, fault};
+use super::errors::{Lowered, explained, fault};
+use super::known::{Detached, rests_on};
 use super::lowerer::Lowerer;
 use super::operator::Operator;
 use super::time::Moment;
@@ -68,7 +69,16 @@ impl<'a> Lowerer<'a> {
             return Err(fault(span, "∇ takes the gradient of a scalar field; the Jacobian of a vector field f is ∂f"));
         }
         let one = self.b.filled(1.0, ty);
-        Ok(self.cotangent(t.output, t.input, one))
+        if let Some(found) = vjp(&mut self.b, &[(t.output, one)], &[t.input])[0] {
+            return Ok(found);
+        }
+        if rests_on(&self.b, t.output, t.input, Detached::DoesNotCount) {
+            let what = "the gradient of this field is zero wherever it exists: its value changes in jumps alone";
+            let help = "smooth the jumps, `sigmoid(x/width)` for `if x > 0 then 1 else 0`, or take what needs no gradient";
+            return Err(explained(text_of(f).unwrap_or(span), what, "this field", help));
+        }
+        let ty = self.b.ty(t.input).clone();
+        Ok(self.b.filled(0.0, ty))
     }
 
     fn cotangent(&mut self, output: ValueId, input: ValueId, seed: ValueId) -> ValueId {
@@ -240,5 +250,22 @@ impl<'a> Lowerer<'a> {
                 Operator::Dense(self.slope_along(built, marked))
             }
         })
+    }
+}
+
+/// Where the text says what a field is worth.
+fn text_of(f: &Function<'_>) -> Option<Span> {
+    match f {
+        Function::Closure { body, .. } => Some(body.span),
+        Function::Detached(inner) | Function::Copied(inner, _) => text_of(inner),
+        Function::Member(p, name) => {
+            let terms = match name.as_str() {
+                "g" | "terminal" => &p.structure.terminal,
+                "f" | "running" => &p.structure.running,
+                _ => return None,
+            };
+            terms.iter().map(|(_, term)| term.span).reduce(Span::to)
+        }
+        _ => None,
     }
 }

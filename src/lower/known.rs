@@ -1,6 +1,6 @@
-//! Arrays that are known before the run, from the graph that makes them.
+//! What the graph tells of a value before the run: the entries of an array, and what it is worked out from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::graph::{Builder, Contraction, Op, Reduction, ValueId, eval_binary, eval_unary};
 
@@ -8,6 +8,37 @@ use crate::graph::{Builder, Contraction, Op, Reduction, ValueId, eval_binary, ev
 /// differ in them.
 pub(super) fn entries(b: &Builder, v: ValueId) -> Option<Vec<f64>> {
     Known { b, found: HashMap::new() }.entries(v)
+}
+
+/// Whether what is detached counts as worked out from what it is a copy of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detached {
+    Counts,
+    DoesNotCount,
+}
+
+/// Whether a value is worked out from another.
+pub(super) fn rests_on(b: &Builder, v: ValueId, from: ValueId, detached: Detached) -> bool {
+    let mut open = vec![v];
+    let mut seen = BTreeSet::new();
+    while let Some(v) = open.pop() {
+        if v == from {
+            return true;
+        }
+        if !seen.insert(v) {
+            continue;
+        }
+        match b.op(v) {
+            Op::Detach(_) if detached == Detached::DoesNotCount => {}
+            Op::Scan(scan) => {
+                open.extend(scan.carries.iter().flat_map(|carry| [carry.init, carry.next]));
+                open.extend(scan.slices.iter().map(|slice| slice.0));
+                open.extend(&scan.stacked);
+            }
+            op => op.for_each_operand(|x| open.push(x)),
+        }
+    }
+    false
 }
 
 struct Known<'b> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::call::Arguments;
-use super::errors::{Lowered, fault};
+use super::errors::{Lowered, explained, fault};
 use super::lowerer::Lowerer;
 use super::operator::Operator;
 use super::schedule::SampleDraw;
@@ -180,13 +180,14 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Samples of a file, which the run draws before the program runs.
-    fn draw_samples(&mut self, file: &Arc<Tensors>) -> Lowered<ValueId> {
+    fn draw_samples(&mut self, file: &Arc<Tensors>, span: Span) -> Lowered<ValueId> {
         let Some(sample) = self.sample else {
-            return Err(fault(Span::NONE, "samples of a file are drawn one per sample, and there are no samples here"));
+            return Err(fault(span, "samples of a file are drawn one per sample, and there are no samples here"));
         };
         if !self.frames.is_empty() {
-            let why = "samples of a file are drawn before the program runs: draw them before the loop";
-            return Err(fault(Span::NONE, why));
+            let what = "samples of a file are drawn before the program runs, and this is drawn anew in every round of a loop";
+            let help = "draw them before the loop; in it they are then the same in every round";
+            return Err(explained(span, what, "drawn here", help));
         }
         let stream = self.stream();
         let cell = format!("{}.samples{stream}", self.purpose);
@@ -198,9 +199,9 @@ impl<'a> Lowerer<'a> {
     }
 
     /// A draw of a law, independent for every sample.
-    pub fn draw(&mut self, law: &Distribution<'a>, shape: Vec<usize>) -> Lowered<ValueId> {
+    pub fn draw(&mut self, law: &Distribution<'a>, shape: Vec<usize>, span: Span) -> Lowered<ValueId> {
         match law {
-            Distribution::Empirical(file) => self.draw_samples(file),
+            Distribution::Empirical(file) => self.draw_samples(file, span),
             Distribution::Entries { law, shift, scale } => {
                 let standard = self.standard(*law, shape);
                 let scaled = self.b.mul(*scale, standard);
@@ -236,7 +237,7 @@ impl<'a> Lowerer<'a> {
                 }
                 let mut total = None;
                 for (k, part) in parts.iter().enumerate() {
-                    let drawn = self.draw(part, shape.clone())?;
+                    let drawn = self.draw(part, shape.clone(), span)?;
                     let one = self.b.push(Op::Slice { dim: 0, start: k, length: 1, of: chosen });
                     let one = self.b.reshape(one, []);
                     let kept = self.b.mul(one, drawn);

@@ -24,6 +24,7 @@ mod evaluations;
 mod expectation;
 mod experiment;
 mod expr;
+mod flow;
 mod integral;
 mod kept;
 mod known;

@@ -39,6 +39,19 @@ pub struct Problem<'a> {
 /// Members that follow from the equations; they stand before a problem's own names.
 const DERIVED: &[&str] = &["drift", "diffusion", "running", "terminal", "b", "sigma", "f", "g", "weight"];
 
+impl Problem<'_> {
+    /// Whether a predicate holds. Of what was put in with `with`, the form is not known.
+    pub fn holds(&self, predicate: Predicate) -> bool {
+        let changed = |name: &str| self.changes.iter().any(|(known, _)| known.as_str() == name);
+        let unknown = match predicate {
+            Predicate::Driftless | Predicate::LinearDrift => changed("b"),
+            Predicate::TerminalCost => changed("f"),
+            _ => false,
+        };
+        !unknown && self.structure.facts.iter().any(|fact| fact.predicate == predicate && fact.holds)
+    }
+}
+
 impl<'a> Lowerer<'a> {
     /// A problem definition at its arguments.
     pub fn problem(
@@ -162,10 +175,9 @@ impl<'a> Lowerer<'a> {
         if DERIVED.contains(&key) {
             return Ok(Value::Function(Rc::new(Function::Member(p.clone(), name.key.clone()))));
         }
-        let holds = |predicate: Predicate| p.structure.facts.iter().any(|f| f.predicate == predicate && f.holds);
         if matches!(key, "bridge" | "marginal" | "transition")
-            && holds(Predicate::LinearDrift)
-            && holds(Predicate::AdditiveNoise)
+            && p.holds(Predicate::LinearDrift)
+            && p.holds(Predicate::AdditiveNoise)
         {
             return Ok(Value::Function(Rc::new(Function::Member(p.clone(), name.key.clone()))));
         }
@@ -193,7 +205,7 @@ impl<'a> Lowerer<'a> {
             _ => {}
         }
         if let Some((predicate, ..)) = Predicate::ALL.iter().find(|(_, n, _)| *n == key) {
-            return Ok(Value::Bool(holds(*predicate)));
+            return Ok(Value::Bool(p.holds(*predicate)));
         }
         self.lookup(name, &p.scope.clone())
     }
@@ -383,7 +395,7 @@ impl<'a> Lowerer<'a> {
             let v = match (&value, drawn) {
                 (Value::Law(law), true) => {
                     let law = law.clone();
-                    self.draw(&law, shape.clone())?
+                    self.draw(&law, shape.clone(), e.span)?
                 }
                 _ => self.tensor(&value, e.span)?,
             };

@@ -62,6 +62,8 @@ pub enum Predicate {
     Driftless,
     /// The drift at zero control is a matrix times the state plus a vector.
     LinearDrift,
+    /// Besides ½|u|², all is paid at the end.
+    TerminalCost,
     /// The problem states an optimal control.
     HasOptimal,
     /// Paths run to the end of the horizon.
@@ -72,7 +74,7 @@ pub enum Predicate {
 
 impl Predicate {
     /// All predicates with the name under which `requires` knows them and what they say.
-    pub const ALL: [(Self, &'static str, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str, &'static str); 11] = [
         (Self::ControlAffine, "control_affine", "the drift is affine in the control and the noise is free of it"),
         (
             Self::QuadraticControl,
@@ -84,6 +86,7 @@ impl Predicate {
         (Self::InvertibleNoise, "invertible_noise", "state, control and noise have one size, so that σ has an inverse"),
         (Self::Driftless, "driftless", "the drift vanishes without control"),
         (Self::LinearDrift, "linear_drift", "the drift without control is affine in the state"),
+        (Self::TerminalCost, "terminal_cost", "the running cost is ½*|u|² alone, all else is paid at the end"),
         (Self::HasOptimal, "has_optimal", "the problem states its optimal control"),
         (Self::FixedHorizon, "fixed_horizon", "all paths run to the end of the horizon"),
         (Self::Stops, "stops", "the problem says where its paths stop"),

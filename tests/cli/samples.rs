@@ -105,3 +105,28 @@ table density, both, size
     assert_eq!(end(&folder, &["text.soc", "--out", "here"]).0, 0);
     assert!(std::fs::read_to_string(manifest).expect("a manifest").contains("three.csv"), "what was read is recorded");
 }
+
+#[test]
+fn samples_are_drawn_before_a_loop() {
+    let folder = folder();
+    put(&folder, "numbers.csv", "1\n2\n4\n");
+    let text = "
+let p = empirical(\"numbers.csv\")
+measure {
+  batch 8
+  y := 0
+  repeat 3 times {
+    x ~ p
+    y := y + x
+  }
+  let sum = E[ y ]
+}
+table sum
+";
+    put(&folder, "text.soc", text);
+    let (code, _, stderr) = end(&folder, &["text.soc"]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("samples_in_a_loop", stderr);
+    put(&folder, "text.soc", text.replace("    x ~ p\n", "").replace("  y := 0\n", "  x ~ p\n  y := 0\n"));
+    assert_eq!(end(&folder, &["text.soc"]).0, 0);
+}

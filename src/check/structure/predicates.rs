@@ -59,6 +59,7 @@ impl<'a> Deciding<'a> {
             self.decide_invertible(&affine).into_fact(Predicate::InvertibleNoise),
             self.decide_driftless().into_fact(Predicate::Driftless),
             self.decide_linear_drift().into_fact(Predicate::LinearDrift),
+            self.decide_terminal(&affine).into_fact(Predicate::TerminalCost),
             self.decide_optimal().into_fact(Predicate::HasOptimal),
             self.decide_fixed().into_fact(Predicate::FixedHorizon),
             self.decide_stops().into_fact(Predicate::Stops),
@@ -137,6 +138,27 @@ impl<'a> Deciding<'a> {
             return affine.clone();
         }
         Verdict::yes(span, format!("the running cost is ½*|{u}|² plus a term free of `{u}`"))
+    }
+
+    fn decide_terminal(&self, affine: &Verdict) -> Verdict {
+        let quadratic = self.decide_quadratic(affine);
+        let (true, Some(control)) = (quadratic.holds, self.control()) else {
+            return quadratic;
+        };
+        let u = std::slice::from_ref(&control.name.key);
+        for (negative, term) in &self.cost.running {
+            for product in split_products(&[(*negative, self.scope.unfold_all(term))]) {
+                let mut factors = product.factors.iter().chain(&product.divisors);
+                let is_control = factors.any(|factor| self.scope.depends(&factor.expr, u));
+                if !is_control && product.number != 0.0 {
+                    return Verdict::no(
+                        term.span,
+                        format!("this summand of the running cost is not ½*|{}|²", control.name),
+                    );
+                }
+            }
+        }
+        Verdict::yes(self.parts.cost.span, "all but the control is paid at the end")
     }
 
     fn decide_additive(&self) -> Verdict {

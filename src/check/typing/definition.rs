@@ -308,7 +308,6 @@ impl<'a> Typer<'a> {
         let state = || Declared::Tensor(vec![problem.state.clone()]);
         let real = || Declared::Tensor(Vec::new());
         let mut changes = problem.changes.clone();
-        let mut stated = false;
         for one in lets {
             let (inputs, output) = match one.name.key.as_str() {
                 "b" => (vec![state(), real()], state()),
@@ -325,7 +324,6 @@ impl<'a> Typer<'a> {
                     continue;
                 }
             };
-            stated |= one.name.key.as_str() == "optimal";
             let value = self.let_value(one, scope);
             let declared = Declared::Function(Rc::new(Signature { inputs, output }));
             let what = format!("`{}`", one.name);
@@ -333,7 +331,7 @@ impl<'a> Typer<'a> {
             changes.push((one.name.key.clone(), fitted));
         }
         let knowledge = match &problem.knowledge {
-            Knowledge::Facts(facts) => Knowledge::Facts(Rc::new(changed_facts(facts, stated, at))),
+            Knowledge::Facts(facts) => Knowledge::Facts(Rc::new(changed_facts(facts, lets, at))),
             other => other.clone(),
         };
         Ty::Problem(Rc::new(ProblemTy {
@@ -360,20 +358,24 @@ impl Clone for Knowledge {
     }
 }
 
-/// A changed problem keeps its stated optimal control only if that is stated anew.
-fn changed_facts(facts: &[Fact], stated: bool, at: Span) -> Vec<Fact> {
+/// What holds of a changed problem. It keeps its stated optimal control only if that is stated anew, and what is read off the
+/// drift or the running cost only if that is not among the changes.
+fn changed_facts(facts: &[Fact], changes: &[Let], at: Span) -> Vec<Fact> {
+    let changed = |name: &str| changes.iter().find(|one| one.name.key.as_str() == name).map(|one| one.name.span);
     let mut facts = facts.to_vec();
     for fact in &mut facts {
-        if fact.predicate == Predicate::HasOptimal {
-            fact.holds = stated;
-            fact.span = at;
-            fact.why = if stated {
-                "the optimal control is stated"
-            } else {
-                "the problem was changed, its optimal control was not"
+        let (holds, span, why) = match (fact.predicate, changed("b"), changed("f")) {
+            (Predicate::HasOptimal, ..) if changed("optimal").is_some() => (true, at, "the optimal control is stated"),
+            (Predicate::HasOptimal, ..) => (false, at, "the problem was changed, its optimal control was not"),
+            (Predicate::Driftless | Predicate::LinearDrift, Some(place), _) => {
+                (false, place, "the drift without control was changed here, and its form is not looked into")
             }
-            .into();
-        }
+            (Predicate::TerminalCost, _, Some(place)) => {
+                (false, place, "the running cost was changed here, and its form is not looked into")
+            }
+            _ => continue,
+        };
+        (fact.holds, fact.span, fact.why) = (holds, span, why.into());
     }
     facts
 }

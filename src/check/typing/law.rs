@@ -208,7 +208,7 @@ impl<'a> Typer<'a> {
         }
         let Some(tensor) = self.tensor(&weights.ty, weights.span, scope) else { return false };
         let shape = [Size::constant(laws as i128)];
-        let fitted = self.fit_shape(&shape, tensor, weights.span, None, "the weights, one per law,");
+        let fitted = self.fit_shape(&shape, tensor, weights.span, None, "the weights, one per law");
         !fitted.is_poison()
     }
 
