@@ -164,7 +164,9 @@ impl Kernel {
         kernel.groups = count.div_ceil(threads);
         kernel.cost = cost * threads;
         kernel.line(format!("let i = (group.x + p.o[0].x) * {threads}u + thread;"));
-        kernel.line(format!("if (i >= {count}u) {{ return; }}"));
+        // Told and not written down: kernels that differ in the count alone are one.
+        let count = kernel.number(count as u32);
+        kernel.line(format!("if (i >= {count}) {{ return; }}"));
         kernel
     }
 
