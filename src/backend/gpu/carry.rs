@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compile::{Compiler, Step};
+use super::code::Step;
+use super::compile::Compiler;
 use super::errors::Error;
 use super::kernel::{Carried, Kernel, MOST_WORDS, OWN_WORDS, Pointer, SHARED};
 use super::memory::is_fed;

@@ -1,6 +1,7 @@
 //! Linear algebra on small dense matrices: one invocation per matrix, in memory of its own.
 
-use super::compile::{Compiler, Step};
+use super::code::Step;
+use super::compile::Compiler;
 use super::errors::Error;
 use super::functions::Function;
 use super::kernel::{Kernel, offset, split};

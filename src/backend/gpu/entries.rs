@@ -1,6 +1,7 @@
 //! Values whose entries are entries of one operand, or zeros: an invocation for each.
 
-use super::compile::{Compiler, Step};
+use super::code::Step;
+use super::compile::Compiler;
 use super::errors::Error;
 use super::kernel::{Base, Kernel, offset, split};
 use crate::graph::ValueId;

@@ -1,6 +1,7 @@
 //! Sums, maxima and sums of products, in a fixed order.
 
-use super::compile::{Compiler, Step, coalesce, dense};
+use super::code::Step;
+use super::compile::{Compiler, coalesce, dense};
 use super::errors::Error;
 use super::functions::Function;
 use super::kernel::{Base, Kernel, Pointer, offset, split};

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 
-use super::compile::{Code, Fed, Run, Step, Target, compile};
+use super::code::{Code, Fed, Run, Step};
+use super::compile::{Target, compile};
 use super::device::{Device, Shared};
 use super::errors::{Error, Kernel};
 use super::kernel::{OWN_WORDS, Word};

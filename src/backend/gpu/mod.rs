@@ -12,6 +12,7 @@
 //! rounded once. The random words are the same.
 
 mod carry;
+mod code;
 mod compile;
 mod dense;
 mod device;
@@ -29,6 +30,7 @@ mod ops;
 mod pairs;
 mod peaks;
 mod product;
+mod tile;
 mod units;
 
 pub use device::{Adapter, Device, Limits, MatrixUnit, adapters};

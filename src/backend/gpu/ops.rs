@@ -1,6 +1,6 @@
 //! Single operations.
 
-use super::compile::Step;
+use super::code::Step;
 use super::compile::{Compiler, coalesce, dense};
 use super::errors::Error;
 use super::fold::Fold;

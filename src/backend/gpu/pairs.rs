@@ -1,6 +1,7 @@
 //! Entries of two axes that belong to pairs.
 
-use super::compile::{Compiler, Step};
+use super::code::Step;
+use super::compile::Compiler;
 use super::errors::Error;
 use super::kernel::Kernel;
 use crate::graph::{Pairing, ValueId};

@@ -1,11 +1,12 @@
 //! Products: tiles of a matrix product, or sums one by one where there is no matrix to speak of.
 
-use super::compile::{Compiler, Step, coalesce, dense};
+use super::code::Step;
+use super::compile::{Compiler, coalesce, dense};
 use super::device::MatrixUnit;
 use super::errors::Error;
 use super::fold::Fold;
 use super::functions::Function;
-use super::kernel::{Base, Kernel, Pointer, literal, offset, split};
+use super::kernel::{Base, Kernel, Pointer, literal, offset};
 use super::units;
 use crate::graph::{Contraction, Op, Reduction, ValueId};
 use crate::plan::{Dim, Tail, Then};
@@ -20,8 +21,8 @@ const BUSY: usize = 256;
 const PART: usize = 256;
 
 /// Invocations of a workgroup, in rows of [`SIDE`].
-const THREADS: usize = 64;
-const SIDE: usize = 8;
+pub(super) const THREADS: usize = 64;
+pub(super) const SIDE: usize = 8;
 
 /// Dimensions that play one part in a product, with the strides of the operands that have them.
 pub(super) struct Class {
@@ -55,7 +56,8 @@ impl Class {
         coalesce(&mut self.sizes, &mut self.strides);
     }
 
-    fn is_unit(&self, operand: usize) -> bool {
+    /// Whether neighbours lie side by side in an operand.
+    pub fn is_unit(&self, operand: usize) -> bool {
         self.strides[operand].last() == Some(&1)
     }
 }
@@ -310,148 +312,33 @@ impl Product {
             (self.summed.sizes.clone(), self.summed.strides.clone()),
         )
     }
-
-    /// The text of a tile: entries of both factors go through memory that the workgroup shares, and every invocation
-    /// keeps a few rows of four or eight columns in registers.
-    fn tile(&self, kernel: &mut Kernel, cut: Parts, to: (&Pointer, Target), chain: &Chain) {
-        let Parts { tile: [tm, tn], count: parts, length: part, .. } = cut;
-        let (m, n, k, batch) = (self.rows.len(), self.columns.len(), self.summed.len(), self.batch.len());
-        let (rows, quads) = (tm / SIDE, tn / SIDE / 4);
-        let (a, b) = (kernel.base(&self.a), kernel.base(&self.b));
-        let (to, strides) = (kernel.base(to.0), to.1);
-        kernel.share("left", "f32", DEPTH * tm, 4);
-        kernel.share("right", "vec4<f32>", DEPTH * tn / 4, 16);
-        let a_row = self.rows.along(kernel, 0);
-        let a_sum = self.summed.along(kernel, 0);
-        let b_column = self.columns.along(kernel, 0);
-        let b_sum = self.summed.along(kernel, 1);
-        let to_row = linear(kernel, &self.rows.sizes, &strides.rows);
-        let to_column = linear(kernel, &self.columns.sizes, &strides.columns);
-
-        kernel.line("let g = group.x + p.o[0].x;");
-        let (across, down) = (n.div_ceil(tn), m.div_ceil(tm));
-        let place = split(kernel, "g", "g", &[parts, batch, down, across]);
-        let index = split(kernel, &place[1], "z", &self.batch.sizes);
-        kernel.line(format!("let row0 = {} * {tm}u;", place[2]));
-        kernel.line(format!("let column0 = {} * {tn}u;", place[3]));
-        let (from, end) = if parts == 1 {
-            ("0u".to_owned(), format!("{k}u"))
-        } else {
-            kernel.line(format!("let first = {} * {part}u;", place[0]));
-            kernel.line(format!("let end = min(first + {part}u, {k}u);"));
-            ("first".to_owned(), "end".to_owned())
-        };
-        kernel.line(format!("let ty = thread / {SIDE}u;"));
-        kernel.line(format!("let tx = thread % {SIDE}u;"));
-        for r in 0..rows {
-            for q in 0..quads {
-                kernel.line(format!("var c{r}_{q} = vec4<f32>();"));
-            }
-        }
-        kernel.line(format!("for (var k = {from}; k < {end}; k += {DEPTH}u) {{"));
-        let exact_k = k.is_multiple_of(DEPTH) && part.is_multiple_of(DEPTH);
-        let guard = |conditions: Vec<Option<String>>| conditions.into_iter().flatten().collect::<Vec<_>>().join(" && ");
-        let inside = |exact: bool, name: &str, end: &str| (!exact).then(|| format!("{name} < {end}"));
-        // Neighbouring invocations read neighbours, whichever side those lie on.
-        let a_by_sum = self.summed.is_unit(0);
-        kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", DEPTH * tm));
-        let (fast, quick) = if a_by_sum { (DEPTH, "s") } else { (tm, "r") };
-        kernel.line(format!("let {quick} = e % {fast}u;"));
-        kernel.line(format!("let {} = e / {fast}u;", if a_by_sum { "r" } else { "s" }));
-        kernel.line("let row = row0 + r;");
-        kernel.line("let sum = k + s;");
-        let address =
-            a.at(&format!("{} + {} + {}", offset(&index, &self.batch.strides[0]), a_row("row"), a_sum("sum")));
-        let condition =
-            guard(vec![inside(m.is_multiple_of(tm), "row", &format!("{m}u")), inside(exact_k, "sum", &end)]);
-        kernel.line("var x = 0.0f;");
-        kernel.line(guarded(&condition, &format!("x = {address};")));
-        kernel.line(format!("left[s * {tm}u + r] = x;"));
-        kernel.line("}");
-        let b_by_sum = self.summed.is_unit(1) && !self.columns.is_unit(0);
-        kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", DEPTH * tn / 4));
-        if b_by_sum {
-            kernel.line(format!("let s = e % {DEPTH}u;"));
-            kernel.line(format!("let q = e / {DEPTH}u;"));
-        } else {
-            kernel.line(format!("let q = e % {}u;", tn / 4));
-            kernel.line(format!("let s = e / {}u;", tn / 4));
-        }
-        kernel.line("let sum = k + s;");
-        kernel.line("let column = column0 + 4u * q;");
-        kernel.line("var x = vec4<f32>();");
-        let summed = b_sum("sum");
-        for lane in 0..4 {
-            let column = if lane == 0 { "column".to_owned() } else { format!("(column + {lane}u)") };
-            let address =
-                b.at(&format!("{} + {} + {summed}", offset(&index, &self.batch.strides[1]), b_column(&column)));
-            let whole = n.is_multiple_of(tn);
-            let condition = guard(vec![inside(whole, &column, &format!("{n}u")), inside(exact_k, "sum", &end)]);
-            kernel.line(guarded(&condition, &format!("x[{lane}] = {address};")));
-        }
-        kernel.line(format!("right[s * {}u + q] = x;", tn / 4));
-        kernel.line("}");
-        kernel.line("workgroupBarrier();");
-        kernel.line(format!("for (var s = 0u; s < {DEPTH}u; s++) {{"));
-        for q in 0..quads {
-            kernel.line(format!("let y{q} = right[s * {}u + tx + {}u];", tn / 4, q * SIDE));
-        }
-        for r in 0..rows {
-            kernel.line(format!("let x{r} = left[s * {tm}u + ty * {rows}u + {r}u];"));
-            for q in 0..quads {
-                kernel.line(format!("c{r}_{q} = fma(vec4<f32>(x{r}), y{q}, c{r}_{q});"));
-            }
-        }
-        kernel.line("}");
-        kernel.line("workgroupBarrier();");
-        kernel.line("}");
-        let stack = if parts == 1 { String::new() } else { format!(" + {} * {}u", place[0], batch * m * n) };
-        let base = format!("{}{stack}", offset(&index, &strides.batch));
-        let taken: Vec<Base> = chain.pointers.iter().map(|pointer| kernel.base(pointer)).collect();
-        for r in 0..rows {
-            kernel.line("{");
-            kernel.line(format!("let row = row0 + ty * {rows}u + {r}u;"));
-            let open = !m.is_multiple_of(tm);
-            if open {
-                kernel.line(format!("if (row < {m}u) {{"));
-            }
-            kernel.line(format!("let at = {};", to_row("row")));
-            for q in 0..quads {
-                for lane in 0..4 {
-                    let column = format!("(column0 + 4u * tx + {}u)", 4 * q * SIDE + lane);
-                    let address = format!("{base} + at + {}", to_column(&column));
-                    let condition = guard(vec![inside(n.is_multiple_of(tn), &column, &format!("{n}u"))]);
-                    if chain.steps.is_empty() {
-                        kernel.line(guarded(&condition, &to.put(&address, &format!("c{r}_{q}[{lane}]"))));
-                        continue;
-                    }
-                    kernel.line(if condition.is_empty() { "{".to_owned() } else { format!("if ({condition}) {{") });
-                    let mut value = format!("c{r}_{q}[{lane}]");
-                    for (i, step) in chain.steps.iter().enumerate() {
-                        let operand = step.operand().map(|x| {
-                            let (row, column) =
-                                (self.rows.along(kernel, 2 + x)("row"), self.columns.along(kernel, 2 + x)(&column));
-                            let batch = offset(&index, &self.batch.strides[3 + x]);
-                            taken[*x].at(&format!("{batch} + {row} + {column}"))
-                        });
-                        let text = then(kernel, step, operand.as_deref(), &value, false);
-                        kernel.line(format!("let v{i} = {text};"));
-                        value = format!("v{i}");
-                    }
-                    kernel.line(to.put(&address, &value));
-                    kernel.line("}");
-                }
-            }
-            if open {
-                kernel.line("}");
-            }
-            kernel.line("}");
-        }
-    }
 }
 
 pub(super) fn guarded(condition: &str, what: &str) -> String {
     if condition.is_empty() { what.to_owned() } else { format!("if ({condition}) {{ {what} }}") }
+}
+
+impl Product {
+    /// An entry of one batch, row and column after a chain.
+    pub fn after(
+        &self,
+        kernel: &mut Kernel,
+        chain: &Chain,
+        taken: &[Base],
+        (batch, row, column): (&[String], &str, &str),
+        mut value: String,
+    ) -> String {
+        for (i, step) in chain.steps.iter().enumerate() {
+            let operand = step.operand().map(|x| {
+                let (row, column) = (self.rows.along(kernel, 2 + x)(row), self.columns.along(kernel, 2 + x)(column));
+                taken[*x].at(&format!("{} + {row} + {column}", offset(batch, &self.batch.strides[3 + x])))
+            });
+            let text = then(kernel, step, operand.as_deref(), &value, false);
+            kernel.line(format!("let v{i} = {text};"));
+            value = format!("v{i}");
+        }
+        value
+    }
 }
 
 impl Class {

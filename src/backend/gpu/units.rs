@@ -6,7 +6,7 @@
 
 use super::device::MatrixUnit;
 use super::kernel::{Base, Kernel, Pointer, offset, split};
-use super::product::{Chain, DEPTH, Parts, Product, Target, guarded, linear, then};
+use super::product::{Chain, DEPTH, Parts, Product, Target, guarded, linear};
 
 /// Invocations of a workgroup: one subgroup.
 pub(super) const THREADS: usize = 32;
@@ -106,17 +106,7 @@ impl Product {
         kernel.line(format!("let row = row0 + e / {tn}u;"));
         kernel.line(format!("let column = column0 + e % {tn}u;"));
         kernel.line(format!("if (row >= {m}u || column >= {n}u) {{ continue; }}"));
-        let mut value = "result[e]".to_owned();
-        for (i, step) in chain.steps.iter().enumerate() {
-            let operand = step.operand().map(|x| {
-                let (row, column) =
-                    (self.rows.along(kernel, 2 + x)("row"), self.columns.along(kernel, 2 + x)("column"));
-                taken[*x].at(&format!("{} + {row} + {column}", offset(&index, &self.batch.strides[3 + x])))
-            });
-            let text = then(kernel, step, operand.as_deref(), &value, false);
-            kernel.line(format!("let v{i} = {text};"));
-            value = format!("v{i}");
-        }
+        let value = self.after(kernel, chain, &taken, (&index, "row", "column"), "result[e]".to_owned());
         let stack = if parts == 1 { String::new() } else { format!(" + {} * {}u", place[0], batch * m * n) };
         let at = format!("{}{stack} + {} + {}", offset(&index, &strides.batch), to_row("row"), to_column("column"));
         kernel.line(to.put(&at, &value));
