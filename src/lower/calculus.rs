@@ -74,7 +74,8 @@ impl<'a> Lowerer<'a> {
         }
         if rests_on(&self.b, t.output, t.input, Detached::DoesNotCount) {
             let what = "the gradient of this field is zero wherever it exists: its value changes in jumps alone";
-            let help = "smooth the jumps, `sigmoid(x/width)` for `if x > 0 then 1 else 0`, or take what needs no gradient";
+            let help =
+                "smooth the jumps, `sigmoid(x/width)` for `if x > 0 then 1 else 0`, or take what needs no gradient";
             return Err(explained(text_of(f).unwrap_or(span), what, "this field", help));
         }
         let ty = self.b.ty(t.input).clone();

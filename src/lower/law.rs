@@ -185,7 +185,8 @@ impl<'a> Lowerer<'a> {
             return Err(fault(span, "samples of a file are drawn one per sample, and there are no samples here"));
         };
         if !self.frames.is_empty() {
-            let what = "samples of a file are drawn before the program runs, and this is drawn anew in every round of a loop";
+            let what =
+                "samples of a file are drawn before the program runs, and this is drawn anew in every round of a loop";
             let help = "draw them before the loop; in it they are then the same in every round";
             return Err(explained(span, what, "drawn here", help));
         }
