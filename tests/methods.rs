@@ -425,10 +425,10 @@ const STEPS: &str = "
 use std.problems.quadratic_ou
 use std.methods.{trust_region, reweighted_log_variance, reweighted_cross_entropy, reweighted_matching}
 use std.nets.mlp
-loss distance(P: Problem, u: P.Control, v: P.Control, X: P.Path, W: P.Brownian, ℓ: R, η: R)
+loss distance(P: Problem, u: P.Control, v: P.Control, X: P.Path, W: P.Brownian, ℓ: R, β: R)
   requires P.matched_noise
 {
-  let along(Y: P.Path) = ∫ |u(Y, t) - η*v(Y, t)|² dt
+  let along(Y: P.Path) = ∫ |u(Y, t) - β*v(Y, t)|² dt
   return E[ exp(-|ℓ|)*along(X) ] + E[ |∫ (u(X, t) - v(X, t))·dW(t)|² ]
 }
 problem P = quadratic_ou(2)

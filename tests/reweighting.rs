@@ -44,48 +44,49 @@ fn reweighting_is_what_it_says() {
     }
 }
 
-/// A problem of which a share η of the cost is paid, with its best control. Reweighted by e^{-βC}, the paths of the best control for
-/// 0.4 with β = 1/2 have the law of the best control for 1 - (1 - β)(1 - 0.4) = 0.7.
-const SHARES: &str = "
+/// Paths of a control that is the best one for nothing, v = 0.3x, reweighted by e^{-βC} with β = 1/2. By the Riccati equation of the
+/// problem that this law is the optimal one of, its control is known.
+const HALFWAY: &str = "
 use std.methods.{reweighted_log_variance, reweighted_cross_entropy, reweighted_matching}
-problem pulled(η: R, T: R = 1) {
+problem pulled(T: R = 1) {
   time t in 0..T
   state X: R[2]
   control u: R[2]
   noise W: R[2]
   dX = (0.5*X + u) dt + 1 dW
   X(0) = [1, -0.5]
-  cost = E[ ∫ (½*|u|² + 0.4*η*|X|²) dt + 0.8*η*|X(T)|² ]
-  process F: R {
-    F(T) = 0.8*η
-    dF = -(F + 0.4*η - 2*F^2) dt
-  }
-  let optimal(x, t) = -2*F(t)*x
+  cost = E[ ∫ (½*|u|² + 0.4*|X|²) dt + 0.8*|X(T)|² ]
 }
-problem P = pulled(1)
-problem now = pulled(0.4)
-problem next = pulled(0.7)
-let v(x, t) = now.optimal(x, t)
-let above(x, t) = next.optimal(x, t) + 0.1*x
-let below(x, t) = next.optimal(x, t) - 0.1*x
-let at(x, t) = next.optimal(x, t)
+problem P = pulled()
+let β = 0.5
+let k = 0.3
+let v(x, t) = k*x
 measure {
   grid 200  batch 200_000
   path (X, W) of P under v
+  process F: R {
+    F(T) = 0.8*β
+    dF = -(2*(0.5 + (1 - β)*k)*F + β*(0.4 + ½*(1 - β)*k^2) - 2*F^2) dt
+  }
+  let aimed(x, t) = (1 - β)*v(x, t) - 2*F(t)*x
+  let above(x, t) = aimed(x, t) + 0.1*x
+  let below(x, t) = aimed(x, t) - 0.1*x
   let C = ∫ (½*|v(X, t)|² + P.f(X, t)) dt + P.g(X(T)) + ∫ v(X, t)·dW(t)
-  let slope = LOSS(P, above, v, X, W, -0.5*C, 0.7) - LOSS(P, below, v, X, W, -0.5*C, 0.7)
-  let bend = LOSS(P, above, v, X, W, -0.5*C, 0.7) + LOSS(P, below, v, X, W, -0.5*C, 0.7) - 2*LOSS(P, at, v, X, W, -0.5*C, 0.7)
+  let up = LOSS(P, above, v, X, W, -β*C, β)
+  let down = LOSS(P, below, v, X, W, -β*C, β)
+  let slope = up - down
+  let bend = up + down - 2*LOSS(P, aimed, v, X, W, -β*C, β)
   let distance = slope/bend*0.05
 }
 table slope, bend, distance
 ";
 
 #[test]
-fn the_best_control_for_the_next_share_minimises_every_reweighted_loss() {
+fn every_reweighted_loss_is_least_at_the_control_of_the_reweighted_law() {
     for loss in ["reweighted_log_variance", "reweighted_cross_entropy", "reweighted_matching"] {
-        let outcome = Both::Cpu.run(&SHARES.replace("LOSS", loss), 1);
+        let outcome = Both::Cpu.run(&HALFWAY.replace("LOSS", loss), 1);
         let distance = history(&outcome, "distance")[0];
         assert!(history(&outcome, "bend")[0] > 1e-3, "{loss}");
-        assert!(distance.abs() < 0.01, "{loss}: the minimum is off by {distance}*x");
+        assert!(distance.abs() < 0.02, "{loss}: the minimum is off by {distance}*x");
     }
 }
