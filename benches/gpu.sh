@@ -5,8 +5,9 @@
 #
 # DEVICE is a number or a part of a name as `socrun doctor` shows it; without it, the first that is no software. SECONDS bound
 # each measurement (default 60). Results go to target/gpu/: doctor.txt (with the peaks of products and memory), tests.txt,
-# steps.csv (seconds per training step, and operations per second by the plan's count), paths.txt (an uncontrolled
-# simulation), jax.txt (the same steps by JAX on the same card, where a Python with JAX for it is at hand: set PYTHON).
+# steps.csv (median seconds per training step, one number per loss), paths.txt (an uncontrolled simulation), jax.txt (the
+# steps at batch 128 by JAX on the same card, where a Python with JAX for it is at hand: set PYTHON). What share of the peaks a step
+# reaches is not worked out here: `socrun explain --stage plan` has its operations and bytes. Nor is PyTorch run.
 # BATCHES and FILES stand for the batches and files of steps.csv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
