@@ -144,7 +144,7 @@ impl<'a> Places<'a> {
             if let Op::Scan(s) = &node.op {
                 scan_of[s.region.index()] = Some(v);
                 for (k, x) in s.stacked.iter().enumerate() {
-                    if program.node(*x).region == s.region && computed_in_place(&program.node(*x).op) {
+                    if program.node(*x).region == s.region && is_computed_in_place(&program.node(*x).op) {
                         placed.entry(*x).or_insert((v, k));
                     }
                 }
@@ -313,7 +313,8 @@ impl<'a> Places<'a> {
     }
 }
 
-fn computed_in_place(op: &Op) -> bool {
+/// Whether a value has a place that it is written to, and is not a name for what others hold.
+pub fn is_computed_in_place(op: &Op) -> bool {
     !matches!(
         op,
         Op::Argument(..)

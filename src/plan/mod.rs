@@ -37,7 +37,7 @@ mod strip;
 mod tail;
 mod view;
 
-pub use build::{Options, build};
+pub use build::{Options, build, is_computed_in_place};
 pub use cost::{Cost, picked};
 pub use elementwise::is_elementwise;
 pub use error::{Error, TooLarge, TooMany};

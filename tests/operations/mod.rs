@@ -560,6 +560,36 @@ fn nets_along_paths() {
     }
 }
 
+/// A loop that no kernel carries whole still draws its noise as it goes.
+#[test]
+fn loops_that_solve_systems_draw_as_they_go() {
+    let mut t = Bench::new();
+    let (sample, time, _) = axes(&mut t);
+    let (x0, noise) = (t.draw(&[sample], &[3]), t.draw(&[sample, time], &[3]));
+    let matrix = t.parameter(&[3, 3]);
+    let (eye, four) = (t.b.push(Op::Eye(3)), t.b.number(4.0));
+    let eye = t.b.mul(eye, four);
+    let matrix = t.b.add(matrix, eye);
+    let region = t.b.region(RegionId::ROOT);
+    let x = t.b.argument(region, 0, Type::new([sample], [3]));
+    let drawn = t.b.argument(region, 1, Type::new([sample], [3]));
+    let sum = t.b.add(x, drawn);
+    let next = t.b.push(Op::Solve(matrix, sum));
+    let scan = t.b.scan(Scan {
+        region,
+        axis: time,
+        reverse: false,
+        carries: vec![Carry { init: x0, argument: x, next }],
+        slices: vec![(noise, drawn)],
+        stacked: vec![next],
+    });
+    for which in [ScanOutput::Final(0), ScanOutput::Stacked(0)] {
+        let v = t.b.output(scan, which);
+        t.out(v);
+    }
+    t.check();
+}
+
 #[test]
 fn carries_may_change_places() {
     let mut t = Bench::new();

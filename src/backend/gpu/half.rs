@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{Op, Unary, ValueId};
-use crate::plan::Plan;
+use crate::plan::{Plan, is_computed_in_place};
 
 /// The buffers that hold activations along whole paths, and nothing else.
 pub(super) fn buffers(plan: &Plan) -> BTreeSet<usize> {
@@ -25,19 +25,12 @@ pub(super) fn buffers(plan: &Plan) -> BTreeSet<usize> {
     for (i, node) in program.nodes.iter().enumerate() {
         let v = ValueId(i as u32);
         match &node.op {
-            // Names for what others hold.
-            Op::Argument(..)
-            | Op::Output(..)
-            | Op::Broadcast(_)
-            | Op::Rename { .. }
-            | Op::At { .. }
-            | Op::Slice { .. }
-            | Op::Transpose(..)
-            | Op::Reshape(_) => {}
-            _ => {
+            op if is_computed_in_place(op) => {
                 let stacked = plan.views[i].as_ref().is_some_and(|view| !view.loops.is_empty());
                 note(v, stacked || node.ty.axes.len() > 1);
             }
+            // Names for what others hold.
+            _ => {}
         }
     }
     // What a run hands out, and what a loop copies, stays as it is.

@@ -6,7 +6,7 @@ use super::device::MatrixUnit;
 use super::errors::Error;
 use super::fold::Fold;
 use super::functions::Function;
-use super::kernel::{Base, Kernel, Pointer, literal, offset};
+use super::kernel::{Base, Kernel, Pointer, literal, offset, split};
 use super::units;
 use crate::graph::{Contraction, Op, Reduction, ValueId};
 use crate::plan::{Dim, Tail, Then};
@@ -319,6 +319,19 @@ pub(super) fn guarded(condition: &str, what: &str) -> String {
 }
 
 impl Product {
+    /// Where the tile of a workgroup begins, `row0` and `column0`; the number of its part first among its own, and the indices of its
+    /// batch.
+    pub fn corner(&self, kernel: &mut Kernel, cut: Parts) -> (Vec<String>, Vec<String>) {
+        let Parts { tile: [tm, tn], count, .. } = cut;
+        let (across, down) = (self.columns.len().div_ceil(tn), self.rows.len().div_ceil(tm));
+        kernel.line("let g = group.x + p.o[0].x;");
+        let place = split(kernel, "g", "g", &[count, self.batch.len(), down, across]);
+        let index = split(kernel, &place[1], "z", &self.batch.sizes);
+        kernel.line(format!("let row0 = {} * {tm}u;", place[2]));
+        kernel.line(format!("let column0 = {} * {tn}u;", place[3]));
+        (place, index)
+    }
+
     /// An entry of one batch, row and column after a chain.
     pub fn after(
         &self,

@@ -1,6 +1,6 @@
 //! A tile of a product as text: what a workgroup does.
 
-use super::kernel::{Base, Kernel, Pointer, offset, split};
+use super::kernel::{Base, Kernel, Pointer, offset};
 use super::product::{Chain, DEPTH, Parts, Product, SIDE, THREADS, Target, guarded, linear};
 
 impl Product {
@@ -21,12 +21,7 @@ impl Product {
         let to_row = linear(kernel, &self.rows.sizes, &strides.rows);
         let to_column = linear(kernel, &self.columns.sizes, &strides.columns);
 
-        kernel.line("let g = group.x + p.o[0].x;");
-        let (across, down) = (n.div_ceil(tn), m.div_ceil(tm));
-        let place = split(kernel, "g", "g", &[parts, batch, down, across]);
-        let index = split(kernel, &place[1], "z", &self.batch.sizes);
-        kernel.line(format!("let row0 = {} * {tm}u;", place[2]));
-        kernel.line(format!("let column0 = {} * {tn}u;", place[3]));
+        let (place, index) = self.corner(kernel, cut);
         let (from, end) = if parts == 1 {
             ("0u".to_owned(), format!("{k}u"))
         } else {

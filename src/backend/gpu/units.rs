@@ -5,7 +5,7 @@
 //! what the product takes in.
 
 use super::device::MatrixUnit;
-use super::kernel::{Base, Kernel, Pointer, offset, split};
+use super::kernel::{Base, Kernel, Pointer, offset};
 use super::product::{Chain, DEPTH, Parts, Product, Target, guarded, linear};
 
 /// Invocations of a workgroup: one subgroup.
@@ -36,12 +36,7 @@ impl Product {
         let to_row = linear(kernel, &self.rows.sizes, &strides.rows);
         let to_column = linear(kernel, &self.columns.sizes, &strides.columns);
 
-        kernel.line("let g = group.x + p.o[0].x;");
-        let (across, down) = (n.div_ceil(tn), m.div_ceil(tm));
-        let place = split(kernel, "g", "g", &[parts, batch, down, across]);
-        let index = split(kernel, &place[1], "z", &self.batch.sizes);
-        kernel.line(format!("let row0 = {} * {tm}u;", place[2]));
-        kernel.line(format!("let column0 = {} * {tn}u;", place[3]));
+        let (place, index) = self.corner(kernel, cut);
         kernel.line(format!("let first = {} * {part}u;", place[0]));
         kernel.line(format!("let end = min(first + {part}u, {k}u);"));
         kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{ result[e] = 0.0f; }}", tm * tn));
