@@ -16,7 +16,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOCRUN = os.environ.get("SOCRUN", "target/release/socrun")
 LOSSES = ["socm_adjoint", "adjoint_matching", "relative_entropy", "log_variance", "cross_entropy", "socm"]
-ROWS = LOSSES + ["double_well", "sampling", "simulation_1", "simulation_10"]
+ROLLOUTS = {"rollout": 128, "rollout_1024": 1024}
+ROWS = list(ROLLOUTS) + LOSSES + ["double_well", "sampling", "simulation_1", "simulation_10"]
 
 
 def run(command):
@@ -46,6 +47,8 @@ def ours(row, folder):
         return seconds, memory, None
     if row == "double_well":
         return training(f"{HERE}/double_well.soc", "--steps", "12")
+    if row in ROLLOUTS:
+        return training(f"{HERE}/rollout.soc", "--set", f"batch={ROLLOUTS[row]}")
     if row == "sampling":
         return training(f"{HERE}/sampling.soc", what="mean")
     value = "socm(_, _, M)" if row == "socm" else row
@@ -55,6 +58,8 @@ def ours(row, folder):
 def theirs(row):
     if row.startswith("simulation"):
         command = ["simulation.py", row.split("_")[1], "--rounds", "2"]
+    elif row in ROLLOUTS:
+        command = ["step.py", "rollout", "--batch", str(ROLLOUTS[row]), "--rounds", "6"]
     elif row == "sampling":
         command = ["sampling.py"]
     elif row == "double_well":
