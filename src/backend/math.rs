@@ -94,8 +94,22 @@ pub fn log(x: f32) -> f32 {
     let shifted = bits.wrapping_sub(MANTISSA);
     let e = (shifted as i32) >> 23;
     let m = f32::from_bits(bits.wrapping_sub((e as u32) << 23));
-    let e = e as f32 - pick(tiny, 23.0, 0.0);
-    let f = m - 1.0;
+    let r = log_parts(m - 1.0, e as f32 - pick(tiny, 23.0, 0.0));
+    let r = pick(x > 0.0, r, pick(x == 0.0, f32::NEG_INFINITY, f32::NAN));
+    pick(x == f32::INFINITY, f32::INFINITY, r)
+}
+
+/// ln x for normal positive x, with the bits of [`log`].
+#[inline(always)]
+fn log_normal(x: f32) -> f32 {
+    let bits = x.to_bits();
+    let e = (bits.wrapping_sub(MANTISSA) as i32) >> 23;
+    log_parts(f32::from_bits(bits.wrapping_sub((e as u32) << 23)) - 1.0, e as f32)
+}
+
+/// ln (1 + f) + e·ln 2 for f in [-1/3, 1/3).
+#[inline(always)]
+fn log_parts(f: f32, e: f32) -> f32 {
     let s = f * f;
     let r = LOG_ODD[0].mul_add(f, LOG_EVEN[0]);
     let t = LOG_ODD[1].mul_add(f, LOG_EVEN[1]);
@@ -106,9 +120,7 @@ pub fn log(x: f32) -> f32 {
     let r = r.mul_add(s, t);
     let r = r.mul_add(f, -0.5);
     let r = r.mul_add(s, f);
-    let r = e.mul_add(std::f32::consts::LN_2, r);
-    let r = pick(x > 0.0, r, pick(x == 0.0, f32::NEG_INFINITY, f32::NAN));
-    pick(x == f32::INFINITY, f32::INFINITY, r)
+    e.mul_add(std::f32::consts::LN_2, r)
 }
 
 /// tanh x. Error ≤ 2 ulp.
@@ -237,7 +249,7 @@ pub fn uniform(word: u32) -> f32 {
 /// Two normals from two random words, as [`normals`](super::random::normals).
 #[inline(always)]
 pub fn normals(first: u32, second: u32) -> (f32, f32) {
-    let r = (-2.0 * log(uniform(first))).sqrt();
+    let r = (-2.0 * log_normal(uniform(first))).sqrt();
     let (sin, cos) = sin_cos_turns(uniform(second));
     (r * cos, r * sin)
 }

@@ -1,4 +1,6 @@
-//! Random numbers, sixteen samples at a time.
+//! Random numbers, many samples at a time.
+
+#![allow(unsafe_code, reason = "vectors of the processor are named in the generator")]
 
 use multiversion::multiversion;
 
@@ -7,11 +9,17 @@ use crate::backend::math;
 use crate::backend::random::{self, MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1};
 use crate::graph::{Draw, Law};
 
-/// Samples at a time.
-const LANES: usize = 16;
-const PAIRS: usize = LANES / 2;
+/// Calls per group; a vector of processors holds the words of one.
+const GROUP: usize = 8;
+/// Groups at a time where there are as many: with fewer, each waits for its own products.
+const WIDE: usize = 8;
+/// Groups at a time elsewhere.
+const NARROW: usize = 2;
 /// The lower half of a word.
 const LOW: u64 = u32::MAX as u64;
+
+/// The four words, or entries, of the calls of some groups.
+type Words<T, const G: usize> = [[[T; GROUP]; G]; 4];
 
 /// A draw into memory.
 #[derive(Clone, Debug)]
@@ -40,66 +48,137 @@ impl Drawing {
         let to = memory.write(&self.to);
         let elements: usize = self.shape.iter().map(|(n, _)| n).product();
         let outer: usize = self.outer.iter().map(|(n, _)| n).product();
-        let mut words = [[0; LANES]; 4];
-        let mut out = [[0.0; LANES]; 4];
+        let place = Place { first, step, key };
+        let mut rooms = Rooms::default();
         let share = random::sharing(elements);
-        if share > 1 {
-            let end = first + self.samples;
-            for o in 0..outer {
-                let base = offset(&self.outer, o);
-                for call in (first / share..end.div_ceil(share)).step_by(LANES) {
-                    philox_lanes(call as u32, [(counter + o) as u32, 0, step], key, &mut words);
-                    entries(self.draw.law, &words, &mut out, 4);
-                    let (from, to_end) = (call * share, ((call + LANES) * share).min(end));
-                    for element in 0..elements {
-                        let row = base + offset(&self.shape, element);
-                        if self.sample_stride == 1 && from >= first && to_end - from == LANES * share {
-                            let to = &mut to[row + from - first..][..LANES * share];
-                            match share {
-                                4 => interleave([&out[0], &out[1], &out[2], &out[3]], to),
-                                _ => interleave([&out[element], &out[2 + element]], to),
-                            }
-                            continue;
-                        }
-                        for sample in from.max(first)..to_end {
-                            let (lane, word) = (sample / share - call, sample % share * elements + element);
-                            to[row + (sample - first) * self.sample_stride] = out[word][lane];
-                        }
-                    }
-                }
-            }
-            return;
-        }
         for o in 0..outer {
             let base = offset(&self.outer, o);
+            let outer = (counter + o) as u32;
+            if share > 1 {
+                let calls = first / share..(first + self.samples).div_ceil(share);
+                self.in_parts(calls, |at, wide| match wide {
+                    true => self.shared(to, base, [share, elements, at], outer, &place, &mut rooms.wide),
+                    false => self.shared(to, base, [share, elements, at], outer, &place, &mut rooms.narrow),
+                });
+                continue;
+            }
             for block in 0..elements.div_ceil(4) {
                 let rows: [usize; 4] =
                     std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
-                let count = (elements - 4 * block).min(4);
-                for s in (0..self.samples).step_by(LANES) {
-                    let lanes = LANES.min(self.samples - s);
-                    philox_lanes((first + s) as u32, [(counter + o) as u32, block as u32, step], key, &mut words);
-                    entries(self.draw.law, &words, &mut out, count);
-                    for (row, values) in rows.iter().zip(&out).take(count) {
-                        let to = &mut to[row + s * self.sample_stride..];
-                        if self.sample_stride == 1 {
-                            to[..lanes].copy_from_slice(&values[..lanes]);
-                        } else {
-                            for (i, v) in values[..lanes].iter().enumerate() {
-                                to[i * self.sample_stride] = *v;
-                            }
-                        }
-                    }
+                let rows = &rows[..(elements - 4 * block).min(4)];
+                self.in_parts(0..self.samples, |at, wide| match wide {
+                    true => self.alone(to, rows, at, [outer, block as u32], &place, &mut rooms.wide),
+                    false => self.alone(to, rows, at, [outer, block as u32], &place, &mut rooms.narrow),
+                });
+            }
+        }
+    }
+
+    /// The beginnings of parts of a range, and whether they are wide.
+    fn in_parts(&self, range: std::ops::Range<usize>, mut part: impl FnMut(usize, bool)) {
+        let mut at = range.start;
+        while at < range.end {
+            let wide = range.end - at > (WIDE - 1) * GROUP;
+            part(at, wide);
+            at += GROUP * if wide { WIDE } else { NARROW };
+        }
+    }
+
+    /// Samples that have calls of their own, from `at` on; `rows` are where the elements of the call begin.
+    fn alone<const G: usize>(
+        &self,
+        to: &mut [f32],
+        rows: &[usize],
+        at: usize,
+        words: [u32; 2],
+        place: &Place,
+        room: &mut Room<G>,
+    ) {
+        let lanes = (G * GROUP).min(self.samples - at);
+        place.entries(self.draw.law, at + place.first, words, rows.len(), room);
+        for (row, values) in rows.iter().zip(&room.entries) {
+            let (to, values) = (&mut to[row + at * self.sample_stride..], values.as_flattened());
+            if self.sample_stride == 1 {
+                to[..lanes].copy_from_slice(&values[..lanes]);
+            } else {
+                to.iter_mut().step_by(self.sample_stride).zip(&values[..lanes]).for_each(|(t, v)| *t = *v);
+            }
+        }
+    }
+
+    /// Samples that share calls, from the call `at` on.
+    fn shared<const G: usize>(
+        &self,
+        to: &mut [f32],
+        base: usize,
+        [share, elements, at]: [usize; 3],
+        outer: u32,
+        place: &Place,
+        room: &mut Room<G>,
+    ) {
+        place.entries(self.draw.law, at, [outer, 0], 4, room);
+        let lanes = G * GROUP;
+        let (first, end) = (place.first, place.first + self.samples);
+        let (from, end) = (at * share, ((at + lanes) * share).min(end));
+        for element in 0..elements {
+            let row = base + offset(&self.shape, element);
+            let part = |i: usize| room.entries[i].as_flattened();
+            if self.sample_stride == 1 && from >= first && end - from == lanes * share {
+                let to = &mut to[row + from - first..][..lanes * share];
+                match share {
+                    4 => interleave([part(0), part(1), part(2), part(3)], to),
+                    _ => interleave([part(element), part(2 + element)], to),
                 }
+                continue;
+            }
+            for sample in from.max(first)..end {
+                let (lane, word) = (sample / share - at, sample % share * elements + element);
+                to[row + (sample - first) * self.sample_stride] = part(word)[lane];
             }
         }
     }
 }
 
+/// What all calls of a draw have in common.
+struct Place {
+    /// The first sample.
+    first: usize,
+    step: u32,
+    key: [u32; 2],
+}
+
+impl Place {
+    /// The entries of neighbouring calls, of which `count` words of each are asked for.
+    fn entries<const G: usize>(&self, law: Law, call: usize, words: [u32; 2], count: usize, room: &mut Room<G>) {
+        philox_lanes(call as u32, [words[0], words[1], self.step], self.key, &mut room.words);
+        entries(law, &room.words, &mut room.entries, count);
+    }
+}
+
+/// Room for the words and the entries of some groups.
+struct Room<const G: usize> {
+    words: Words<u32, G>,
+    entries: Words<f32, G>,
+}
+
+impl<const G: usize> Default for Room<G> {
+    fn default() -> Self {
+        Self { words: [[[0; GROUP]; G]; 4], entries: [[[0.0; GROUP]; G]; 4] }
+    }
+}
+
+/// Room for parts of either width.
+#[derive(Default)]
+struct Rooms {
+    wide: Room<WIDE>,
+    narrow: Room<NARROW>,
+}
+
 /// One entry of each part after the other.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn interleave<const N: usize>(parts: [&[f32; LANES]; N], to: &mut [f32]) {
-    for (i, to) in to.chunks_exact_mut(N).take(LANES).enumerate() {
+fn interleave<const N: usize>(parts: [&[f32]; N], to: &mut [f32]) {
+    let parts = parts.map(|part| &part[..to.len() / N]);
+    for (i, to) in to.chunks_exact_mut(N).enumerate() {
         for (to, part) in to.iter_mut().zip(&parts) {
             *to = part[i];
         }
@@ -115,50 +194,104 @@ fn offset(dims: &[(usize, usize)], mut index: usize) -> usize {
     at
 }
 
-// Without avx512dq: with it the two halves of a key's word come of a product of 64 bits, which is slow.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn philox_lanes(sample: u32, rest: [u32; 3], key: [u32; 2], out: &mut [[u32; LANES]; 4]) {
-    // Neighbouring samples share a word of 64 bits, in which products of 32 bits come out without moving lanes about.
-    let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let sample = |i: usize| sample.wrapping_add(i as u32);
-    let mut c0: [u64; PAIRS] = std::array::from_fn(|i| pair(sample(2 * i), sample(2 * i + 1)));
-    let [mut c1, mut c2, mut c3] = rest.map(|x| [pair(x, x); PAIRS]);
-    let [mut k0, mut k1] = key;
-    let (m0, m1) = (u64::from(MULTIPLIER_0), u64::from(MULTIPLIER_1));
-    for _ in 0..ROUNDS {
-        let (p, q) = (pair(k0, k0), pair(k1, k1));
-        for i in 0..PAIRS {
-            let (even0, odd0) = ((c0[i] & LOW) * m0, (c0[i] >> 32) * m0);
-            let (even1, odd1) = ((c2[i] & LOW) * m1, (c2[i] >> 32) * m1);
-            c0[i] = ((even1 >> 32) | (odd1 & !LOW)) ^ c1[i] ^ p;
-            c2[i] = ((even0 >> 32) | (odd0 & !LOW)) ^ c3[i] ^ q;
-            c1[i] = (even1 & LOW) | (odd1 << 32);
-            c3[i] = (even0 & LOW) | (odd0 << 32);
-        }
-        k0 = k0.wrapping_add(WEYL_0);
-        k1 = k1.wrapping_add(WEYL_1);
+/// The words of neighbouring calls, which have the same numbers behind the first in their counters.
+fn philox_lanes<const G: usize>(call: u32, rest: [u32; 3], key: [u32; 2], out: &mut Words<u32, G>) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        // SAFETY: the processor has what the function is compiled for.
+        return unsafe { wide::philox(call, rest, key, out) };
     }
-    for (out, c) in out.iter_mut().zip([c0, c1, c2, c3]) {
-        for (out, c) in out.chunks_exact_mut(2).zip(c) {
-            (out[0], out[1]) = (c as u32, (c >> 32) as u32);
+    pairs(call, rest, key, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use std::arch::x86_64::{
+        __m512i, _mm256_storeu_si256, _mm512_add_epi32, _mm512_cvtepi64_epi32, _mm512_mul_epu32, _mm512_set_epi64,
+        _mm512_set1_epi64, _mm512_srli_epi64, _mm512_ternarylogic_epi64,
+    };
+
+    use super::{GROUP, MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1, Words};
+
+    /// A word of 64 bits for each call: products of the lower halves are what processors have, and what stands in the
+    /// upper halves does not matter to them.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn philox<const G: usize>(call: u32, rest: [u32; 3], key: [u32; 2], out: &mut Words<u32, G>) {
+        const XOR: i32 = 0x96;
+        let everywhere = |x: u32| _mm512_set1_epi64(i64::from(x));
+        let lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+        let mut c0: [__m512i; G] =
+            std::array::from_fn(|g| _mm512_add_epi32(everywhere(call.wrapping_add((g * GROUP) as u32)), lanes));
+        let [mut c1, mut c2, mut c3] = rest.map(|x| [everywhere(x); G]);
+        let [mut k0, mut k1] = key;
+        let (m0, m1) = (everywhere(MULTIPLIER_0), everywhere(MULTIPLIER_1));
+        for _ in 0..ROUNDS {
+            let (p, q) = (everywhere(k0), everywhere(k1));
+            for g in 0..G {
+                let (a, b) = (_mm512_mul_epu32(c0[g], m0), _mm512_mul_epu32(c2[g], m1));
+                c0[g] = _mm512_ternarylogic_epi64::<XOR>(_mm512_srli_epi64::<32>(b), c1[g], p);
+                c2[g] = _mm512_ternarylogic_epi64::<XOR>(_mm512_srli_epi64::<32>(a), c3[g], q);
+                (c1[g], c3[g]) = (b, a);
+            }
+            k0 = k0.wrapping_add(WEYL_0);
+            k1 = k1.wrapping_add(WEYL_1);
+        }
+        for (out, c) in out.iter_mut().zip([c0, c1, c2, c3]) {
+            for (out, c) in out.iter_mut().zip(c) {
+                // SAFETY: a group has 32 bytes.
+                unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(c)) };
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+bmi2"))]
+fn pairs<const G: usize>(call: u32, rest: [u32; 3], key: [u32; 2], out: &mut Words<u32, G>) {
+    const PAIRS: usize = GROUP / 2;
+    // Neighbouring calls share a word of 64 bits, in which products of 32 bits come out without moving lanes about.
+    let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    for g in 0..G {
+        let call = |i: usize| call.wrapping_add((g * GROUP + i) as u32);
+        let mut c0: [u64; PAIRS] = std::array::from_fn(|i| pair(call(2 * i), call(2 * i + 1)));
+        let [mut c1, mut c2, mut c3] = rest.map(|x| [pair(x, x); PAIRS]);
+        let [mut k0, mut k1] = key;
+        let (m0, m1) = (u64::from(MULTIPLIER_0), u64::from(MULTIPLIER_1));
+        for _ in 0..ROUNDS {
+            let (p, q) = (pair(k0, k0), pair(k1, k1));
+            for i in 0..PAIRS {
+                let (even0, odd0) = ((c0[i] & LOW) * m0, (c0[i] >> 32) * m0);
+                let (even1, odd1) = ((c2[i] & LOW) * m1, (c2[i] >> 32) * m1);
+                c0[i] = ((even1 >> 32) | (odd1 & !LOW)) ^ c1[i] ^ p;
+                c2[i] = ((even0 >> 32) | (odd0 & !LOW)) ^ c3[i] ^ q;
+                c1[i] = (even1 & LOW) | (odd1 << 32);
+                c3[i] = (even0 & LOW) | (odd0 << 32);
+            }
+            k0 = k0.wrapping_add(WEYL_0);
+            k1 = k1.wrapping_add(WEYL_1);
+        }
+        for (out, c) in out.iter_mut().zip([c0, c1, c2, c3]) {
+            for (out, c) in out[g].chunks_exact_mut(2).zip(c) {
+                (out[0], out[1]) = (c as u32, (c >> 32) as u32);
+            }
         }
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn entries(law: Law, words: &[[u32; LANES]; 4], out: &mut [[f32; LANES]; 4], count: usize) {
+fn entries<const G: usize>(law: Law, words: &Words<u32, G>, out: &mut Words<f32, G>, count: usize) {
     match law {
         Law::Uniform => {
-            for (o, w) in out.iter_mut().zip(words) {
-                for (o, w) in o.iter_mut().zip(w) {
-                    *o = math::uniform(*w);
-                }
+            for (o, w) in out.as_flattened_mut().as_flattened_mut().iter_mut().zip(words.as_flattened().as_flattened())
+            {
+                *o = math::uniform(*w);
             }
         }
         Law::Normal => {
             for (out, words) in out.chunks_exact_mut(2).zip(words.chunks_exact(2)).take(count.div_ceil(2)) {
                 let (cos, sin) = out.split_at_mut(1);
-                for (((a, b), u), v) in cos[0].iter_mut().zip(&mut sin[0]).zip(&words[0]).zip(&words[1]) {
+                let (cos, sin) = (cos[0].as_flattened_mut(), sin[0].as_flattened_mut());
+                let (first, second) = (words[0].as_flattened(), words[1].as_flattened());
+                for (((a, b), u), v) in cos.iter_mut().zip(sin).zip(first).zip(second) {
                     (*a, *b) = math::normals(*u, *v);
                 }
             }
@@ -172,11 +305,14 @@ mod tests {
 
     #[test]
     fn lanes_give_the_words_of_one_sample_each() {
-        let mut words = [[0; LANES]; 4];
-        philox_lanes(100, [7, 2, 9], [0x1234, 0x9876], &mut words);
-        for (i, sample) in (100..).take(LANES).enumerate() {
-            let one = random::philox(random::counter(sample, 7, 2, 9), [0x1234, 0x9876]);
-            assert_eq!(one, words.map(|w| w[i]));
+        let (mut words, mut halves) = ([[[0; GROUP]; WIDE]; 4], [[[0; GROUP]; WIDE]; 4]);
+        philox_lanes(u32::MAX - 9, [7, 2, 9], [0x1234, 0x9876], &mut words);
+        pairs(u32::MAX - 9, [7, 2, 9], [0x1234, 0x9876], &mut halves);
+        assert_eq!(words, halves);
+        for i in 0..GROUP * WIDE {
+            let call = (u32::MAX - 9).wrapping_add(i as u32);
+            let one = random::philox(random::counter(call, 7, 2, 9), [0x1234, 0x9876]);
+            assert_eq!(one, words.map(|w| w.as_flattened()[i]));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::math;
 use crate::graph::{Binary, Unary};
 
 /// Numbers per register at most.
-const CHUNK: usize = 512;
+const CHUNK: usize = 1024;
 /// Numbers that one worker takes of a group that all share.
 const SHARE: usize = 16_384;
 
@@ -108,8 +108,11 @@ pub(super) struct Registers {
     slots: Vec<Numbers>,
 }
 
+/// Stores of most groups at most.
+const FEW: usize = 4;
+
 /// Slices to which a group stores.
-type Outs<'a> = [&'a mut [f32]; STORES];
+type Outs<'a, const N: usize> = [&'a mut [f32]; N];
 
 impl Fused {
     /// Whether the numbers of the index space lie one behind the other.
@@ -132,9 +135,16 @@ impl Fused {
 
     /// Runs the group.
     pub fn run(&self, memory: &mut Memory<'_>, registers: &mut Registers) {
+        match self.stores.len() {
+            ..=FEW => self.run_whole::<FEW>(memory, registers),
+            _ => self.run_whole::<STORES>(memory, registers),
+        }
+    }
+
+    fn run_whole<const N: usize>(&self, memory: &mut Memory<'_>, registers: &mut Registers) {
         let mut slots = std::mem::take(&mut registers.slots);
         slots.extend(self.stores.iter().map(|s| memory.take(&s.ptr)));
-        let mut outs: Outs<'_> = std::array::from_fn(|_| &mut [][..]);
+        let mut outs: Outs<'_, N> = std::array::from_fn(|_| &mut [][..]);
         for ((out, slot), store) in outs.iter_mut().zip(&mut slots).zip(&self.stores) {
             *out = &mut slot[memory.at(&store.ptr)..];
         }
@@ -170,7 +180,7 @@ impl Fused {
         let mut shares = Vec::new();
         for first in (0..self.rows()).step_by(share) {
             let rows = share.min(self.rows() - first);
-            let mut outs: Outs<'_> = std::array::from_fn(|_| &mut [][..]);
+            let mut outs: Outs<'_, STORES> = std::array::from_fn(|_| &mut [][..]);
             for (out, left) in outs.iter_mut().zip(&mut left) {
                 let (now, later) = std::mem::take(left).split_at_mut(rows * inner);
                 *out = now;
@@ -193,7 +203,14 @@ impl Fused {
     }
 
     /// Rows `first..first + rows`; stores without gaps begin with the first of them.
-    fn span(&self, memory: Reader<'_>, registers: &mut Registers, mut outs: Outs<'_>, first: usize, rows: usize) {
+    fn span<const N: usize>(
+        &self,
+        memory: Reader<'_>,
+        registers: &mut Registers,
+        mut outs: Outs<'_, N>,
+        first: usize,
+        rows: usize,
+    ) {
         while registers.registers.len() < self.registers {
             registers.registers.push(Numbers::zeros(CHUNK));
         }
@@ -218,11 +235,11 @@ impl Fused {
     }
 
     /// A number of rows and columns; stores without gaps go to `place`.
-    fn chunk(
+    fn chunk<const N: usize>(
         &self,
         memory: Reader<'_>,
         registers: &mut Registers,
-        outs: &mut Outs<'_>,
+        outs: &mut Outs<'_, N>,
         place: usize,
         [row, rows, column, columns]: [usize; 4],
     ) {

@@ -4,11 +4,11 @@ use multiversion::multiversion;
 
 use super::gemm::Strides;
 
-/// A sum of products in sixteen columns.
+/// A sum of products in sixty-four columns: fewer would wait for each other's additions.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 16];
-    let (mut x, mut y) = (a.chunks_exact(16), b.chunks_exact(16));
+    let mut sums = [0.0_f32; 64];
+    let (mut x, mut y) = (a.chunks_exact(64), b.chunks_exact(64));
     for (x, y) in (&mut x).zip(&mut y) {
         for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
             *s = x.mul_add(*y, *s);
@@ -18,7 +18,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     for (x, y) in x.remainder().iter().zip(y.remainder()) {
         sum = x.mul_add(*y, sum);
     }
-    for width in [8, 4, 2, 1] {
+    for width in [32, 16, 8, 4, 2, 1] {
         for i in 0..width {
             sums[i] += sums[i + width];
         }
