@@ -54,7 +54,7 @@ impl fmt::Display for Timing {
             rest -= own;
             write!(f, "{:<14}{own:>10.3}{:>8.1}", format!("{} {}", i + 1, phase.name), share(own))?;
             for work in phase.work {
-                let workers = if phase.name == "tiles" { self.threads as f64 } else { 1.0 };
+                let workers = if phase.name.ends_with("tiles") { self.threads as f64 } else { 1.0 };
                 write!(f, "{:>10.3}", ms(work) / workers)?;
             }
             writeln!(f)?;

@@ -1,6 +1,6 @@
 //! Builds a plan: normal form, phases, the place of every value, work in order, slots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::absorb::absorb;
 use super::cost::cost;
@@ -10,7 +10,9 @@ use super::lifetime::assign_slots;
 use super::memory::refuse_giants;
 use super::normal::{Normal, normalise};
 use super::phase::{Phases, Role, phases, tiled_axis};
+use super::remake::remake;
 use super::schedule::schedule_program;
+use super::side::side_axis;
 use super::strip::cut;
 use super::{Buffer, Plan, Space, View};
 use crate::graph::{AxisId, Node, Op, Program, RegionId, ScanOutput, Type, ValueId};
@@ -30,11 +32,13 @@ pub struct Options {
     pub inline: bool,
     /// Whether all loops take in the draws that they alone read.
     pub draws: bool,
+    /// The entries that a second axis has at least which is cut in tiles; none is without.
+    pub side: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, cache: 256 * 1024, inline: false, draws: false }
+        Self { fuse: true, cache: 256 * 1024, inline: false, draws: false, side: None }
     }
 }
 
@@ -53,11 +57,17 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
     let wanted = tiled_axis(program);
     let mut tile = wanted;
     let mut normal = normalise(program, tile);
-    let mut phases_found = phases(&normal.program, tile);
+    let side = tile.zip(options.side).and_then(|(tile, least)| side_axis(&normal.program, tile, least));
+    let mut phases_found = phases(&normal.program, tile, side.map(|side| side.axis));
+    if let Some(remade) = phases_found.as_ref().filter(|_| options.fuse).and_then(|found| remake(&normal, found)) {
+        normal = remade;
+        phases_found = phases(&normal.program, tile, side.map(|side| side.axis));
+    }
+    let side = side.filter(|_| phases_found.is_some());
     if phases_found.is_none() {
         tile = None;
         normal = normalise(program, tile);
-        phases_found = phases(&normal.program, tile);
+        phases_found = phases(&normal.program, tile, None);
     }
     let phases = phases_found.expect("without a tiled axis samples meet nowhere");
     refuse_giants(&normal, tile)?;
@@ -67,9 +77,9 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         64.. => 32,
         _ => 16.min(batch.max(1)),
     };
-    let mut places = Places::new(&normal, phases, tile);
+    let mut places = Places::new(&normal, phases, tile, side.map(|side| side.axis));
     let segments = schedule_program(&mut places, options);
-    let Places { buffers, views, collected, partials, .. } = places;
+    let Places { buffers, views, collected, partials, unfinished, .. } = places;
     let cost = cost(&normal.program);
     let Normal { program, origin } = normal;
     let mut plan = Plan {
@@ -78,6 +88,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         tile,
         batch,
         width,
+        side,
         segments,
         buffers,
         once: Vec::new(),
@@ -87,6 +98,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
         views,
         collected,
         partials,
+        unfinished,
         cost,
     };
     if options.fuse && options.inline && is_light(&plan) {
@@ -108,7 +120,7 @@ pub fn build(program: &Program, options: Options) -> Result<Plan, Error> {
 fn widest(plan: &Plan, cache: usize) -> usize {
     let mut probe = plan.clone();
     assign_slots(&mut probe);
-    let rows: usize = probe.scratch.iter().filter(|s| s.lane).map(|s| s.rows).sum();
+    let rows: usize = probe.scratch.iter().filter(|s| s.lane && !s.side).map(|s| s.rows).sum();
     let fits = |width: &usize| 4 * rows * width <= cache && width * 64 <= plan.batch;
     [1024, 512, 256, 128].into_iter().find(fits).unwrap_or(plan.width)
 }
@@ -118,10 +130,13 @@ pub(super) struct Places<'a> {
     pub program: &'a Program,
     pub phases: Phases,
     pub tile: Option<AxisId>,
+    pub side: Option<AxisId>,
     pub buffers: Vec<Buffer>,
     pub views: Vec<Option<View>>,
     pub collected: Vec<Option<View>>,
     pub partials: Vec<ValueId>,
+    /// Sums of which tiles of the second axis alone read entries.
+    pub unfinished: BTreeSet<ValueId>,
     /// Numbers that are read from memory.
     pub numbers: Vec<ValueId>,
     /// The readers of each value.
@@ -132,7 +147,7 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    fn new(normal: &'a Normal, phases: Phases, tile: Option<AxisId>) -> Self {
+    fn new(normal: &'a Normal, phases: Phases, tile: Option<AxisId>, side: Option<AxisId>) -> Self {
         let program = &normal.program;
         let n = program.nodes.len();
         let mut users = vec![Vec::new(); n];
@@ -154,10 +169,12 @@ impl<'a> Places<'a> {
             program,
             phases,
             tile,
+            side,
             buffers: Vec::new(),
             views: vec![None; n],
             collected: vec![None; n],
             partials: Vec::new(),
+            unfinished: BTreeSet::new(),
             numbers: Vec::new(),
             users,
             scan_of,
@@ -187,10 +204,11 @@ impl<'a> Places<'a> {
 
     /// A new buffer for a value of this type.
     pub fn alloc(&mut self, ty: &Type, space: Space, first: Option<AxisId>, owner: ValueId) -> View {
-        let tile = if space == Space::Scratch { self.tile } else { None };
+        let side = self.side.filter(|s| space == Space::Scratch && ty.varies(*s));
+        let tile = side.or(self.tile.filter(|_| space == Space::Scratch));
         let lane = tile.is_some_and(|t| ty.varies(t));
         let (view, rows) = View::dense(self.program, ty, tile, first, self.buffers.len());
-        self.buffers.push(Buffer { space, lane, rows, slot: 0, owner });
+        self.buffers.push(Buffer { space, lane, side: side.is_some(), rows, slot: 0, owner });
         view
     }
 

@@ -128,11 +128,11 @@ fn share(buffers: &mut [Buffer], lives: &[Option<Life>], space: Space, reuse: bo
     for i in order {
         let Some(life) = lives[i] else { continue };
         let b = &mut buffers[i];
-        let free = |k: &usize| reuse && busy[*k] < life.from && slots[*k].lane == b.lane;
+        let free = |k: &usize| reuse && busy[*k] < life.from && (slots[*k].lane, slots[*k].side) == (b.lane, b.side);
         let fits = (0..slots.len()).filter(free).filter(|k| slots[*k].rows >= b.rows).min_by_key(|k| slots[*k].rows);
         let chosen = fits.or_else(|| (0..slots.len()).filter(free).max_by_key(|k| slots[*k].rows));
         let slot = chosen.unwrap_or_else(|| {
-            slots.push(Slot { lane: b.lane, rows: 0 });
+            slots.push(Slot { lane: b.lane, side: b.side, rows: 0 });
             busy.push(0);
             slots.len() - 1
         });
@@ -165,7 +165,9 @@ impl Walk<'_> {
     }
 
     fn touch_value(&mut self, v: ValueId) {
-        if let Some(view) = &self.plan.views[v.index()] {
+        if let Some(view) = &self.plan.views[v.index()]
+            && !self.plan.unfinished.contains(&v)
+        {
             self.touch(view.buffer);
         }
     }
@@ -207,6 +209,9 @@ impl Walk<'_> {
             Item::Partial(v) => self.plan.program.node(*v).op.for_each_operand(|x| self.touch_value(x)),
             Item::Finish(v) => self.touch_value(*v),
             Item::Collect(v) => {
+                if let Op::Spread(_, of) = self.plan.program.node(*v).op {
+                    self.touch_value(of);
+                }
                 self.touch_value(*v);
                 if let Some(view) = &self.plan.collected[v.index()] {
                     self.touch(view.buffer);

@@ -5,7 +5,7 @@ use std::fmt;
 use super::build::{Options, build};
 use super::floor::traffic;
 use super::normal::Normal;
-use super::{Cost, Error, Floor, Peaks, Plan, Space, TooLarge};
+use super::{Cost, Error, Floor, Peaks, Plan, Space, TooLarge, When};
 use crate::graph::{AxisId, Op, Program, ValueId};
 
 /// No single value may be larger, whatever the limit: beyond this, strides lose their meaning.
@@ -99,16 +99,18 @@ impl Plan {
     fn partial_bytes(&self, v: ValueId) -> u128 {
         let wide = if matches!(self.program.node(v).op, Op::Reduce(..)) { 8 } else { 4 };
         let rows = self.views[v.index()].as_ref().map_or(0, |view| self.buffers[view.buffer].rows);
-        rows as u128 * wide * self.blocks() as u128
+        rows as u128 * wide * self.cut(self.is_from_side(v))[3] as u128
     }
 
     /// The value that needs most bytes.
     fn largest(&self, threads: usize) -> Option<(ValueId, u128)> {
-        let buffers = self.buffers.iter().map(|b| {
+        let held = |b: &&super::Buffer| !self.unfinished.contains(&b.owner);
+        let buffers = self.buffers.iter().filter(held).map(|b| {
+            let [batch, width, tiles, _] = self.cut(b.side);
             let lanes = match (b.space, b.lane) {
-                (Space::Kept, true) => self.batch,
-                (Space::Kept, false) => self.tiles(),
-                (Space::Scratch, true) => self.width * threads,
+                (Space::Kept, true) => batch,
+                (Space::Kept, false) => tiles,
+                (Space::Scratch, true) => width * threads,
                 (Space::Scratch, false) => threads,
                 _ => 1,
             };
@@ -119,13 +121,13 @@ impl Plan {
 
     /// What the program takes on this many workers.
     pub fn summary(&self, threads: usize) -> Summary {
-        let bytes = |slots: &[super::Slot], lanes: usize, copies: usize| -> u128 {
-            slots.iter().map(|s| 4 * s.rows as u128 * if s.lane { lanes as u128 } else { copies as u128 }).sum()
+        let bytes = |slots: &[super::Slot], copies: fn([usize; 4], bool) -> usize| -> u128 {
+            slots.iter().map(|s| 4 * s.rows as u128 * copies(self.cut(s.side), s.lane) as u128).sum()
         };
-        let kept_bytes = bytes(&self.kept, self.batch, self.tiles());
-        let worker_bytes = bytes(&self.scratch, self.width, 1);
+        let kept_bytes = bytes(&self.kept, |[batch, _, tiles, _], lane| if lane { batch } else { tiles });
+        let worker_bytes = bytes(&self.scratch, |[_, width, ..], lane| if lane { width } else { 1 });
         let partials: u128 = self.partials.iter().map(|v| self.partial_bytes(*v)).sum();
-        let once = bytes(&self.once, 1, 1);
+        let once = bytes(&self.once, |_, _| 1);
         Summary {
             bytes: once + kept_bytes + worker_bytes * threads as u128 + partials,
             kept_bytes,
@@ -133,7 +135,7 @@ impl Plan {
             cost: self.cost,
             traffic: traffic(self),
             batch: [self.batch, self.width, self.tiles(), self.blocks()],
-            phases: self.segments.iter().filter(|s| s.when == super::When::Tiles).count(),
+            phases: self.segments.iter().filter(|s| matches!(s.when, When::Tiles | When::Side)).count(),
             items: self.segments.iter().map(|s| s.items.len()).sum(),
         }
     }

@@ -32,7 +32,9 @@ mod live;
 mod memory;
 mod normal;
 mod phase;
+mod remake;
 mod schedule;
+mod side;
 mod strip;
 mod tail;
 mod view;
@@ -48,6 +50,8 @@ pub use normal::Normal;
 pub use strip::Strip;
 pub use tail::{LONGEST, Tail, Then, tail};
 pub use view::{Dim, View};
+
+use std::collections::BTreeSet;
 
 use crate::graph::{AxisId, Program, RegionId, ValueId};
 
@@ -71,6 +75,8 @@ pub struct Buffer {
     pub space: Space,
     /// Whether its rows hold one number per lane of a tile, else one.
     pub lane: bool,
+    /// Whether these are tiles of [`Plan::side`].
+    pub side: bool,
     /// The number of rows.
     pub rows: usize,
     /// Its place among the slots of its space.
@@ -84,9 +90,37 @@ pub struct Buffer {
 pub struct Slot {
     /// Whether rows hold one number per lane.
     pub lane: bool,
+    /// Whether these are lanes of [`Plan::side`].
+    pub side: bool,
     /// The number of rows.
     pub rows: usize,
 }
+
+/// An axis that is cut in tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The axis.
+    pub axis: AxisId,
+    /// Its size.
+    pub size: usize,
+    /// The number of lanes of a full tile.
+    pub width: usize,
+}
+
+impl Cut {
+    /// The number of tiles.
+    pub fn tiles(&self) -> usize {
+        self.size.div_ceil(self.width)
+    }
+
+    /// The number of blocks: what workers are handed.
+    pub fn blocks(&self) -> usize {
+        self.tiles().min(BLOCKS)
+    }
+}
+
+/// Blocks at most.
+const BLOCKS: usize = 32;
 
 /// A piece of work.
 #[derive(Clone, Debug)]
@@ -99,7 +133,8 @@ pub enum Item {
     Partial(ValueId),
     /// The sum of all blocks' parts.
     Finish(ValueId),
-    /// A batch-wide value, put together from its tiles into a buffer without lanes.
+    /// A batch-wide value, put together from its tiles into a buffer without lanes; or one that is spread from tiles of
+    /// pairs.
     Collect(ValueId),
     /// A loop.
     Loop(Box<Loop>),
@@ -152,6 +187,8 @@ pub enum When {
     Once,
     /// For every tile.
     Tiles,
+    /// For every tile of [`Plan::side`].
+    Side,
 }
 
 /// Work between two meeting points.
@@ -176,6 +213,8 @@ pub struct Plan {
     pub batch: usize,
     /// The number of lanes of a full tile.
     pub width: usize,
+    /// A long axis of values that do not vary over samples, which is cut in tiles of its own.
+    pub side: Option<Cut>,
     /// The work.
     pub segments: Vec<Segment>,
     /// The buffers.
@@ -194,6 +233,8 @@ pub struct Plan {
     pub collected: Vec<Option<View>>,
     /// The sums over samples, in the order of the blocks' parts.
     pub partials: Vec<ValueId>,
+    /// Sums over samples of which only the tiles of [`Plan::side`] read entries: these add up the blocks' parts themselves.
+    pub unfinished: BTreeSet<ValueId>,
     /// The operations of one run.
     pub cost: Cost,
 }
@@ -206,12 +247,30 @@ impl Plan {
 
     /// The number of blocks: what workers are handed.
     pub fn blocks(&self) -> usize {
-        self.tiles().min(32)
+        self.tiles().min(BLOCKS)
     }
 
-    /// Whether the value varies over the tiled axis.
+    /// Whether the value varies over an axis that is cut.
     pub fn varies(&self, v: ValueId) -> bool {
-        self.tile.is_some_and(|t| self.program.node(v).ty.varies(t))
+        self.tile.is_some_and(|t| self.program.node(v).ty.varies(t)) || self.is_side(v)
+    }
+
+    /// Whether the value varies over [`Plan::side`].
+    pub fn is_side(&self, v: ValueId) -> bool {
+        self.side.is_some_and(|side| self.program.node(v).ty.varies(side.axis))
+    }
+
+    /// Whether an operand of the value does.
+    pub fn is_from_side(&self, v: ValueId) -> bool {
+        self.side.is_some() && self.program.node(v).op.operands().into_iter().any(|x| self.is_side(x))
+    }
+
+    /// Size, lanes of a full tile, tiles and blocks of the one axis that is cut or the other.
+    pub fn cut(&self, side: bool) -> [usize; 4] {
+        match self.side.filter(|_| side) {
+            Some(cut) => [cut.size, cut.width, cut.tiles(), cut.blocks()],
+            None => [self.batch, self.width, self.tiles(), self.blocks()],
+        }
     }
 
     /// The place of a value.

@@ -44,11 +44,12 @@ pub(super) fn tiled_axis(program: &Program) -> Option<AxisId> {
     best.map(|(_, id)| id)
 }
 
-/// Assigns phases, or nothing if samples meet where tiles cannot: inside a scan, or along the tiled axis itself.
-pub(super) fn phases(program: &Program, tile: Option<AxisId>) -> Option<Phases> {
+/// Assigns phases, or nothing if samples meet where tiles cannot: inside a scan, or along the tiled axis itself. What varies over
+/// `side` fits it.
+pub(super) fn phases(program: &Program, tile: Option<AxisId>, side: Option<AxisId>) -> Option<Phases> {
     let n = program.nodes.len();
     let mut out = Phases { role: vec![Role::Once; n], phase: vec![0; n], constant: vec![false; n], count: 1 };
-    let varies = |v: ValueId| tile.is_some_and(|t| program.node(v).ty.varies(t));
+    let varies = |v: ValueId| [tile, side].into_iter().flatten().any(|t| program.node(v).ty.varies(t));
     // Per region: what its values need, and whether one of them varies over the tiled axis.
     let mut region_phase = vec![0; program.regions.len()];
     let mut region_lane = vec![false; program.regions.len()];
@@ -92,7 +93,7 @@ pub(super) fn phases(program: &Program, tile: Option<AxisId>) -> Option<Phases> 
             constant = false;
         }
         out.role[i] = match &node.op {
-            Op::Rename { .. } | Op::At { .. } if meets => Role::Collect,
+            Op::Rename { .. } | Op::At { .. } | Op::Spread(..) if meets => Role::Collect,
             _ if meets => Role::Partial,
             _ if lane => Role::Lane,
             _ => Role::Once,
@@ -112,6 +113,17 @@ pub(super) fn phases(program: &Program, tile: Option<AxisId>) -> Option<Phases> 
     Some(out)
 }
 
+impl Phases {
+    /// The phase in which tiles read a value for this reader, if they do.
+    pub fn read_in(&self, program: &Program, reader: usize) -> Option<usize> {
+        match self.role[reader] {
+            Role::Lane if program.nodes[reader].region == RegionId::ROOT => Some(self.phase[reader]),
+            Role::Partial => Some(self.phase[reader] - 1),
+            _ => None,
+        }
+    }
+}
+
 /// Functions of one number wait for the phase that needs them if their operand is kept for it anyway: the slopes of a net's
 /// layers would be kept beside the layers.
 fn defer(program: &Program, phases: &mut Phases) {
@@ -125,12 +137,7 @@ fn defer(program: &Program, phases: &mut Phases) {
         if node.region != RegionId::ROOT || phases.role[i] != Role::Lane || program.node(operand).ty != node.ty {
             continue;
         }
-        // The phase in which the tiles read a value for this reader, if they do.
-        let read_in = |u: usize| match phases.role[u] {
-            Role::Lane if program.nodes[u].region == RegionId::ROOT => Some(phases.phase[u]),
-            Role::Partial => Some(phases.phase[u] - 1),
-            _ => None,
-        };
+        let read_in = |u: usize| phases.read_in(program, u);
         let Some(Some(first)) = users[i].iter().map(|u| read_in(*u)).min() else { continue };
         let output = program.outputs.iter().any(|(_, v)| v.index() == i);
         let is_kept = users[operand.index()].iter().any(|u| *u != i && read_in(*u).is_some_and(|p| p >= first));

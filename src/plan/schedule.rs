@@ -1,6 +1,6 @@
 //! Puts work in order and joins element-wise values into groups.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::build::{Options, Places};
 use super::elementwise::is_elementwise;
@@ -34,8 +34,11 @@ impl Task {
 pub(super) fn schedule_program(places: &mut Places<'_>, options: Options) -> Vec<Segment> {
     let program = places.program;
     let mut setup = Vec::new();
+    let (mut partials, mut unfinished) = (Vec::new(), BTreeSet::new());
     let mut once = vec![Vec::new(); places.phases.count];
     let mut tiles = vec![Vec::new(); places.phases.count];
+    let mut sides = tiles.clone();
+    let varies = |v: ValueId| places.side.is_some_and(|side| program.node(v).ty.varies(side));
     for (i, node) in program.nodes.iter().enumerate() {
         if node.region != RegionId::ROOT || matches!(node.op, Op::Number(_)) {
             continue;
@@ -45,19 +48,34 @@ pub(super) fn schedule_program(places: &mut Places<'_>, options: Options) -> Vec
         match places.phases.role[i] {
             Role::Once if places.phases.constant[i] => setup.push(Task::Compute(v)),
             Role::Once | Role::Collect => once[phase].push(Task::Compute(v)),
+            Role::Lane if varies(v) => sides[phase].push(Task::Compute(v)),
             Role::Lane => tiles[phase].push(Task::Compute(v)),
             Role::Partial => {
-                places.partials.push(v);
-                tiles[phase - 1].push(Task::Partial(v));
+                partials.push(v);
+                let of_side = node.op.operands().into_iter().any(varies);
+                let lists = if of_side { &mut sides } else { &mut tiles };
+                lists[phase - 1].push(Task::Partial(v));
+                let readers = &places.users[i];
+                let picks = |u: &ValueId| varies(*u) && matches!(program.node(*u).op, Op::Pick(..));
+                if matches!(node.op, Op::Contract(..))
+                    && !of_side
+                    && !readers.is_empty()
+                    && readers.iter().all(picks)
+                    && program.outputs.iter().all(|(_, x)| *x != v)
+                {
+                    unfinished.insert(v);
+                }
                 once[phase].push(Task::Finish(v));
             }
         }
     }
+    (places.partials, places.unfinished) = (partials, unfinished);
     let mut segments = Vec::new();
     let setup = schedule(places, &setup, options);
-    for (once, tiles) in once.iter().zip(&tiles) {
+    for ((once, tiles), sides) in once.iter().zip(&tiles).zip(&sides) {
         segments.push(Segment { when: When::Once, items: schedule(places, once, options) });
         segments.push(Segment { when: When::Tiles, items: schedule(places, tiles, options) });
+        segments.push(Segment { when: When::Side, items: schedule(places, sides, options) });
     }
     for (_, v) in &program.outputs {
         places.view(*v);
@@ -88,6 +106,9 @@ fn schedule(places: &mut Places<'_>, tasks: &[Task], options: Options) -> Vec<It
             }
             Task::Finish(_) => {
                 places.view(v);
+                if places.unfinished.contains(&v) {
+                    continue;
+                }
                 items.push(Item::Finish(v));
                 place.insert(v, 2 * items.len() - 1);
                 continue;
@@ -103,7 +124,10 @@ fn schedule(places: &mut Places<'_>, tasks: &[Task], options: Options) -> Vec<It
             places.view(v);
         } else if places.phases.role[v.index()] == Role::Collect && node.region == RegionId::ROOT {
             let of = node.op.operands()[0];
-            if places.collected[of.index()].is_none() {
+            if let Op::Spread(..) = node.op {
+                places.view(of);
+                items.push(Item::Collect(v));
+            } else if places.collected[of.index()].is_none() {
                 places.view(of);
                 places.collect(of);
                 items.push(Item::Collect(of));

@@ -38,7 +38,7 @@ impl Clock {
             Step::Fused(_) => 1,
             Step::Reduce(_) | Step::Running(_) | Step::Finish(..) => 2,
             Step::Drawing(_) => 3,
-            Step::Move(_) | Step::Fill(_) | Step::Count(_) | Step::Host(..) | Step::Collect(_) => 4,
+            Step::Move(_) | Step::Fill(_) | Step::Count(_) | Step::Host(..) | Step::Collect(_) | Step::Pick(_) => 4,
             // Loops are counted by what they hold.
             Step::Loop(_) | Step::Watch(_) => return,
         };
@@ -55,6 +55,7 @@ impl Clock {
                     When::Setup => "first",
                     When::Once => "once",
                     When::Tiles => "tiles",
+                    When::Side => "side tiles",
                 },
                 seconds: seconds(&s.whole),
                 work: std::array::from_fn(|k| seconds(&s.work[k])),

@@ -12,6 +12,7 @@ use super::fused::{Fused, Registers};
 use super::memory::{Memory, Ptr};
 use super::moves::{Count, Fill, Move, Running};
 use super::packed::Pack;
+use super::pairs::Pick;
 use super::product::Product;
 use super::reduce::Reduce;
 use super::strided::walk;
@@ -41,6 +42,7 @@ pub(super) enum Step {
     Fill(Fill),
     Count(Count),
     Running(Running),
+    Pick(Pick),
     Dense(Dense),
     Host(Host, Ptr),
     /// Adds up the blocks' parts of the sum with this number; sizes in the order of the parts, and strides of the result.
@@ -105,6 +107,7 @@ pub(super) fn run(steps: &[Step], memory: &mut Memory<'_>, registers: &mut Regis
             Step::Fill(s) => s.run(memory),
             Step::Count(s) => s.run(memory),
             Step::Running(s) => s.run(memory),
+            Step::Pick(s) => s.run(memory),
             Step::Dense(s) => s.run(memory),
             Step::Host(Host::Parameter(_) | Host::State(_), _) if context.goes_on => {}
             Step::Host(host, to) => {

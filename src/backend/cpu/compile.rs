@@ -13,6 +13,8 @@ use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When, tail};
 /// Compiles segments of one plan for tiles of one width.
 pub(super) struct Compiler<'a> {
     pub plan: &'a Plan,
+    /// The axis that is cut, and the lanes of a tile.
+    pub tile: Option<AxisId>,
     pub width: usize,
     pub when: When,
     /// Whether every value is looked at.
@@ -34,14 +36,16 @@ pub(super) fn dense(sizes: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// Every segment, for tiles of this width.
-pub(super) fn compile(plan: &Plan, width: usize, watch: bool) -> Vec<Code> {
+/// Every segment, for tiles of these widths: of samples, and of the second axis that is cut.
+pub(super) fn compile(plan: &Plan, widths: [usize; 2], watch: bool) -> Vec<Code> {
     plan.segments
         .iter()
         .map(|segment| {
             let packs = RefCell::default();
-            let c = Compiler { plan, width, when: segment.when, watch, strip: None, packs: &packs };
-            let steps = c.items(&segment.items);
+            let side = plan.side.filter(|_| segment.when == When::Side);
+            let (tile, width) = side.map_or((plan.tile, widths[0]), |side| (Some(side.axis), widths[1]));
+            let c = Compiler { plan, tile, width, when: segment.when, watch, strip: None, packs: &packs };
+            let steps = if width > 0 { c.items(&segment.items) } else { Vec::new() };
             Code { when: segment.when, steps, packs: packs.into_inner() }
         })
         .collect()
@@ -55,7 +59,7 @@ impl Compiler<'_> {
             if std::mem::take(&mut taken) {
                 continue;
             }
-            let next = items.get(i + 1).filter(|_| !self.watch && self.when == When::Tiles);
+            let next = items.get(i + 1).filter(|_| !self.watch && self.in_tiles());
             if let Some(step) = next.and_then(|next| self.product_with(&tail(self.plan, item, next)?)) {
                 steps.push(step);
                 taken = true;
@@ -67,6 +71,11 @@ impl Compiler<'_> {
             }
         }
         steps
+    }
+
+    /// Whether tiles run this.
+    fn in_tiles(&self) -> bool {
+        matches!(self.when, When::Tiles | When::Side)
     }
 
     /// The same inside of a strip.
@@ -170,10 +179,10 @@ impl Compiler<'_> {
     pub fn ptr(&self, view: &View) -> Ptr {
         let b = &self.plan.buffers[view.buffer];
         let unit = if b.lane { self.width } else { 1 };
-        let (own, slot) = match (self.when, b.space) {
-            (When::Tiles, Space::Scratch) => (true, b.slot),
-            (When::Tiles, Space::Kept) => (true, self.plan.scratch.len() + b.slot),
-            (When::Tiles, _) => (false, b.slot),
+        let (own, slot) = match (self.in_tiles(), b.space) {
+            (true, Space::Scratch) => (true, b.slot),
+            (true, Space::Kept) => (true, self.plan.scratch.len() + b.slot),
+            (true, _) => (false, b.slot),
             _ => (true, b.slot),
         };
         Ptr { own, slot, offset: view.offset * unit, loops: view.loops.iter().map(|(d, s)| (*d, s * unit)).collect() }
@@ -201,12 +210,12 @@ impl Compiler<'_> {
 
     /// The axes of a type other than the tiled one.
     pub fn axes(&self, ty: &Type) -> Vec<(Dim, usize)> {
-        ty.axes.iter().filter(|a| Some(**a) != self.plan.tile).map(|a| (Dim::Axis(*a), self.axis_size(*a))).collect()
+        ty.axes.iter().filter(|a| Some(**a) != self.tile).map(|a| (Dim::Axis(*a), self.axis_size(*a))).collect()
     }
 
     /// Whether a type varies over lanes.
     pub fn varies(&self, ty: &Type) -> bool {
-        self.plan.tile.is_some_and(|t| ty.varies(t))
+        self.tile.is_some_and(|t| ty.varies(t))
     }
 
     /// The dimensions of a type in the order in which a view steps through them, the largest stride first.

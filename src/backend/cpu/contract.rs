@@ -122,8 +122,8 @@ impl Compiler<'_> {
         axes.sort_unstable();
         axes.dedup();
         // Lanes last.
-        axes.sort_by_key(|x| Some(*x) == self.plan.tile);
-        let tiled = self.plan.tile.filter(|t| axes.contains(t));
+        axes.sort_by_key(|x| Some(*x) == self.tile);
+        let tiled = self.tile.filter(|t| axes.contains(t));
         for x in axes.iter().filter(|x| Some(**x) != tiled) {
             let d = Dim::Axis(*x);
             push(
@@ -190,7 +190,7 @@ mod tests {
         let gradient = b.push(Op::Pick(pairing, gradient));
         b.program_mut().outputs.push((Output::Gradient(0), gradient));
         let plan = build(&b.finish(), LAYOUT).expect("it is small");
-        let steps = format!("{:?}", compile(&plan, 64, false));
+        let steps = format!("{:?}", compile(&plan, [64, 64], false));
         // The last rows of the kernel keep the last columns; the first columns of the gradient are wanted in the first rows.
         assert!(steps.contains("[180, 200]]"), "the product leaves out what is zero: {steps}");
         assert!(steps.contains("kept: [[0, 80], [0, 140], [0, 200], [0, 200]]"), "so does the gradient: {steps}");

@@ -56,9 +56,12 @@ impl Drawing {
             let outer = (counter + o) as u32;
             if share > 1 {
                 let calls = first / share..(first + self.samples).div_ceil(share);
-                self.in_parts(calls, |at, wide| match wide {
-                    true => self.shared(to, base, [share, elements, at], outer, &place, &mut rooms.wide),
-                    false => self.shared(to, base, [share, elements, at], outer, &place, &mut rooms.narrow),
+                in_parts(calls, |at, wide| {
+                    if wide {
+                        self.shared(to, base, [share, elements, at], outer, &place, &mut rooms.wide);
+                    } else {
+                        self.shared(to, base, [share, elements, at], outer, &place, &mut rooms.narrow);
+                    }
                 });
                 continue;
             }
@@ -66,21 +69,14 @@ impl Drawing {
                 let rows: [usize; 4] =
                     std::array::from_fn(|i| base + offset(&self.shape, (4 * block + i).min(elements - 1)));
                 let rows = &rows[..(elements - 4 * block).min(4)];
-                self.in_parts(0..self.samples, |at, wide| match wide {
-                    true => self.alone(to, rows, at, [outer, block as u32], &place, &mut rooms.wide),
-                    false => self.alone(to, rows, at, [outer, block as u32], &place, &mut rooms.narrow),
+                in_parts(0..self.samples, |at, wide| {
+                    if wide {
+                        self.alone(to, rows, at, [outer, block as u32], &place, &mut rooms.wide);
+                    } else {
+                        self.alone(to, rows, at, [outer, block as u32], &place, &mut rooms.narrow);
+                    }
                 });
             }
-        }
-    }
-
-    /// The beginnings of parts of a range, and whether they are wide.
-    fn in_parts(&self, range: std::ops::Range<usize>, mut part: impl FnMut(usize, bool)) {
-        let mut at = range.start;
-        while at < range.end {
-            let wide = range.end - at > (WIDE - 1) * GROUP;
-            part(at, wide);
-            at += GROUP * if wide { WIDE } else { NARROW };
         }
     }
 
@@ -172,6 +168,16 @@ impl<const G: usize> Default for Room<G> {
 struct Rooms {
     wide: Room<WIDE>,
     narrow: Room<NARROW>,
+}
+
+/// The beginnings of parts of a range, and whether they are wide.
+fn in_parts(range: std::ops::Range<usize>, mut part: impl FnMut(usize, bool)) {
+    let mut at = range.start;
+    while at < range.end {
+        let wide = range.end - at > (WIDE - 1) * GROUP;
+        part(at, wide);
+        at += GROUP * if wide { WIDE } else { NARROW };
+    }
 }
 
 /// One entry of each part after the other.

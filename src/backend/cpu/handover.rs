@@ -112,7 +112,7 @@ impl Handover {
     }
 
     /// The first output that is not finite, and what it holds.
-    pub fn non_finite(&self, plan: &Plan, once: &[Numbers], blocks: &[Block]) -> Option<(ValueId, f64)> {
+    pub fn non_finite(&self, plan: &Plan, once: &[Numbers], blocks: &[Vec<Block>; 2]) -> Option<(ValueId, f64)> {
         let outputs: Vec<_> = plan.program.outputs.iter().zip(&self.places).collect();
         outputs.par_iter().find_map_first(|((_, v), place)| {
             let found = match place {
@@ -124,7 +124,7 @@ impl Handover {
     }
 
     /// Puts what a run wrote where the next run reads.
-    pub fn pass_on(&mut self, plan: &Plan, once: &mut [Numbers], blocks: &[Block]) {
+    pub fn pass_on(&mut self, plan: &Plan, once: &mut [Numbers], blocks: &[Vec<Block>; 2]) {
         for kept in &mut self.copied {
             kept.latest = numbers(plan, once, blocks, plan.program.outputs[kept.output].1);
         }
@@ -141,7 +141,7 @@ impl Handover {
     }
 
     /// Hands what the last run wrote to the host.
-    pub fn hand_out(&self, plan: &Plan, once: &[Numbers], blocks: &[Block], course: &mut Course<'_>) {
+    pub fn hand_out(&self, plan: &Plan, once: &[Numbers], blocks: &[Vec<Block>; 2], course: &mut Course<'_>) {
         for ((kind, v), place) in plan.program.outputs.iter().zip(&self.places) {
             match (kind, place) {
                 (Output::Named(_) | Output::Gradient(_), _) => {}
@@ -152,7 +152,7 @@ impl Handover {
     }
 
     /// What the last run read, which was no first one.
-    pub fn take_back(&self, plan: &Plan, once: &[Numbers], blocks: &[Block], course: &mut Course<'_>) {
+    pub fn take_back(&self, plan: &Plan, once: &[Numbers], blocks: &[Vec<Block>; 2], course: &mut Course<'_>) {
         let outputs = &plan.program.outputs;
         for (at, reader) in &self.swapped_readers {
             course.put(&outputs[*at].0, output(plan, once, blocks, *reader));
@@ -167,7 +167,7 @@ impl Handover {
 }
 
 /// The numbers of a value, row by row.
-fn numbers(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> Vec<f32> {
+fn numbers(plan: &Plan, once: &[Numbers], blocks: &[Vec<Block>; 2], v: ValueId) -> Vec<f32> {
     if let Some(place) = place(plan, v) {
         return place.of(once).to_vec();
     }

@@ -13,6 +13,7 @@ use super::fused::Registers;
 use super::handover::{Handover, place};
 use super::memory::{MAX_DEPTH, Memory, Numbers, Part};
 use super::packed::Pack;
+use super::pairs::spread;
 use super::reduce::{join, start};
 use super::strided::walk;
 use crate::backend::timing::Phase;
@@ -23,10 +24,10 @@ use crate::plan::{Dim, Plan, Slot, Space, View, When};
 /// A block of tiles: what they keep, and their sums.
 pub(super) struct Block {
     /// The first tile.
-    first: usize,
+    pub first: usize,
     /// The kept slots of each tile.
-    kept: Vec<Vec<Numbers>>,
-    parts: Vec<Part>,
+    pub kept: Vec<Vec<Numbers>>,
+    pub parts: Vec<Part>,
 }
 
 /// What a worker has of its own.
@@ -45,7 +46,8 @@ pub(super) struct Machine {
     full_packs: Vec<Vec<Vec<f32>>>,
     rest_packs: Vec<Vec<Vec<f32>>>,
     once: Vec<Numbers>,
-    blocks: Vec<Block>,
+    /// Of samples, and of the second axis that is cut.
+    blocks: [Vec<Block>; 2],
     workers: Vec<Mutex<Worker>>,
     registers: Registers,
     pool: rayon::ThreadPool,
@@ -62,29 +64,20 @@ impl Machine {
     /// If the system gives no threads.
     pub fn new(plan: Plan, threads: usize, watch: bool) -> Self {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("the system gives threads");
-        let full = compile(&plan, plan.width, watch);
-        let short = plan.batch % plan.width;
-        let rest = if short == 0 { Vec::new() } else { compile(&plan, short, watch) };
-        let tiles = plan.tiles();
-        let lanes = |tile: usize| plan.width.min(plan.batch - tile * plan.width);
-        let blocks = (0..plan.blocks())
-            .map(|b| {
-                let range = b * tiles / plan.blocks()..(b + 1) * tiles / plan.blocks();
-                Block {
-                    first: range.start,
-                    kept: range.map(|tile| slots(&plan.kept, lanes(tile))).collect(),
-                    parts: plan.partials.iter().map(|v| part(&plan, *v)).collect(),
-                }
-            })
-            .collect();
+        let widths = [false, true].map(|side| plan.cut(side)[1]);
+        let short = [false, true].map(|side| plan.cut(side)[0] % plan.cut(side)[1]);
+        let full = compile(&plan, widths, watch);
+        let rest = if short == [0; 2] { Vec::new() } else { compile(&plan, short, watch) };
+        let blocks =
+            [false, true].map(|side| if side && plan.side.is_none() { Vec::new() } else { blocks(&plan, side) });
         let workers = (0..threads)
             .map(|_| {
-                let mut slots = slots(&plan.scratch, plan.width);
+                let mut slots: Vec<_> = plan.scratch.iter().map(|s| slot(s, widths[usize::from(s.side)])).collect();
                 slots.extend(plan.kept.iter().map(|_| Numbers::default()));
                 Mutex::new(Worker { slots, registers: Registers::default() })
             })
             .collect();
-        let once = slots(&plan.once, 1);
+        let once = plan.once.iter().map(|s| slot(s, 1)).collect();
         let packs = |code: &[Code]| code.iter().map(|c| c.packs.iter().map(|p| vec![0.0; p.len()]).collect()).collect();
         let (full_packs, rest_packs) = (packs(&full), packs(&rest));
         let handover = Handover::new(&plan);
@@ -175,7 +168,9 @@ impl Machine {
                     When::Setup | When::Once => {
                         run_once(plan, &code.steps, once, blocks, registers, workers, &context, k);
                     }
-                    When::Tiles => {
+                    When::Tiles | When::Side => {
+                        let side = code.when == When::Side;
+                        let [size, width, ..] = plan.cut(side);
                         let once: &[Numbers] = once;
                         pack(&code.packs, once, &mut full_packs[k]);
                         if let Some(code) = rest.get(k) {
@@ -183,20 +178,23 @@ impl Machine {
                         }
                         let (full_packs, rest_packs) = (&*full_packs, &*rest_packs);
                         let kept = plan.scratch.len();
-                        blocks.par_iter_mut().for_each(|block| {
+                        let [samples, sides] = &mut *blocks;
+                        let (own, samples): (_, &[Block]) = if side { (sides, samples) } else { (samples, &[]) };
+                        own.par_iter_mut().for_each(|block| {
                             let worker = rayon::current_thread_index().unwrap_or(0);
                             let mut worker = workers[worker].lock().expect("a worker has one block at a time");
                             let Worker { slots, registers } = &mut *worker;
                             clear(plan, &code.steps, &mut block.parts);
                             for (i, tile) in block.kept.iter_mut().enumerate() {
-                                let first = (block.first + i) * plan.width;
-                                let short = plan.batch - first < plan.width;
+                                let first = (block.first + i) * width;
+                                let short = size - first < width;
                                 slots[kept..].swap_with_slice(tile);
                                 let mut memory = Memory {
                                     shared: once,
                                     own: slots,
                                     counters: [0; MAX_DEPTH],
                                     partials: &mut block.parts,
+                                    samples,
                                     first: i == 0,
                                     packs: if short { &rest_packs[k] } else { &full_packs[k] },
                                     start: first,
@@ -218,8 +216,28 @@ impl Machine {
     }
 }
 
-fn slots(slots: &[Slot], lanes: usize) -> Vec<Numbers> {
-    slots.iter().map(|s| Numbers::zeros(s.rows * if s.lane { lanes } else { 1 })).collect()
+fn slot(slot: &Slot, lanes: usize) -> Numbers {
+    Numbers::zeros(slot.rows * if slot.lane { lanes } else { 1 })
+}
+
+/// The blocks of samples, or of the second axis that is cut.
+fn blocks(plan: &Plan, side: bool) -> Vec<Block> {
+    let [size, width, tiles, count] = plan.cut(side);
+    let lanes = |tile: usize| width.min(size - tile * width);
+    // Tiles of the other axis keep and add up nothing here.
+    let kept = |s: &Slot, tile: usize| if s.side == side { slot(s, lanes(tile)) } else { Numbers::default() };
+    let own = |v: &ValueId| plan.is_from_side(*v) == side;
+    let none = || Part::Single(Numbers::default());
+    (0..count)
+        .map(|b| {
+            let range = b * tiles / count..(b + 1) * tiles / count;
+            Block {
+                first: range.start,
+                kept: range.map(|tile| plan.kept.iter().map(|s| kept(s, tile)).collect()).collect(),
+                parts: plan.partials.iter().map(|v| if own(v) { part(plan, *v) } else { none() }).collect(),
+            }
+        })
+        .collect()
 }
 
 fn part(plan: &Plan, v: ValueId) -> Part {
@@ -266,7 +284,7 @@ fn run_once(
     plan: &Plan,
     steps: &[Step],
     once: &mut [Numbers],
-    blocks: &[Block],
+    blocks: &[Vec<Block>; 2],
     registers: &mut Registers,
     workers: &[Mutex<Worker>],
     context: &Context<'_>,
@@ -277,6 +295,13 @@ fn run_once(
         let start = Instant::now();
         match step {
             Step::Finish(k, to, order) => finish(plan, *k, &mut once[to.slot][to.offset..], order, blocks),
+            Step::Collect(v) if let Op::Spread(pairing, of) = &plan.program.node(*v).op => {
+                let view = plan.view(*v);
+                let buffer = &plan.buffers[view.buffer];
+                let mut to = std::mem::take(&mut once[buffer.slot]);
+                spread(plan, pairing, *of, *v, &blocks[1], &mut to[view.offset..][..buffer.rows]);
+                once[buffer.slot] = to;
+            }
             Step::Collect(v) => {
                 let (Some(view), ty) = (&plan.collected[v.index()], &plan.program.node(*v).ty) else { continue };
                 let buffer = &plan.buffers[view.buffer];
@@ -295,6 +320,7 @@ fn run_once(
                     own: once,
                     counters: [0; MAX_DEPTH],
                     partials: &mut [],
+                    samples: &[],
                     first: true,
                     packs: &[],
                     start: 0,
@@ -320,7 +346,14 @@ fn run_once(
 }
 
 /// Adds the blocks' parts in their order; the value's dimensions are `order`ed otherwise in parts of products.
-fn finish(plan: &Plan, k: usize, to: &mut [f32], (sizes, strides): &(Vec<usize>, Vec<usize>), blocks: &[Block]) {
+fn finish(
+    plan: &Plan,
+    k: usize,
+    to: &mut [f32],
+    (sizes, strides): &(Vec<usize>, Vec<usize>),
+    blocks: &[Vec<Block>; 2],
+) {
+    let blocks = &blocks[usize::from(plan.is_from_side(plan.partials[k]))];
     let rows = plan.buffers[plan.view(plan.partials[k]).buffer].rows;
     let to = &mut to[..rows];
     if let Op::Reduce(how, ..) = &plan.program.node(plan.partials[k]).op {
@@ -388,7 +421,7 @@ fn dims(plan: &Plan, v: ValueId) -> Vec<(Dim, usize)> {
 pub(super) fn gather(
     plan: &Plan,
     once: &[Numbers],
-    blocks: &[Block],
+    blocks: &[Vec<Block>; 2],
     v: ValueId,
     strides: &[usize],
     mut put: impl FnMut(usize, f32),
@@ -404,7 +437,7 @@ pub(super) fn gather(
     };
     if buffer.space == Space::Kept {
         let lane = if plan.varies(v) { strides[strides.len() - 1] } else { 0 };
-        for b in blocks {
+        for b in &blocks[0] {
             for (i, tile) in b.kept.iter().enumerate() {
                 let first = (b.first + i) * plan.width;
                 let width = plan.width.min(plan.batch - first);
@@ -439,7 +472,7 @@ pub(super) fn row_major(plan: &Plan, v: ValueId) -> (Vec<(Dim, usize)>, Vec<usiz
 }
 
 /// A value as the host keeps it.
-pub(super) fn output(plan: &Plan, once: &[Numbers], blocks: &[Block], v: ValueId) -> ArrayD<f64> {
+pub(super) fn output(plan: &Plan, once: &[Numbers], blocks: &[Vec<Block>; 2], v: ValueId) -> ArrayD<f64> {
     let extents = plan.program.extents(&plan.program.node(v).ty);
     let numbers = match place(plan, v) {
         Some(place) => place.of(once).iter().map(|x| f64::from(*x)).collect(),

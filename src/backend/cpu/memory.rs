@@ -2,6 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use super::machine::Block;
+
 /// Numbers of which the first begins a line of the caches, so that no vector of them lies across two lines.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
@@ -51,7 +53,6 @@ pub(super) struct Ptr {
 }
 
 /// The slots in reach, and the state of the loops around.
-#[derive(Debug)]
 pub(super) struct Memory<'a> {
     /// Slots that all may read.
     pub shared: &'a [Numbers],
@@ -61,6 +62,8 @@ pub(super) struct Memory<'a> {
     pub counters: [usize; MAX_DEPTH],
     /// Sums over samples: this block's parts, by their place in the plan.
     pub partials: &'a mut [Part],
+    /// The blocks of samples, for tiles of the second axis.
+    pub samples: &'a [Block],
     /// Whether the tile is the first of its block.
     pub first: bool,
     /// Packed matrices.

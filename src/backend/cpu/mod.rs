@@ -25,6 +25,7 @@ mod moves;
 mod ops;
 mod outer;
 mod packed;
+mod pairs;
 mod peaks;
 mod product;
 mod reduce;
@@ -42,7 +43,7 @@ use crate::graph::Program;
 use crate::plan::{self, Options, Peaks, Summary};
 
 /// How programs are laid out here.
-pub const LAYOUT: Options = Options { fuse: true, cache: 256 * 1024, inline: true, draws: false };
+pub const LAYOUT: Options = Options { fuse: true, cache: 256 * 1024, inline: true, draws: false, side: Some(1024) };
 
 /// A program on the CPU.
 pub struct Cpu {

@@ -25,7 +25,7 @@ impl Compiler<'_> {
                 let data: Arc<[f32]> = table.0.iter().map(|x| *x as f32).collect();
                 steps.push(self.table(|lane| From::Table(data, lane), v));
             }
-            Op::Iota(axis) if Some(*axis) == self.plan.tile => {
+            Op::Iota(axis) if Some(*axis) == self.tile => {
                 steps.push(Step::Count(Count { to: self.ptr(to), samples: self.width }));
             }
             Op::Iota(axis) => {
@@ -55,7 +55,7 @@ impl Compiler<'_> {
                 };
                 for a in &ty.axes {
                     let size = program.axis(*a).size;
-                    if Some(*a) == self.plan.tile {
+                    if Some(*a) == self.tile {
                         (d.samples, d.sample_stride, d.tiled) = (self.width, self.stride(to, Dim::Lane), true);
                     } else if program.axis(*a).kind == AxisKind::Sample {
                         (d.samples, d.sample_stride) = (size, self.stride(to, Dim::Axis(*a)));
@@ -165,6 +165,7 @@ impl Compiler<'_> {
                 let strides = self.strides(&view(*of), &dims);
                 steps.push(self.move_to(From::Memory(self.ptr(&view(*of)), 0), strides, &entry, &dims, false));
             }
+            Op::Pick(p, of) if Some(p.pairs) == self.tile => steps.push(Step::Pick(self.pick(p, *of, v))),
             Op::Pick(p, of) => {
                 let source = &view(*of);
                 for (first, second, length, at) in p.ranges() {
@@ -263,7 +264,7 @@ impl Compiler<'_> {
         let program = &self.plan.program;
         let mut all: Vec<(Dim, usize)> = Vec::new();
         for a in &ty.axes {
-            let dim = if Some(*a) == self.plan.tile { Dim::Lane } else { Dim::Axis(*a) };
+            let dim = if Some(*a) == self.tile { Dim::Lane } else { Dim::Axis(*a) };
             all.push((dim, program.axis(*a).size));
         }
         all.extend(ty.shape.iter().enumerate().map(|(i, n)| (Dim::Shape(i), *n)));
@@ -329,7 +330,7 @@ impl Compiler<'_> {
         let reduced = |d: &Dim| match d {
             Dim::Axis(x) => axes.contains(x),
             Dim::Shape(i) => dims.contains(i),
-            Dim::Lane => self.plan.tile.is_some_and(|t| axes.contains(&t)),
+            Dim::Lane => self.tile.is_some_and(|t| axes.contains(&t)),
         };
         let target_stride = |d: &Dim| match d {
             Dim::Shape(i) => self.stride(to, Dim::Shape(i - dims.iter().filter(|x| *x < i).count())),

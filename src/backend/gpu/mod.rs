@@ -69,7 +69,8 @@ fn lay_out_on(program: &Program, device: &Device, fuse: bool) -> Result<(Plan, B
 
 /// The plan of a program: the whole batch is one tile, and nothing is cut for the sake of a cache.
 fn lay_out(program: &Program, fuse: bool) -> Result<Plan, plan::Error> {
-    let mut plan = plan::build(program, Options { fuse, cache: usize::MAX / 4, inline: false, draws: true })?;
+    let mut plan =
+        plan::build(program, Options { fuse, cache: usize::MAX / 4, inline: false, draws: true, side: None })?;
     plan.width = plan.batch;
     Ok(plan)
 }
