@@ -19,6 +19,7 @@ mod pairs;
 mod rebuild;
 mod rename;
 mod reuse;
+mod signs;
 mod slope;
 mod vjp;
 

@@ -7,6 +7,7 @@ use super::merge::merge_scans;
 use super::pairs::keep_pairs;
 use super::rename::unite_axes;
 use super::reuse::reuse_scans;
+use super::signs::free_signs;
 use super::vjp::vjp;
 use crate::graph::{Builder, Op, Output, Program, ValueId, verify};
 
@@ -36,7 +37,7 @@ pub const BEFORE_GRADIENTS: [Pass; 8] = [
 ];
 
 /// All passes over a program that is complete, in order.
-pub const PASSES: [Pass; 12] = [
+pub const PASSES: [Pass; 14] = [
     // Derivatives leave much behind that nothing uses; whatever comes later should not look at it.
     Pass { name: "dead", run: remove_dead },
     // All derivatives are taken: a detached copy is the value, and interning makes the copies one.
@@ -50,6 +51,9 @@ pub const PASSES: [Pass; 12] = [
     Pass { name: "dead", run: remove_dead },
     // Sums of products become contractions, ordered by cost.
     Pass { name: "contract", run: form_contractions },
+    Pass { name: "dead", run: remove_dead },
+    // What is summed outside of a loop is known now.
+    Pass { name: "signs", run: free_signs },
     Pass { name: "dead", run: remove_dead },
     // Once more: values used twice before may be used once now.
     Pass { name: "contract", run: form_contractions },
