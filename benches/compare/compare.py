@@ -43,7 +43,7 @@ def ours(row, folder):
 
     if row.startswith("simulation"):
         d = row.split("_")[1]
-        _, seconds, memory = run([SOCRUN, f"{HERE}/simulation.soc", "--set", f"d={d}", "-q", "--out", folder])
+        _, seconds, memory = run([SOCRUN, f"{HERE}/simulation.soc", "--backend", "cpu", "--set", f"d={d}", "-q", "--out", folder])
         return seconds, memory, None
     if row == "double_well":
         return training(f"{HERE}/double_well.soc", "--steps", "12")

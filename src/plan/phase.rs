@@ -124,8 +124,8 @@ impl Phases {
     }
 }
 
-/// Functions of one number wait for the phase that needs them if their operand is kept for it anyway: the slopes of a net's
-/// layers would be kept beside the layers.
+/// Functions of one number wait for the phase that needs them. Their operand is kept for it then, often anyway: the slopes of a
+/// net's layers would be kept beside the layers. Where it is not, it takes the place of the function, and a pass is saved.
 fn defer(program: &Program, phases: &mut Phases) {
     let mut users = vec![Vec::new(); program.nodes.len()];
     for (i, node) in program.nodes.iter().enumerate() {
@@ -140,8 +140,7 @@ fn defer(program: &Program, phases: &mut Phases) {
         let read_in = |u: usize| phases.read_in(program, u);
         let Some(Some(first)) = users[i].iter().map(|u| read_in(*u)).min() else { continue };
         let output = program.outputs.iter().any(|(_, v)| v.index() == i);
-        let is_kept = users[operand.index()].iter().any(|u| *u != i && read_in(*u).is_some_and(|p| p >= first));
-        if first > phases.phase[i] && is_kept && !output {
+        if first > phases.phase[i] && !output {
             phases.phase[i] = first;
         }
     }
