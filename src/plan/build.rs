@@ -15,7 +15,7 @@ use super::schedule::schedule_program;
 use super::side::side_axis;
 use super::strip::cut;
 use super::{Buffer, Plan, Space, View};
-use crate::graph::{AxisId, Node, Op, Program, RegionId, ScanOutput, Type, ValueId};
+use crate::graph::{AxisId, Node, Op, Pairing, Program, RegionId, ScanOutput, Type, ValueId};
 use crate::source::Span;
 
 /// The largest number of samples: their index is one word of the random generator's counter.
@@ -212,6 +212,20 @@ impl<'a> Places<'a> {
         view
     }
 
+    /// A square of small matrices, as one matrix whose rows are those of the first axis, so that products can take it as it lies.
+    fn matrix_of_squares(&mut self, pairing: &Pairing, v: ValueId) -> View {
+        let mut view = self.alloc_like(v);
+        let shape = &self.program.node(v).ty.shape;
+        if let [_, m] = shape[..] {
+            let [first, second] = pairing.axes;
+            let stride = m * self.program.axis(second).size;
+            view.axes = vec![(first, stride * shape[0]), (second, m)];
+            view.axes.sort_unstable();
+            view.shape = vec![stride, 1];
+        }
+        view
+    }
+
     /// A buffer beside that of a value, of its type.
     pub fn alloc_like(&mut self, v: ValueId) -> View {
         let ty = self.program.node(v).ty.clone();
@@ -260,8 +274,12 @@ impl<'a> Places<'a> {
                 let axis = s.axis;
                 return self.stack(scan, k).sliced(axis, depth);
             }
-            if matches!(self.program.node(v).op, Op::Number(_)) {
-                self.numbers.push(v);
+            match &self.program.node(v).op {
+                Op::Number(_) => self.numbers.push(v),
+                Op::Spread(pairing, _) if self.phases.role[v.index()] == Role::Collect => {
+                    return self.matrix_of_squares(pairing, v);
+                }
+                _ => {}
             }
             self.alloc_like(v)
         });

@@ -33,7 +33,7 @@ fn suits(program: &Program, axis: AxisId, tile: AxisId) -> bool {
         let alone = |v: ValueId| program.node(v).ty.axes.len() == 1;
         let known = match &node.op {
             Op::Pick(p, _) => own && p.pairs == axis && !reads,
-            Op::Spread(p, _) => !own && p.pairs == axis,
+            Op::Spread(p, _) => !own && p.pairs == axis && node.ty.axes.len() == 2,
             Op::Contract(..) | Op::Reduce(..) => own || !node.ty.varies(tile),
             Op::Concat(..) | Op::Broadcast(_) | Op::Slice { .. } | Op::Transpose(..) | Op::Reshape(_) => own,
             op => own && super::is_elementwise(op),

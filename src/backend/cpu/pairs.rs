@@ -146,12 +146,11 @@ pub(super) fn spread(plan: &Plan, pairing: &Pairing, of: ValueId, v: ValueId, bl
     if i > inner {
         to.par_chunks_mut(i).enumerate().for_each(|(first, to)| {
             let Some((_, second, length, at)) = rows.iter().find(|row| row.0 == first) else { return to.fill(0.0) };
-            // Where the second axis is next, pairs fill a stretch without gaps.
-            if j > *target.iter().max().unwrap_or(&0) {
-                to[..j * second].fill(0.0);
-                to[j * (second + length)..].fill(0.0);
-            } else {
-                to.fill(0.0);
+            // Pairs fill one stretch of every row of the matrix.
+            let height = if let [height, _] = shape[..] { height } else { 1 };
+            for row in to.chunks_mut(i / height) {
+                row[..j * second].fill(0.0);
+                row[j * (second + length)..].fill(0.0);
             }
             one_row(&(0, *second, *length, *at), to);
         });

@@ -26,10 +26,10 @@ pub(super) enum Target {
 enum Kernel {
     /// Matrix products in a loop: sizes m, n, k, and how each is computed.
     Gemm { m: usize, n: usize, k: usize, a: Strides, b: Strides, c: Strides, by: By },
-    /// A packed matrix times lanes: its number, lanes, rows, columns, the row strides of the factor and the result, what is
-    /// done to the product, and the columns that are not zero in each block of rows.
-    Packed {
-        pack: usize,
+    /// A matrix that all tiles share times lanes: where it lies, lanes, rows, columns, the row strides of the factor and the
+    /// result, what is done to the product, and the columns that are not zero in each block of rows.
+    Shared {
+        matrix: Shared,
         lanes: usize,
         rows: usize,
         columns: usize,
@@ -54,6 +54,15 @@ enum Kernel {
     Dot { n: usize },
     /// Lane by lane: the number of lanes, and what `a`, `b` step by.
     Lanes { width: usize, a: usize, b: usize },
+}
+
+/// How a matrix lies that all tiles share.
+#[derive(Clone, Copy, Debug)]
+enum Shared {
+    /// Packed, with this number.
+    Packed(usize),
+    /// As it was computed: strides of rows and columns. A tile takes a kernel of times once, for which it is not packed.
+    InPlace([usize; 2]),
 }
 
 /// An operand beside a product.
@@ -236,6 +245,7 @@ impl Product {
         let c_row = classes.rows.even(1, &order)?;
         let rows = classes.rows.len();
         let (row_sizes, row_strides) = classes.rows.along(0, &order);
+        let even_rows = classes.rows.even(0, &order);
         let mut beside = Vec::new();
         for i in 0..operands {
             beside.push(classes.rows.even(2 + i, &order)?);
@@ -244,6 +254,7 @@ impl Product {
         let x_row = classes.summed.even(1, &order)?;
         let summed = classes.summed.len();
         let (column_sizes, column_strides) = classes.summed.along(0, &order);
+        let in_place = even_rows.zip(classes.summed.even(0, &order)).filter(|_| counts.is_some());
         if rows == 0 || summed == 0 {
             return None;
         }
@@ -253,17 +264,21 @@ impl Product {
             }
             None => Vec::new(),
         };
-        let pack = Pack {
-            slot: a.slot,
-            offset: a.offset,
-            rows: (row_sizes, row_strides),
-            columns: (column_sizes, column_strides),
-            block,
+        let matrix = if let Some((row, column)) = in_place {
+            Shared::InPlace([row, column])
+        } else {
+            let pack = Pack {
+                slot: a.slot,
+                offset: a.offset,
+                rows: (row_sizes, row_strides),
+                columns: (column_sizes, column_strides),
+                block,
+            };
+            Shared::Packed(packs.iter().position(|p| *p == pack).unwrap_or_else(|| {
+                packs.push(pack);
+                packs.len() - 1
+            }))
         };
-        let number = packs.iter().position(|p| *p == pack).unwrap_or_else(|| {
-            packs.push(pack);
-            packs.len() - 1
-        });
         let mut outer = Class::new(3 + operands);
         for i in 0..columns.sizes.len() {
             let strides: Vec<_> = std::iter::once(0).chain(columns.strides.iter().map(|s| s[i])).collect();
@@ -282,7 +297,7 @@ impl Product {
             })
             .collect();
         outer.strides.truncate(3);
-        let kernel = Kernel::Packed { pack: number, lanes, rows, columns: summed, x: x_row, c: c_row, then, kept };
+        let kernel = Kernel::Shared { matrix, lanes, rows, columns: summed, x: x_row, c: c_row, then, kept };
         Some(Self { a: a.clone(), b: b.clone(), c: c.clone(), outer, summed: Class::new(2), kernel })
     }
 
@@ -383,13 +398,13 @@ impl Product {
     /// The first factor, packed if it is.
     fn left<'a>(&self, memory: &'a Memory<'_>) -> &'a [f32] {
         match self.kernel {
-            Kernel::Packed { pack, .. } => &memory.packs[pack],
+            Kernel::Shared { matrix: Shared::Packed(pack), .. } => &memory.packs[pack],
             _ => memory.read(&self.a),
         }
     }
 
     fn into(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32], memory: &Memory<'_>) {
-        if let Kernel::Packed { .. } = self.kernel {
+        if let Kernel::Shared { .. } = self.kernel {
             self.blocks(c, add, a, b, memory);
         } else {
             self.products(c, add, a, b);
@@ -398,7 +413,9 @@ impl Product {
 
     /// Blocks in a loop, each with its part of what stands beside the product.
     fn blocks(&self, c: &mut [f32], add: bool, a: &[f32], b: &[f32], memory: &Memory<'_>) {
-        let Kernel::Packed { lanes, rows, columns, x, c: c_row, ref then, ref kept, .. } = self.kernel else { return };
+        let Kernel::Shared { matrix, lanes, rows, columns, x, c: c_row, ref then, ref kept } = self.kernel else {
+            return;
+        };
         let o = &self.outer;
         let offset = |strides: &[usize], mut index: usize| {
             let mut at = 0;
@@ -408,7 +425,10 @@ impl Product {
             }
             at
         };
-        let w = Matrix::Packed(a);
+        let w = match matrix {
+            Shared::Packed(_) => Matrix::Packed(a),
+            Shared::InPlace(strides) => Matrix::InPlace(a, strides),
+        };
         for i in 0..o.len() {
             let mut all = [Then::Relu; LONGEST];
             for (to, t) in all.iter_mut().zip(then) {
@@ -465,7 +485,7 @@ impl Product {
             &Kernel::Outer { rows, columns, lanes, steps, a: a_strides, b: b_strides, c: c_row, ref kept } => {
                 outer::sum(&Outer { rows, columns, lanes, steps, a, a_strides, b, b_strides, c_row, add, kept }, c);
             }
-            Kernel::Packed { .. } => unreachable!("blocks have a loop of their own"),
+            Kernel::Shared { .. } => unreachable!("blocks have a loop of their own"),
             Kernel::Lanes { width, a: sa, b: sb } => {
                 let c = &mut c[..*width];
                 if empty {
