@@ -85,10 +85,15 @@ impl Adapter {
             MatrixUnit { side: 8, half: false, threads },
             MatrixUnit { side: 16, half: false, threads },
             MatrixUnit { side: 16, half: true, threads },
+            MatrixUnit { side: 8, half: true, threads },
         ];
         let usable = known.into_iter().find(|unit| has(unit.side as u32, if unit.half { F16 } else { F32 }));
         usable.ok_or_else(|| {
-            if offered.is_empty() { "none".to_owned() } else { format!("{} of other kinds", offered.len()) }
+            let kind = |o: &wgpu::CooperativeMatrixProperties| {
+                format!("{} × {} × {} from {:?} to {:?}", o.m_size, o.n_size, o.k_size, o.ab_type, o.cr_type)
+            };
+            let kinds: Vec<String> = offered.iter().map(kind).collect();
+            if kinds.is_empty() { "none".to_owned() } else { format!("others: {}", kinds.join(", ")) }
         })
     }
 }
