@@ -47,10 +47,10 @@ fi
 rows() {
   awk -v head="$1" -v medians="$(grep -o '"median":[0-9.e-]*' "$out/run.json" | cut -d: -f2 | paste -sd' ')" '
     function flush() {
-      if (n) printf "%s,%s,%s,%s,%s,%s\n", head, loss, median[n], a ? a / (1e3 * median[n]) : "", b ? b / (1e3 * median[n]) : "", longest
+      if (n) printf "%s,%s,%.6g,%.3g,%.3g,%s\n", head, loss, median[n], a / (1e3 * median[n]), b / (1e3 * median[n]), longest
     }
     BEGIN { split(medians, median, " ") }
-    / runs, .* ms each/ { flush(); n++; a = b = longest = ""; loss = match($0, /L = [^,:]*/) ? substr($0, RSTART + 4, RLENGTH - 4) : "-" }
+    / runs, .* ms each/ { flush(); n++; a = b = 0; longest = ""; loss = match($0, /L = [^,:]*/) ? substr($0, RSTART + 4, RLENGTH - 4) : "-" }
     /^floor / { a = $2; b = $9 }
     /^longest / { longest = $2 }
     END { flush() }' "$out/errors.txt" | tee -a "$out/steps.csv"
@@ -69,7 +69,6 @@ for file in "${files[@]}"; do
         gpu-units) chosen=("${place[@]}" --matrix-units) ;;
         cpu) chosen=(--backend cpu) ;;
       esac
-      # What was done before the time was up is kept.
       timeout "$limit" "$socrun" run "$file" "${chosen[@]}" --set "batch=$batch" --steps 20 --json --quiet --timing --force \
         --out "$out/run" >"$out/run.json" 2>"$out/errors.txt" && rows "$file,$way,$batch" ||
         echo "$file,$way,$batch,over $limit s or refused: $(grep -m1 '×' "$out/errors.txt" | tr -d ',')" | tee -a "$out/steps.csv"
