@@ -4,8 +4,7 @@ or the double well with d = 10 and 200 steps.
     python step.py LOSS [--problem quadratic|double_well] [--batch 128] [--fused 10] [--rounds 12]
 
 LOSS is rollout, socm_adjoint, adjoint_matching, relative_entropy, log_variance, cross_entropy or socm. `--fused` training
-steps run inside one compiled loop. Prints the loss and the median seconds per step. The adjoint losses are written for the
-quadratic problem alone.
+steps run inside one compiled loop. Prints the loss and the median seconds per step.
 """
 import argparse
 import time
@@ -117,13 +116,13 @@ def weight(xs, vs, dw, last):
 
 def adjoint(xs, last, trapezoid):
     """The lean adjoint at the left points and at the end."""
-    end = 2 * Q * last
+    end = terminal_gradient(last)
     nxt = jnp.concatenate([xs[1:], last[None]])
 
     def back(a, pair):
         x, y = pair
-        slope = A * a + (P * (x + y) if trapezoid else 2 * P * y)
-        a = a + H * slope
+        at = lambda x: slope(x) * a + running_gradient(x)
+        a = a + H * (0.5 * (at(x) + at(y)) if trapezoid else at(y))
         return a, a
 
     _, path = jax.lax.scan(back, end, (xs, nxt), reverse=True)

@@ -12,9 +12,9 @@ pub const KINDS: [&str; 5] = ["products", "entries", "sums", "draws", "moves"];
 pub struct Timing {
     /// The number of runs.
     pub runs: u64,
-    /// Worker threads.
+    /// Worker threads; none where a device does one thing after another.
     pub threads: usize,
-    /// The phases, in order.
+    /// The phases, in order; of a device, the kinds of its dispatches.
     pub phases: Vec<Phase>,
     /// Seconds of all runs, with the hand-over of what comes in and goes out.
     pub seconds: f64,
@@ -22,6 +22,8 @@ pub struct Timing {
     pub cost: Cost,
     /// The least time of one run at the peaks of this machine.
     pub floor: Floor,
+    /// Seconds and kind of the longest dispatch, on a device that has a clock.
+    pub longest: Option<(f64, &'static str)>,
 }
 
 /// Work between two meeting points.
@@ -43,17 +45,23 @@ impl fmt::Display for Timing {
         let least = 1e3 * self.floor.seconds();
         writeln!(f, "{} runs, {whole:.2} ms each; the floor is {least:.2} ms, {:.0} % of it", self.runs, share(least))?;
         writeln!(f, "{}", self.floor)?;
-        write!(f, "{:<14}{:>10}{:>8}", "phase", "ms", "%")?;
-        for kind in KINDS {
-            write!(f, "{kind:>10}")?;
+        if let Some((seconds, kind)) = self.longest {
+            writeln!(f, "longest   {:.2} ms for a dispatch of {kind}", 1e3 * seconds)?;
         }
-        writeln!(f, "      (ms per worker)")?;
+        write!(f, "{:<14}{:>10}{:>8}", "phase", "ms", "%")?;
+        if self.threads > 0 {
+            for kind in KINDS {
+                write!(f, "{kind:>10}")?;
+            }
+            write!(f, "      (ms per worker)")?;
+        }
+        writeln!(f)?;
         let mut rest = whole;
         for (i, phase) in self.phases.iter().enumerate() {
             let own = ms(phase.seconds);
             rest -= own;
             write!(f, "{:<14}{own:>10.3}{:>8.1}", format!("{} {}", i + 1, phase.name), share(own))?;
-            for work in phase.work {
+            for work in phase.work.into_iter().filter(|_| self.threads > 0) {
                 let workers = if phase.name.ends_with("tiles") { self.threads as f64 } else { 1.0 };
                 write!(f, "{:>10.3}", ms(work) / workers)?;
             }

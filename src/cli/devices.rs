@@ -81,6 +81,12 @@ impl Devices {
         self.opened.get()?.as_ref().map(|device| device.adapter().name.as_str())
     }
 
+    /// The longest dispatch of all programs that were given to it and looked at the clock.
+    pub(super) fn longest(&self) -> Option<String> {
+        let (seconds, kind) = self.opened.get()?.as_ref()?.longest()?;
+        Some(format!("socrun: the longest dispatch, of {kind}, took {:.1} ms", 1e3 * seconds))
+    }
+
     /// How numbers are kept and multiplied, where that differs from single precision.
     pub(super) fn precision(&self) -> String {
         let Some(device) = self.opened.get().and_then(Option::as_ref) else { return String::new() };

@@ -83,6 +83,17 @@ fn examine(adapter: Adapter, text: &mut String) -> bool {
         }
         Err(why) => writeln!(text, "  {why}"),
     };
+    if device.adapter().features.contains(&"cooperative matrices") {
+        let _ = match device.with_matrix_units().and_then(|units| Ok((units.matrix_unit(), peaks(&units)?))) {
+            Ok((unit, peaks)) => {
+                let (side, half) = unit.map_or((0, false), |unit| (unit.side, unit.half));
+                let factors = if half { "f16" } else { "f32" };
+                let products = peaks.products / 1e9;
+                writeln!(text, "  units      {side} × {side}, factors in {factors}, products at {products:.1} GFLOP/s")
+            }
+            Err(why) => writeln!(text, "  units      {why}"),
+        };
+    }
     let _ = writeln!(text, "  opened in {opened:.2} s, {} kernels built and run in {seconds:.2} s", device.kernels());
     well
 }

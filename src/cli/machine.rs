@@ -2,6 +2,8 @@
 
 use std::sync::Once;
 #[cfg(feature = "gpu")]
+use std::sync::OnceLock;
+#[cfg(feature = "gpu")]
 use std::time::Instant;
 
 use super::args::{Backend, Target};
@@ -11,7 +13,7 @@ use super::terminal::say;
 use crate::backend::Executor;
 use crate::backend::cpu::{Cpu, LAYOUT, free_memory, peaks};
 #[cfg(feature = "gpu")]
-use crate::backend::gpu::{Device, Gpu};
+use crate::backend::gpu::{Device, Gpu, peaks as peaks_of};
 use crate::backend::reference::Reference;
 use crate::diagnostic::Report;
 use crate::graph::{Node, Program, ValueId};
@@ -31,6 +33,9 @@ pub(super) struct Loader {
     /// Whether the time is to be looked at.
     #[cfg(feature = "gpu")]
     timing: bool,
+    /// What the device can do at most, measured when that is first asked for.
+    #[cfg(feature = "gpu")]
+    device_peaks: OnceLock<Peaks>,
     #[cfg(feature = "gpu")]
     devices: Devices,
 }
@@ -75,6 +80,8 @@ impl Loader {
             #[cfg(feature = "gpu")]
             timing: target.timing,
             #[cfg(feature = "gpu")]
+            device_peaks: OnceLock::new(),
+            #[cfg(feature = "gpu")]
             devices: Devices::new(target)?,
         })
     }
@@ -94,6 +101,12 @@ impl Loader {
         (self.backend == Backend::Auto).then(|| self.devices.verdict()).flatten()
     }
 
+    /// How long the longest dispatch on a device took, if the time was looked at.
+    #[cfg(feature = "gpu")]
+    pub(super) fn longest(&self) -> Option<String> {
+        self.devices.longest()
+    }
+
     #[cfg(feature = "gpu")]
     fn place(&self, program: &Program) -> Place {
         match self.backend {
@@ -109,6 +122,19 @@ impl Loader {
             Backend::Reference => Place::Reference,
             Backend::Auto | Backend::Cpu => Place::Cpu,
         }
+    }
+
+    /// What the device in use can do at most.
+    ///
+    /// # Errors
+    /// When it cannot hold what is measured.
+    #[cfg(feature = "gpu")]
+    fn device_peaks(&self, device: &Device) -> Result<Peaks, Report> {
+        if let Some(known) = self.device_peaks.get() {
+            return Ok(*known);
+        }
+        let measured = peaks_of(device).map_err(Report::new)?;
+        Ok(*self.device_peaks.get_or_init(|| measured))
     }
 
     /// What each job may take.
@@ -139,7 +165,7 @@ impl Machine for Loader {
             #[cfg(feature = "gpu")]
             Place::Gpu(device) => {
                 let (clock, before) = (Instant::now(), device.kernels());
-                let gpu = Gpu::new(program.clone(), &device).map_err(Report::new)?;
+                let mut gpu = Gpu::new(program.clone(), &device).map_err(Report::new)?;
                 if self.timing {
                     let (dispatches, kernels, bytes) = gpu.summary();
                     say(&format!(
@@ -148,6 +174,7 @@ impl Machine for Loader {
                         1e3 * clock.elapsed().as_secs_f64(),
                         bytes as f64 / 1e6
                     ));
+                    gpu.watch_time(self.device_peaks(&device)?).map_err(Report::new)?;
                 }
                 Box::new(gpu)
             }

@@ -111,6 +111,10 @@ impl Session<'_> {
         let progress = Progress::new(cells.count(), waiting, self.quiet);
         run_cells(cells, &mut outcomes, loader, experiment.seed, &progress, ledger)?;
         experiment.outcomes = outcomes.into_iter().flatten().collect();
+        #[cfg(feature = "gpu")]
+        if let Some(longest) = loader.longest() {
+            say(&longest);
+        }
         Ok(())
     }
 }

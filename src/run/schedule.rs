@@ -86,6 +86,21 @@ fn load<'a>(actions: &'a [Action], machine: &dyn Machine) -> Result<Vec<LoadedAc
     actions.iter().map(one).collect()
 }
 
+/// Tells where the time of every program went, if that was looked at.
+fn tell_times(actions: &[LoadedAction<'_>], observer: &mut dyn Observer) {
+    for action in actions {
+        match action {
+            LoadedAction::Run(stretch) => {
+                if let Some(timing) = stretch.loaded.executor.timing().filter(|timing| timing.runs > 0) {
+                    observer.timed(timing.seconds, &timing);
+                }
+            }
+            LoadedAction::Repeat(_, body) | LoadedAction::Every(_, body) => tell_times(body, observer),
+            LoadedAction::Solve(..) | LoadedAction::Copy(_) => {}
+        }
+    }
+}
+
 /// A schedule under way.
 struct Course<'s, 'o> {
     schedule: &'s Schedule,
@@ -117,6 +132,7 @@ impl Run<'_> {
             observer,
         };
         self.actions(&mut loaded.actions, 0, &mut course)?;
+        tell_times(&loaded.actions, course.observer);
         self.measure_last(course.observer)
     }
 

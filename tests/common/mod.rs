@@ -134,7 +134,15 @@ pub fn history(outcome: &socrun::run::Outcome, name: &str) -> Vec<f64> {
     outcome.quantity(name).expect("it was measured").points.iter().map(|p| p.1).collect()
 }
 
-/// The first adapter, software or not; `SOCRUN_TEST_DEVICE` names another.
+/// How far what a device computes may be off: as far as is given for single precision, and 400 times as far where factors of
+/// products are rounded to 11 bits in place of 24.
+#[cfg(feature = "gpu")]
+pub fn bound(device: &Device, given: f64) -> f64 {
+    if device.matrix_unit().is_some_and(|unit| unit.half) { 400.0 * given } else { given }
+}
+
+/// The first adapter, software or not; `SOCRUN_TEST_DEVICE` names another. With `SOCRUN_TEST_UNITS` its matrix units take
+/// products, and have to be there.
 #[cfg(feature = "gpu")]
 pub fn device() -> Option<Device> {
     static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
@@ -142,6 +150,10 @@ pub fn device() -> Option<Device> {
         Ok(name) => Some(Device::open(Some(&name)).expect("the device opens")),
         Err(_) => adapters().into_iter().next().map(|a| Device::on(a).expect("the device opens")),
     });
+    if std::env::var_os("SOCRUN_TEST_UNITS").is_some() {
+        let device = device.as_ref().expect("a device is at hand");
+        return Some(device.with_matrix_units().expect("its matrix units pass their test"));
+    }
     if device.is_none() {
         eprintln!("skipped: there is no adapter for Vulkan, Metal or DirectX 12");
     }

@@ -152,7 +152,7 @@ impl Executor for Cpu {
         let (runs, seconds, peaks) = self.timed?;
         let phases = self.machine.phases();
         let floor = self.summary.floor(peaks);
-        Some(Timing { runs, threads: self.threads, phases, seconds, cost: self.summary.cost, floor })
+        Some(Timing { runs, threads: self.threads, phases, seconds, cost: self.summary.cost, floor, longest: None })
     }
 }
 

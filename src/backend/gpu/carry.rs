@@ -109,7 +109,26 @@ impl Touched {
 impl Compiler<'_> {
     /// A loop as one kernel, if its samples meet nowhere and what all share fits in the memory of a workgroup.
     pub fn carry(&mut self, l: &Loop, steps: &mut Vec<Step>) -> Result<bool, Error> {
-        let Some(mut inside) = self.prepare(l) else { return Ok(false) };
+        let mut widths = LANES.as_slice();
+        while let Some(inside) = self.prepare(l, widths) {
+            let lanes = inside.lanes();
+            let kernel = self.text_of(l, inside)?;
+            if OWN_WORDS + kernel.words().len() > MOST_WORDS {
+                return Ok(false);
+            }
+            if kernel.cost as u64 <= self.target.work_of_group() {
+                self.add_watched(kernel, self.span(l.scan), None, steps)?;
+                return Ok(true);
+            }
+            // A dispatch cannot be shorter than one of its workgroups: fewer samples take less time.
+            let narrower = widths.iter().position(|n| *n < lanes).unwrap_or(widths.len());
+            widths = &widths[narrower..];
+        }
+        Ok(false)
+    }
+
+    /// The kernel of a loop.
+    fn text_of(&mut self, l: &Loop, mut inside: Inside) -> Result<Kernel, Error> {
         let Carried { lanes, batch, .. } = inside.carried;
         let threads = THREADS[usize::from(self.target.software)].min(self.target.limits.invocations as usize);
         let mut kernel = Kernel::carried(threads, inside.carried);
@@ -119,15 +138,11 @@ impl Compiler<'_> {
         self.inside = Some(inside);
         let written = self.steps_of(l, &mut Vec::new());
         self.hand_out_finals();
-        let kernel = self.inside.take().map(|mut inside| inside.take());
+        let mut inside = self.inside.take().expect("it is taken here alone");
         written?;
-        let Some(mut kernel) = kernel else { return Ok(false) };
+        let mut kernel = inside.take();
         kernel.groups = batch.div_ceil(lanes);
-        if OWN_WORDS + kernel.words().len() > MOST_WORDS || kernel.cost as u64 > self.target.work() {
-            return Ok(false);
-        }
-        self.add_watched(kernel, self.span(l.scan), None, steps)?;
-        Ok(true)
+        Ok(kernel)
     }
 
     /// The text of a loop inside of a carried one, or of that itself.
@@ -210,8 +225,8 @@ impl Compiler<'_> {
         inside.put(kernel);
     }
 
-    /// How a loop is carried, if it can be.
-    fn prepare(&self, l: &Loop) -> Option<Inside> {
+    /// How a loop is carried with one of these numbers of samples in a workgroup, if it can be.
+    fn prepare(&self, l: &Loop, widths: &[usize]) -> Option<Inside> {
         let batch = self.plan.tile.map(|_| self.plan.batch)?;
         let mut touched = Touched::default();
         if self.watch || batch < LEAST || !can_carry(self.plan, l, l.depth, &mut touched) {
@@ -250,8 +265,8 @@ impl Compiler<'_> {
             arrange(&all.chain(wide).collect::<Vec<_>>(), most)
         };
         let busy = |width: &usize| self.target.software || batch.div_ceil(*width) >= BUSY;
-        let widest = LANES.iter().position(busy).unwrap_or(LANES.len() - 1);
-        let widths: Vec<usize> = LANES[widest..].iter().copied().filter(|w| *w <= batch).collect();
+        let widest = widths.iter().position(busy).unwrap_or(widths.len().saturating_sub(1));
+        let widths: Vec<usize> = widths[widest..].iter().copied().filter(|w| *w <= batch).collect();
         let every: Vec<&Local> = lanes.iter().collect();
         let whole = widths.iter().find_map(|width| Some((*width, fit(*width, &every)?)));
         let (width, (shared, words)) = match whole {

@@ -21,15 +21,28 @@ pub(super) struct Target<'a> {
     pub limits: Limits,
     /// Whether it computes on the CPU.
     pub software: bool,
+    /// Whether it is a card of its own.
+    pub own_card: bool,
     /// What takes products of matrices, if that is to be used.
     pub unit: Option<MatrixUnit>,
 }
 
 impl Target<'_> {
-    /// Operations between two submissions, and of one dispatch, about: well below the time after which systems take a
-    /// device for hung.
+    /// Operations of one dispatch, about: a tenth of a second on a device in software, and on a weak one in hardware where
+    /// workgroups wait for memory most of the time.
     pub fn work(&self) -> u64 {
-        if self.software { 200_000_000 } else { 4_000_000_000 }
+        if self.software { 60_000_000 } else { 4_000_000_000 }
+    }
+
+    /// Operations of one workgroup, about. One that is alone in its dispatch has a part of the device only.
+    pub fn work_of_group(&self) -> u64 {
+        self.work() / 2
+    }
+
+    /// Workgroups that take no longer than one: a card of its own has that many at work side by side, and a dispatch of
+    /// fewer leaves it idle.
+    pub fn abreast(&self) -> u64 {
+        if self.own_card { 256 } else { 1 }
     }
 }
 
@@ -178,7 +191,17 @@ impl Compiler<'_> {
     /// of a carried loop, of a part of its kernel.
     pub fn start(&mut self, count: usize, cost: usize, v: ValueId) -> Kernel {
         let lanes = self.plan.varies(v);
-        let Some(inside) = &mut self.inside else { return Kernel::each(count, cost) };
+        let Some(inside) = &mut self.inside else {
+            let mut kernel = Kernel::each(count, cost);
+            kernel.kind = match self.plan.program.node(v).op {
+                Op::Contract(..) | Op::Solve(..) | Op::Inverse(_) | Op::Expm(_) => "products",
+                Op::Unary(..) | Op::Binary(..) | Op::Select(..) => "entries",
+                Op::Reduce(..) | Op::CumulativeSum { .. } => "sums",
+                Op::Draw(_) => "draws",
+                _ => "moves",
+            };
+            return kernel;
+        };
         let mut kernel = inside.take();
         kernel.part("i", count, cost);
         kernel.guard("i", lanes);

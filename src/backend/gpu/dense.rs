@@ -26,6 +26,7 @@ impl Compiler<'_> {
         let spare = self.memory.spare(words, self.span(v))?;
 
         let mut kernel = Kernel::each(count, 2 * n * n * n.max(m));
+        kernel.kind = "products";
         kernel.of(plan.origin[v.index()]);
         let index = split(&mut kernel, "i", "i", &sizes);
         let own = kernel.base(&spare.pointer());

@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::compile::Target;
 use super::errors::{Error, NoDevice, NoHalf, NoUnits, Refused};
-use super::units;
 use crate::backend::{Executor, selftest};
 
 /// An adapter, as the driver describes it.
@@ -69,13 +69,12 @@ impl Adapter {
     fn unit(&self) -> Result<MatrixUnit, String> {
         use wgpu::CooperativeScalarType::{F16, F32};
         let info = self.handle.get_info();
-        if (info.subgroup_min_size, info.subgroup_max_size) != (units::THREADS as u32, units::THREADS as u32) {
-            let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
-            return Err(format!(
-                "subgroups of {least} to {most} invocations, and kernels are written for {}",
-                units::THREADS
-            ));
+        let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
+        // A workgroup is one subgroup, and has to know how large that will be.
+        if least != most || least == 0 {
+            return Err(format!("subgroups of {least} to {most} invocations"));
         }
+        let threads = least as usize;
         let offered = self.handle.cooperative_matrix_properties();
         let has = |side: u32, factor| {
             offered
@@ -83,13 +82,18 @@ impl Adapter {
                 .any(|o| (o.m_size, o.n_size, o.k_size, o.ab_type, o.cr_type) == (side, side, side, factor, F32))
         };
         let known = [
-            MatrixUnit { side: 8, half: false },
-            MatrixUnit { side: 16, half: false },
-            MatrixUnit { side: 16, half: true },
+            MatrixUnit { side: 8, half: false, threads },
+            MatrixUnit { side: 16, half: false, threads },
+            MatrixUnit { side: 16, half: true, threads },
+            MatrixUnit { side: 8, half: true, threads },
         ];
         let usable = known.into_iter().find(|unit| has(unit.side as u32, if unit.half { F16 } else { F32 }));
         usable.ok_or_else(|| {
-            if offered.is_empty() { "none".to_owned() } else { format!("{} of other kinds", offered.len()) }
+            let kind = |o: &wgpu::CooperativeMatrixProperties| {
+                format!("{} × {} × {} from {:?} to {:?}", o.m_size, o.n_size, o.k_size, o.ab_type, o.cr_type)
+            };
+            let kinds: Vec<String> = offered.iter().map(kind).collect();
+            if kinds.is_empty() { "none".to_owned() } else { format!("others: {}", kinds.join(", ")) }
         })
     }
 }
@@ -156,6 +160,8 @@ pub struct MatrixUnit {
     pub side: usize,
     /// Whether it takes factors in half precision; sums are in single precision.
     pub half: bool,
+    /// The invocations of a subgroup, which multiply a tile together.
+    pub threads: usize,
 }
 
 impl MatrixUnit {
@@ -171,6 +177,8 @@ pub(super) struct Shared {
     pub adapter: Adapter,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
+    /// Seconds and kind of the longest dispatch of all that were stamped.
+    longest: Mutex<Option<(f64, &'static str)>>,
     /// Why the device was lost, if it was.
     lost: Arc<Mutex<Option<String>>>,
     /// Layouts of what kernels see, by the number of ranges of memory.
@@ -209,7 +217,7 @@ impl Device {
     }
 
     fn request(adapter: Adapter, unit: Option<MatrixUnit>) -> Result<Self, Error> {
-        let mut wanted = wgpu::Features::SHADER_F16;
+        let mut wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         if unit.is_some() {
             wanted |= wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
         }
@@ -233,8 +241,9 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
         }));
-        let (layouts, pipelines) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { adapter, device, queue, lost, layouts, pipelines }), half: false, unit })
+        let (longest, layouts, pipelines) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Shared { adapter, device, queue, longest, lost, layouts, pipelines };
+        Ok(Self { shared: Arc::new(shared), half: false, unit })
     }
 
     /// The same adapter, opened so that products of matrices are taken by its matrix units. Where those take factors in half
@@ -284,9 +293,20 @@ impl Device {
         self.half
     }
 
+    /// What kernels are written for.
+    pub(super) fn target(&self) -> Target<'_> {
+        let Adapter { name, limits, software, own_card, .. } = self.adapter();
+        Target { name, limits: *limits, software: *software, own_card: *own_card, unit: self.unit }
+    }
+
     /// The adapter.
     pub fn adapter(&self) -> &Adapter {
         &self.shared.adapter
+    }
+
+    /// Seconds and kind of the longest dispatch of all programs that look at the clock.
+    pub fn longest(&self) -> Option<(f64, &'static str)> {
+        *self.shared.longest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of different kernels that were built so far.
@@ -299,6 +319,38 @@ impl Shared {
     /// Why the device was lost, or could not do what was asked, if so.
     pub fn lost(&self) -> Option<String> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes the longest dispatch of a program.
+    pub fn note_longest(&self, found: (f64, &'static str)) {
+        let mut known = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none_or(|(seconds, _)| found.0 > seconds) {
+            *known = Some(found);
+        }
+    }
+
+    /// The words of a buffer that the host can read, when all that was submitted is done.
+    ///
+    /// # Errors
+    /// Why the device was lost.
+    pub fn words(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>, String> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            // Nobody listens any more only if the wait below has failed.
+            let _ = sender.send(result);
+        });
+        let waited = self.device.poll(wgpu::PollType::wait_indefinitely());
+        if let Some(why) = self.lost() {
+            return Err(why);
+        }
+        waited.map_err(|why| why.to_string())?;
+        receiver.recv().map_err(|why| why.to_string())?.map_err(|why| why.to_string())?;
+        let words = {
+            let view = buffer.get_mapped_range(..).map_err(|why| why.to_string())?;
+            view.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        };
+        buffer.unmap();
+        Ok(words)
     }
 
     /// The layout of what kernels see: the words of a dispatch, what the host feeds, flags, ranges of memory.

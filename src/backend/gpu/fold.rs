@@ -67,6 +67,7 @@ impl Compiler<'_> {
             let parts = length.div_ceil(part);
             let spare = self.memory.spare(parts * count, span)?.pointer();
             let mut kernel = Kernel::new(TREE);
+            kernel.kind = "sums";
             (kernel.groups, kernel.cost) = (count * parts, 2 * part + 512);
             kernel.of(self.plan.origin[v.index()]);
             fold.together(&mut kernel, Some((part, &spare)));
@@ -84,6 +85,7 @@ impl Compiler<'_> {
             kernel
         } else {
             let mut kernel = Kernel::new(TREE);
+            kernel.kind = "sums";
             (kernel.groups, kernel.cost) = (count, 2 * length + 512);
             kernel.of(self.plan.origin[v.index()]);
             fold.together(&mut kernel, None);

@@ -81,6 +81,8 @@ pub(super) struct Kernel {
     pub shared: usize,
     /// How often a workgroup comes by the place that is written.
     pub times: usize,
+    /// What it does, in a word.
+    pub kind: &'static str,
     words: Vec<Word>,
     functions: BTreeSet<Function>,
     declarations: Vec<String>,
@@ -107,6 +109,8 @@ pub(super) struct Carried {
 pub(super) struct Text {
     /// The text.
     pub wgsl: String,
+    /// What it does, in a word.
+    pub kind: &'static str,
     /// The value that each line computes.
     pub values: Vec<Option<ValueId>>,
 }
@@ -126,6 +130,7 @@ impl Kernel {
             cost: 1,
             shared: 0,
             times: 1,
+            kind: "moves",
             words: Vec::new(),
             functions: BTreeSet::new(),
             declarations: Vec::new(),
@@ -139,7 +144,7 @@ impl Kernel {
 
     /// A kernel that carries samples through a loop.
     pub fn carried(threads: usize, carried: Carried) -> Self {
-        Self { carried: Some(carried), ..Self::new(threads) }
+        Self { carried: Some(carried), kind: "loops", ..Self::new(threads) }
     }
 
     /// How it carries samples through a loop, if so.
@@ -328,7 +333,7 @@ impl Kernel {
             let _ = writeln!(wgsl, "{line}");
         }
         wgsl.push_str("}\n");
-        Text { wgsl, values }
+        Text { wgsl, kind: self.kind, values }
     }
 }
 

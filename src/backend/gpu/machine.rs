@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 
+use super::clock::{MOST, Stamps};
 use super::code::{Code, Fed, Run, Step};
 use super::compile::{Target, compile};
 use super::device::{Device, Shared};
@@ -72,14 +73,12 @@ impl Machine {
     /// What the device does not allow.
     pub fn new(device: &Device, plan: &Plan, half: &BTreeSet<usize>, watch: bool) -> Result<Self, Error> {
         let shared = &device.shared;
-        let adapter = &shared.adapter;
-        let mut memory = Memory::lay_out(plan, adapter.limits, &adapter.name, half)?;
-        let target =
-            Target { name: &adapter.name, limits: adapter.limits, software: adapter.software, unit: device.unit };
+        let target = device.target();
+        let mut memory = Memory::lay_out(plan, target.limits, target.name, half)?;
         let code = compile(plan, &mut memory, target, watch)?;
         let pipelines = pipelines(shared, plan, &code, memory.halves.len() + memory.ranges.len())?;
 
-        let mut recording = Recording::new(adapter.limits.workgroups, target.work(), &code);
+        let mut recording = Recording::new(target, &code);
         let setup = recording.record(&code.setup);
         let steps = recording.record(&code.steps);
         let hand_out = recording.record(&code.hand_out);
@@ -211,7 +210,7 @@ impl Machine {
             at += 4 * *words as u64;
         }
         tape.submit();
-        let numbers = self.read()?;
+        let numbers = shared.words(&self.back)?;
         let mut words = numbers[1..].iter().map(|b| f64::from(f32::from_bits(*b)));
         let mut outputs = Vec::with_capacity(self.extents.len());
         for (extents, (_, count)) in self.extents.iter().zip(&self.code.outputs) {
@@ -225,6 +224,43 @@ impl Machine {
             Fault { value: self.watched[(numbers[0] / 4) as usize], found }
         });
         Ok((rows, outputs, found))
+    }
+
+    /// One run with a stamp around every dispatch: the kind and the seconds of each, and whether it is part of every run.
+    /// Empty on a device without a clock.
+    ///
+    /// # Errors
+    /// Why the device was lost.
+    pub fn stamped(&mut self, feed: &Feed<'_>) -> Result<Vec<(&'static str, f64, bool)>, String> {
+        self.feed(feed);
+        let device = self.device.clone();
+        let shared = &device.shared;
+        let Some(stamps) = Stamps::new(shared) else { return Ok(Vec::new()) };
+        let mut all = Vec::new();
+        for (dispatches, every_run) in [(&self.setup, false), (&self.steps, true)] {
+            for some in dispatches.chunks(MOST) {
+                let mut commands = shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                for (i, d) in some.iter().enumerate() {
+                    let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                        label: None,
+                        timestamp_writes: Some(stamps.writes(i)),
+                    });
+                    self.dispatch(&mut pass, d);
+                }
+                stamps.fetch(some.len(), &mut commands);
+                shared.queue.submit([commands.finish()]);
+                let seconds = stamps.seconds(some.len(), shared)?;
+                let kinds = some.iter().map(|d| self.code.kernels[d.kernel].kind);
+                all.extend(kinds.zip(seconds).map(|(kind, seconds)| (kind, seconds, every_run)));
+            }
+        }
+        Ok(all)
+    }
+
+    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, d: &Dispatch) {
+        pass.set_pipeline(&self.pipelines[d.kernel]);
+        pass.set_bind_group(0, &self.bind, &[d.words]);
+        pass.dispatch_workgroups(d.groups, 1, 1);
     }
 
     /// Writes what the host has to say; whether the set-up is to run.
@@ -308,28 +344,6 @@ impl Machine {
             copies.copy_buffer_to_buffer(range, 4 * from.word as u64, &self.back, at, 4 * words as u64);
         }
     }
-
-    /// The words that were copied to where the host reads.
-    fn read(&self) -> Result<Vec<u32>, String> {
-        let shared = &self.device.shared;
-        let (sender, receiver) = std::sync::mpsc::channel();
-        self.back.map_async(wgpu::MapMode::Read, .., move |result| {
-            // Nobody listens any more only if the wait below has failed.
-            let _ = sender.send(result);
-        });
-        let waited = shared.device.poll(wgpu::PollType::wait_indefinitely());
-        if let Some(why) = shared.lost() {
-            return Err(why);
-        }
-        waited.map_err(|why| why.to_string())?;
-        receiver.recv().map_err(|why| why.to_string())?.map_err(|why| why.to_string())?;
-        let words = {
-            let view = self.back.get_mapped_range(..).map_err(|why| why.to_string())?;
-            view.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-        };
-        self.back.unmap();
-        Ok(words)
-    }
 }
 
 /// Commands on their way to a device, handed over before they are too much work at once.
@@ -356,9 +370,7 @@ impl Tape<'_> {
             while done <= most
                 && let Some(d) = left.next()
             {
-                pass.set_pipeline(&machine.pipelines[d.kernel]);
-                pass.set_bind_group(0, &machine.bind, &[d.words]);
-                pass.dispatch_workgroups(d.groups, 1, 1);
+                machine.dispatch(&mut pass, d);
                 done += d.cost;
             }
             drop(pass);
@@ -402,17 +414,16 @@ fn line_of(message: &str) -> Option<usize> {
 }
 
 /// Loops unrolled, and what every dispatch is told.
-struct Recording {
-    limit: u32,
-    work: u64,
+struct Recording<'t> {
+    target: Target<'t>,
     pitch: usize,
     data: Vec<u8>,
     known: HashMap<Vec<u32>, u32>,
     watched: Vec<ValueId>,
 }
 
-impl Recording {
-    fn new(limit: u32, work: u64, code: &Code) -> Self {
+impl<'t> Recording<'t> {
+    fn new(target: Target<'t>, code: &Code) -> Self {
         fn longest(steps: &[Step]) -> usize {
             let of = |step: &Step| match step {
                 Step::Run(run) => OWN_WORDS + run.words.len(),
@@ -423,7 +434,7 @@ impl Recording {
         let parts = [&code.setup, &code.steps, &code.hand_out, &code.hand_on];
         let words = parts.into_iter().map(|steps| longest(steps)).max().unwrap_or(0);
         let pitch = (4 * words).max(1).next_multiple_of(PITCH);
-        Self { limit, work, pitch, data: Vec::new(), known: HashMap::new(), watched: Vec::new() }
+        Self { target, pitch, data: Vec::new(), known: HashMap::new(), watched: Vec::new() }
     }
 
     fn record(&mut self, steps: &[Step]) -> Vec<Dispatch> {
@@ -458,7 +469,8 @@ impl Recording {
         }));
         self.watched.extend(run.watched);
         let cost = run.cost as u64;
-        let most = (self.work / cost.max(1)).clamp(1, u64::from(self.limit));
+        let most = (self.target.work() / cost.max(1)).max(self.target.abreast());
+        let most = most.clamp(1, u64::from(self.target.limits.workgroups));
         let mut first = 0;
         while first < run.groups as u64 {
             let groups = most.min(run.groups as u64 - first);

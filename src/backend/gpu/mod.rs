@@ -12,6 +12,7 @@
 //! rounded once. The random words are the same.
 
 mod carry;
+mod clock;
 mod code;
 mod compile;
 mod dense;
@@ -38,6 +39,7 @@ pub use errors::{Error, Kernel, NoDevice, NoHalf, NoUnits, OverLimit, Refused};
 pub use peaks::peaks;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use ndarray::ArrayD;
 
@@ -45,9 +47,10 @@ use self::carry::is_carried;
 use self::compile::{Target, compile};
 use self::machine::Machine;
 use self::memory::Memory;
+use super::timing::{Phase, Timing};
 use super::{Course, Executor, Fault, Feed, Lost, Passed, one_by_one};
 use crate::graph::{Program, ValueId};
-use crate::plan::{self, Cost, Item, Options, Plan};
+use crate::plan::{self, Cost, Item, Options, Peaks, Plan};
 
 /// A program on a device.
 pub struct Gpu {
@@ -55,6 +58,7 @@ pub struct Gpu {
     device: Device,
     machine: Machine,
     lost: Option<Lost>,
+    timed: Option<Timing>,
 }
 
 /// The plan of a program for a device, and the buffers in half precision.
@@ -111,10 +115,9 @@ impl Gpu {
     /// # Errors
     /// When it does.
     pub fn check(program: &Program, device: &Device) -> Result<(), Error> {
-        let Adapter { limits, name, .. } = device.adapter();
+        let target = device.target();
         let (plan, half) = lay_out_on(program, device, true)?;
-        let mut memory = Memory::lay_out(&plan, *limits, name, &half)?;
-        let target = Target { name, limits: *limits, software: device.adapter().software, unit: device.unit };
+        let mut memory = Memory::lay_out(&plan, target.limits, target.name, &half)?;
         compile(&plan, &mut memory, target, false).map(drop)
     }
 
@@ -125,7 +128,55 @@ impl Gpu {
     pub fn new(program: Program, device: &Device) -> Result<Self, Error> {
         let (plan, half) = lay_out_on(&program, device, true)?;
         let machine = Machine::new(device, &plan, &half, false)?;
-        Ok(Self { program, device: device.clone(), machine, lost: None })
+        Ok(Self { program, device: device.clone(), machine, lost: None, timed: None })
+    }
+
+    /// Looks at the clock from now on, for [`Executor::timing`]; `peaks` are those of the device. Before the first run,
+    /// another is made with a stamp around every dispatch.
+    ///
+    /// # Errors
+    /// When the program cannot be laid out.
+    pub fn watch_time(&mut self, peaks: Peaks) -> Result<(), Error> {
+        let summary = lay_out(&self.program, true)?.summary(1);
+        let floor = summary.floor(peaks);
+        let phases = Vec::new();
+        self.timed =
+            Some(Timing { runs: 0, threads: 0, phases, seconds: 0.0, cost: summary.cost, floor, longest: None });
+        Ok(())
+    }
+
+    /// Notes how long every dispatch of a run takes, once.
+    fn stamp(&mut self, feed: &Feed<'_>) {
+        let Some(timing) = self.timed.as_mut().filter(|timing| timing.runs == 0) else { return };
+        // The first dispatch of a kernel is slow. A device that is lost here is found to be so in the run that follows.
+        if self.machine.run(feed).is_err() {
+            return;
+        }
+        let Ok(dispatches) = self.machine.stamped(feed) else { return };
+        let mut kinds: Vec<Phase> = Vec::new();
+        for (kind, seconds, every_run) in dispatches {
+            if timing.longest.is_none_or(|(longest, _)| seconds > longest) {
+                timing.longest = Some((seconds, kind));
+            }
+            if every_run {
+                match kinds.iter_mut().find(|phase| phase.name == kind) {
+                    Some(phase) => phase.seconds += seconds,
+                    None => kinds.push(Phase { name: kind, seconds, work: Default::default() }),
+                }
+            }
+        }
+        timing.phases = kinds;
+        if let Some(longest) = timing.longest {
+            self.device.shared.note_longest(longest);
+        }
+    }
+
+    /// Notes that some runs took the time since `start`.
+    fn note(&mut self, runs: u64, start: Instant) {
+        if let Some(timing) = &mut self.timed {
+            timing.runs += runs;
+            timing.seconds += start.elapsed().as_secs_f64();
+        }
     }
 
     /// Dispatches of one run, different kernels, bytes of memory.
@@ -145,6 +196,8 @@ impl Gpu {
 impl Executor for Gpu {
     fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
         let first = self.program.outputs.first().map_or(ValueId(0), |(_, v)| *v);
+        self.stamp(feed);
+        let start = Instant::now();
         let outputs = match self.machine.run(feed) {
             Ok((outputs, _)) => outputs,
             Err(why) => {
@@ -152,6 +205,7 @@ impl Executor for Gpu {
                 return Err(Fault { value: first, found: f64::NAN });
             }
         };
+        self.note(1, start);
         for ((_, v), array) in self.program.outputs.iter().zip(&outputs) {
             if let Some(found) = array.iter().find(|x| !x.is_finite()) {
                 return Err(self.find_fault(feed, Fault { value: *v, found: *found }));
@@ -162,6 +216,8 @@ impl Executor for Gpu {
 
     fn advance(&mut self, course: &mut Course<'_>) -> Passed {
         let first = self.program.outputs.first().map_or(ValueId(0), |(_, v)| *v);
+        self.stamp(&course.feed(0));
+        let start = Instant::now();
         let (rows, outputs, _) = match self.machine.runs(&course.feed(0), course.runs) {
             Ok(ran) => ran,
             Err(why) => {
@@ -170,6 +226,7 @@ impl Executor for Gpu {
             }
         };
         if rows.iter().flatten().chain(outputs.iter().flatten()).all(|x| x.is_finite()) {
+            self.note(course.runs, start);
             course.put_all(outputs);
             return (rows, None);
         }
@@ -179,6 +236,13 @@ impl Executor for Gpu {
 
     fn lost(&self) -> Option<Lost> {
         self.lost.clone()
+    }
+
+    fn timing(&self) -> Option<Timing> {
+        let mut timing = self.timed.clone()?;
+        // They were measured in one run.
+        timing.phases.iter_mut().for_each(|phase| phase.seconds *= timing.runs as f64);
+        Some(timing)
     }
 }
 
@@ -210,6 +274,7 @@ fn text(program: &Program, unit: Option<MatrixUnit>) -> Result<String, Error> {
     };
     let plan = lay_out(program, true)?;
     let mut memory = Memory::lay_out(&plan, limits, "any", &BTreeSet::new())?;
-    let code = compile(&plan, &mut memory, Target { name: "any", limits, software: false, unit }, false)?;
+    let code =
+        compile(&plan, &mut memory, Target { name: "any", limits, software: false, own_card: true, unit }, false)?;
     Ok(code.print())
 }

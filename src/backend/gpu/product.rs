@@ -202,8 +202,9 @@ impl Compiler<'_> {
     ) -> Result<(), Error> {
         let (m, n, batch) = (p.rows.len(), p.columns.len(), p.batch.len());
         let unit = self.target.unit;
-        let mut kernel = Kernel::new(if unit.is_some() { units::THREADS } else { THREADS });
+        let mut kernel = Kernel::new(unit.map_or(THREADS, |unit| unit.threads));
         let [tm, tn] = parts.tile;
+        kernel.kind = "products";
         (kernel.groups, kernel.cost) = (parts.count * parts.tiles, 2 * tm * tn * parts.length);
         kernel.of(self.plan.origin[v.index()]);
         let span = self.span(v);

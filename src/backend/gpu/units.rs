@@ -1,4 +1,4 @@
-//! Products by the matrix units of a card: a subgroup multiplies square tiles at once.
+//! Products by the matrix units of a card: a subgroup, which is a workgroup, multiplies square tiles at once.
 //!
 //! Tiles of both factors go through memory that the workgroup shares, rounded to half precision where the units take such
 //! numbers; sums are in single precision. The result goes back through shared memory, from where each entry is stored with
@@ -8,9 +8,6 @@ use super::device::MatrixUnit;
 use super::kernel::{Base, Kernel, Pointer, offset};
 use super::product::{Chain, DEPTH, Parts, Product, Target, guarded, linear};
 
-/// Invocations of a workgroup: one subgroup.
-pub(super) const THREADS: usize = 32;
-
 /// Tiles of the units along a side of a workgroup's tile, at most.
 pub(super) const ALONG: usize = 4;
 
@@ -18,7 +15,7 @@ impl Product {
     /// The text of a tile by matrix units.
     pub fn unit_tile(&self, kernel: &mut Kernel, unit: MatrixUnit, cut: Parts, to: (&Pointer, Target), chain: &Chain) {
         let Parts { tile: [tm, tn], count: parts, length: part, .. } = cut;
-        let MatrixUnit { side, half } = unit;
+        let MatrixUnit { side, half, threads } = unit;
         let (m, n, k, batch) = (self.rows.len(), self.columns.len(), self.summed.len(), self.batch.len());
         let number = if half { "f16" } else { "f32" };
         let bytes = if half { 2 } else { 4 };
@@ -39,7 +36,7 @@ impl Product {
         let (place, index) = self.corner(kernel, cut);
         kernel.line(format!("let first = {} * {part}u;", place[0]));
         kernel.line(format!("let end = min(first + {part}u, {k}u);"));
-        kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{ result[e] = 0.0f; }}", tm * tn));
+        kernel.line(format!("for (var e = thread; e < {}u; e += {threads}u) {{ result[e] = 0.0f; }}", tm * tn));
         kernel.line("workgroupBarrier();");
         let matrix = |of: &str, role: &str| format!("coop_mat{side}x{side}<{of}, {role}>");
         let (rows, columns) = (tm / side, tn / side);
@@ -53,7 +50,7 @@ impl Product {
         kernel.line(format!("for (var k = first; k < end; k += {DEPTH}u) {{"));
         let load = |kernel: &mut Kernel, name: &str, width: usize, by_row: bool, condition: &str, from: &str| {
             let count = if name == "left" { tm * DEPTH } else { DEPTH * tn };
-            kernel.line(format!("for (var e = thread; e < {count}u; e += {THREADS}u) {{"));
+            kernel.line(format!("for (var e = thread; e < {count}u; e += {threads}u) {{"));
             kernel.line(format!("let x = e / {width}u;"));
             kernel.line(format!("let y = e % {width}u;"));
             let (outer, sum) = if by_row { ("x", "y") } else { ("y", "x") };
@@ -97,7 +94,7 @@ impl Product {
         }
         kernel.line("workgroupBarrier();");
         let taken: Vec<Base> = chain.pointers.iter().map(|pointer| kernel.base(pointer)).collect();
-        kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", tm * tn));
+        kernel.line(format!("for (var e = thread; e < {}u; e += {threads}u) {{", tm * tn));
         kernel.line(format!("let row = row0 + e / {tn}u;"));
         kernel.line(format!("let column = column0 + e % {tn}u;"));
         kernel.line(format!("if (row >= {m}u || column >= {n}u) {{ continue; }}"));
