@@ -344,7 +344,6 @@ fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     if size > 0.0 { off / size } else { off }
 }
 
-/// Holds a machine against the reference evaluator: values to 1e-5 and gradients to 1e-4, for two runs.
 /// Whether a fault is that of a product with a factor that half precision cannot hold.
 fn is_beyond_half(program: &Program, fault: &Fault, feed: &Feed<'_>) -> bool {
     let mut program = program.clone();
@@ -357,6 +356,7 @@ fn is_beyond_half(program: &Program, fault: &Fault, feed: &Feed<'_>) -> bool {
 /// How far values and gradients may be off the reference, relative to their norm.
 const BOUNDS: [f64; 2] = [1e-5, 1e-4];
 
+/// Holds a machine against the reference evaluator: values and gradients to these bounds, for two runs.
 fn check_against_the_reference(
     problem: &str,
     loss: usize,

@@ -35,7 +35,7 @@ def run(command):
 
 def ours(row, folder):
     def training(file, *more, what="median"):
-        text, _, memory = run([SOCRUN, file, *more, "-q", "--json", "--timing", "--out", folder])
+        text, _, memory = run([SOCRUN, file, "--backend", "cpu", *more, "-q", "--json", "--timing", "--out", folder])
         lines = next(line for line in text.splitlines() if line.startswith("{"))
         cell = json.loads(lines)["cells"][0]
         floor = re.search(r"the floor is ([0-9.]+) ms", text)
