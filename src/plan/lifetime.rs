@@ -56,7 +56,11 @@ fn walked(plan: &Plan) -> Walk<'_> {
             walk.touch(view.buffer);
         }
     }
-    for buffer in handed_on(plan) {
+    // What pairs do not fill of a square stays zero from the beginning.
+    let spread = |i: usize| plan.is_from_side(ValueId(i as u32)) && matches!(plan.program.nodes[i].op, Op::Spread(..));
+    let squares = (0..plan.program.nodes.len()).filter(|i| spread(*i));
+    let squares = squares.filter_map(|i| Some(plan.views[i].as_ref()?.buffer));
+    for buffer in handed_on(plan).into_iter().chain(squares) {
         if let Some(life) = &mut walk.lives[buffer] {
             (life.from, life.to) = (0, end);
         }

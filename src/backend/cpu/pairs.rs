@@ -110,7 +110,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Writes a square of the pairs that all tiles hold, and zeros elsewhere. The square begins at the view's offset.
+/// Writes the pairs that all tiles hold to a square, which holds zeros elsewhere. The square begins at the view's offset.
 pub(super) fn spread(plan: &Plan, pairing: &Pairing, of: ValueId, v: ValueId, blocks: &[Block], to: &mut [f32]) {
     let (from, view, shape) = (plan.view(of), plan.view(v), &plan.program.node(v).ty.shape);
     let buffer = &plan.buffers[from.buffer];
@@ -145,17 +145,11 @@ pub(super) fn spread(plan: &Plan, pairing: &Pairing, of: ValueId, v: ValueId, bl
     let inner = target.iter().max().unwrap_or(&0) + j * (plan.program.axis(pairing.axes[1]).size - 1);
     if i > inner {
         to.par_chunks_mut(i).enumerate().for_each(|(first, to)| {
-            let Some((_, second, length, at)) = rows.iter().find(|row| row.0 == first) else { return to.fill(0.0) };
-            // Pairs fill one stretch of every row of the matrix.
-            let height = if let [height, _] = shape[..] { height } else { 1 };
-            for row in to.chunks_mut(i / height) {
-                row[..j * second].fill(0.0);
-                row[j * (second + length)..].fill(0.0);
+            if let Some((_, second, length, at)) = rows.iter().find(|row| row.0 == first) {
+                one_row(&(0, *second, *length, *at), to);
             }
-            one_row(&(0, *second, *length, *at), to);
         });
     } else {
-        to.fill(0.0);
         rows.iter().for_each(|row| one_row(row, to));
     }
 }
