@@ -9,7 +9,8 @@ use crate::graph::{AxisId, AxisKind, Op, Program, RegionId, ValueId};
 /// The lanes of a tile.
 const WIDTH: usize = 64;
 
-/// The axis to cut, if there is one: the longest of those with `least` entries or more over which products vary and whose values are of the kinds below.
+/// The axis to cut, if there is one: the longest of those with `least` entries or more over which products vary and whose values
+/// are of the kinds below.
 pub(super) fn side_axis(program: &Program, tile: AxisId, least: usize) -> Option<Cut> {
     let long = |(i, axis): (usize, &crate::graph::Axis)| {
         let id = AxisId(i as u32);

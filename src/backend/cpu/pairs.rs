@@ -52,9 +52,7 @@ impl Pick {
         }
         memory.put(&self.to, slot);
     }
-}
 
-impl Pick {
     fn take(&self, starts: &[usize], from: &[f32], to: &mut [f32], put: impl Fn(&mut f32, f32)) {
         for (lane, start) in starts.iter().enumerate() {
             let from = &from[*start..];
