@@ -6,8 +6,10 @@ use common::{cell, first_values, training, zero_states};
 use ndarray::{ArrayD, arr0, arr1};
 use socrun::backend::cpu::Cpu;
 use socrun::backend::reference::Reference;
-use socrun::backend::{Course, Executor, Feed, Passed};
+use socrun::backend::{Course, Executor, Fault, Feed, Lost, Passed};
+use socrun::diagnostic::Report;
 use socrun::graph::{Binary, Builder, Op, Output, ParameterInfo, Program, StateInfo};
+use socrun::run::{Loaded, Machine, Silent, run_cell};
 use socrun::transform::optimise;
 
 /// Two groups with their own rules, a net that stays, a bound on the gradient, both kinds of copies, and a memory of the
@@ -228,4 +230,50 @@ fn a_run_that_fails_leaves_what_the_one_before_it_left() {
         assert!(fault.found.is_infinite());
         close(&found, &expected, 1e-6);
     }
+}
+
+/// A device that is lost after so many training steps.
+struct Frail {
+    steps: usize,
+}
+
+/// A program on it.
+struct OnFrail {
+    program: Program,
+    inner: Reference,
+    left: usize,
+}
+
+impl Machine for Frail {
+    fn load(&self, program: &Program) -> Result<Loaded, Report> {
+        let trains = program.outputs.iter().any(|(kind, _)| matches!(kind, Output::Parameter(_)));
+        let left = if trains { self.steps } else { usize::MAX };
+        let inner = Reference::new(program.clone());
+        Ok(Loaded { program: program.clone(), executor: Box::new(OnFrail { program: program.clone(), inner, left }) })
+    }
+}
+
+impl Executor for OnFrail {
+    fn execute(&mut self, feed: &Feed<'_>) -> Result<Vec<ArrayD<f64>>, Fault> {
+        if self.left == 0 {
+            return Err(Fault { value: self.program.outputs[0].1, found: f64::NAN });
+        }
+        self.left -= 1;
+        self.inner.execute(feed)
+    }
+
+    fn lost(&self) -> Option<Lost> {
+        (self.left == 0).then(|| Lost { device: "frail".to_owned(), why: "it went away".to_owned() })
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_leaves_the_parameters_of_its_last_step() {
+    let end = |text: &str, steps| run_cell(&cell(text, &[]), &Frail { steps }, 3, &mut Silent).expect("it fits");
+    let lost = end(STEP, 5);
+    assert_eq!((lost.steps, lost.lost.map(|lost| lost.device)), (5, Some("frail".to_owned())));
+    assert!(lost.failure.is_none(), "what was lost did not diverge");
+    let whole = end(&STEP.replace("steps 8", "steps 5"), usize::MAX);
+    assert!(whole.lost.is_none());
+    assert_eq!(lost.parameters, whole.parameters);
 }

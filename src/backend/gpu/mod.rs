@@ -278,3 +278,29 @@ fn text(program: &Program, unit: Option<MatrixUnit>) -> Result<String, Error> {
         compile(&plan, &mut memory, Target { name: "any", limits, software: false, own_card: true, unit }, false)?;
     Ok(code.print())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{AxisKind, Builder, Draw, Law, Lifetime, Op, Output, Type};
+
+    #[test]
+    fn a_device_that_goes_away_says_so() {
+        let Some(adapter) = adapters().into_iter().next() else {
+            return eprintln!("skipped: there is no adapter for Vulkan, Metal or DirectX 12");
+        };
+        let device = Device::on(adapter).expect("the device opens");
+        let mut b = Builder::new();
+        let sample = b.axis("sample", 100, AxisKind::Sample);
+        let draw = Draw { stream: 1, law: Law::Normal, lifetime: Lifetime::Step, seed: None };
+        let x = b.push_typed(Op::Draw(draw), Some(Type::new([sample], [3])));
+        b.program_mut().outputs.push((Output::Named("x".to_owned()), x));
+        let mut gpu = Gpu::new(b.finish(), &device).expect("it fits");
+        let feed = Feed { parameters: &[], states: &[], seed: 1, step: 0 };
+        assert!(gpu.execute(&feed).is_ok() && gpu.lost().is_none());
+        device.shared.device.destroy();
+        assert!(gpu.execute(&feed).is_err());
+        let lost = gpu.lost().expect("the fault is the device's");
+        assert!(lost.device == device.adapter().name && !lost.why.is_empty());
+    }
+}
