@@ -169,3 +169,28 @@ table first, second, mixed, between, across, density
     }
     cpu.close(&history(&found, "density"), &history(&truth, "density"));
 }
+
+/// Paths without control that are moved to end in given samples have, for the control σ'c, the log-weight c·y − ½|c|²h(T) whatever they do
+/// before, on every grid: its stochastic integral along them adds up to where they end.
+#[test]
+fn pinned_paths_weigh_a_constant_pull_by_their_ends() {
+    let text = "
+use std.problems.{sampler, geometric}
+let c = [0.7, -0.4]
+problem P = sampler(2, (x: R[2]) => ½*|x|², geometric(0.3, 2))
+measure {
+  grid 7  batch 50
+  let still(x, t) = zeros[2]
+  let v(x, t) = P.σ(t)'*c
+  path (Y, B) of P under still
+  y ~ normal(ones[2], 0.5)
+  let pull = (y - Y(T))/P.h(T)
+  let Q(t) = Y(t) + P.h(t)*pull
+  let k = ∫ (v(Q(t), t)·(P.σ(t)'*pull) - ½*|v(Q(t), t)|²) dt + ∫ v(Q(t), t)·dB(t)
+  let off = E[ (k - c·y + ½*|c|²*P.h(T))² ]
+  let end = E[ |Q(T) - y|² ]
+}
+table off, end
+";
+    assert!(quantity(text, "off") < 1e-20 && quantity(text, "end") < 1e-20);
+}
