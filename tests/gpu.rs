@@ -30,12 +30,27 @@ fn fault(program: &Program) -> Option<Fault> {
     Some(Gpu::new(program.clone(), &device).expect("fits").execute(&feed(&[], &[], 0)).expect_err("not finite"))
 }
 
+/// Runs a program on the device as it is, and with its batch in three pieces, the last of which has fewer samples.
 fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>], tolerance: f64) {
     let Some(device) = device() else { return };
-    let tolerance = bound(&device, tolerance);
+    compare_on(&device, program, parameters, states, tolerance);
+    let samples = program.axes.iter().filter(|axis| axis.kind == AxisKind::Sample).map(|axis| axis.size);
+    if let Some(batch) = samples.max().filter(|n| *n > 1) {
+        compare_on(&device.in_pieces(batch.div_ceil(3) + 1), program, parameters, states, tolerance);
+    }
+}
+
+fn compare_on(
+    device: &Device,
+    program: &Program,
+    parameters: &[ArrayD<f64>],
+    states: &[ArrayD<f64>],
+    tolerance: f64,
+) {
+    let tolerance = bound(device, tolerance);
     verify(program).expect("the program is well formed");
     let mut reference = Reference::new(program.clone());
-    let mut gpu = match Gpu::new(program.clone(), &device) {
+    let mut gpu = match Gpu::new(program.clone(), device) {
         Ok(gpu) => gpu,
         Err(why) => panic!("{why}"),
     };
@@ -356,6 +371,7 @@ fn errors_are_worded() {
         rendered(NoUnits { device: device.clone(), why: "none".to_owned() }),
         rendered(Refused { device: device.clone(), why: "out of memory".to_owned() }),
         rendered(OverLimit {
+            is_memory: true,
             what: "bytes in one piece",
             needed: 4_000_000_000,
             limit: 134_217_728,
@@ -373,16 +389,26 @@ fn errors_are_worded() {
 fn what_a_device_does_not_allow_is_refused_with_the_limit() {
     let Some(device) = device() else { return };
     let limit = device.adapter().limits.binding;
-    let mut b = Builder::new();
-    let sample = b.axis("sample", (limit / 4 + 1) as usize, AxisKind::Sample);
-    let draw = Draw { stream: 1, law: Law::Normal, lifetime: Lifetime::Step, seed: None };
-    let x = b.push_typed(Op::Draw(draw), Some(Type::new([sample], [1])));
-    let total = b.sum(x, &[sample], &[0]);
-    b.program_mut().outputs.push((Output::Named("total".to_owned()), total));
-    match Gpu::check(&b.finish(), &device) {
+    let entries = (limit / 4 + 1) as usize;
+    let with = |kind| {
+        let mut b = Builder::new();
+        let axis = b.axis("axis", entries, kind);
+        let draw = Draw { stream: 1, law: Law::Normal, lifetime: Lifetime::Step, seed: None };
+        let x = b.push_typed(Op::Draw(draw), Some(Type::new([axis], [1])));
+        let square = b.unary(Unary::Power(2), x);
+        let total = b.sum(square, &[axis], &[0]);
+        b.program_mut().outputs.push((Output::Named("total".to_owned()), total));
+        b.finish()
+    };
+    match Gpu::check(&with(AxisKind::Time), &device) {
         Err(Error::OverLimit(over)) => assert!(over.needed > u128::from(over.limit) && over.limit <= limit, "{over}"),
         other => panic!("{other:?}"),
     }
+    // Samples go through in pieces.
+    let mut gpu = Gpu::new(with(AxisKind::Sample), &device).expect("pieces fit");
+    let total = gpu.execute(&feed(&[], &[], 0)).expect("finite")[0][[]];
+    let n = entries as f64;
+    assert!((total / n - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "the mean of {entries} squares is {}", total / n);
 }
 
 #[test]

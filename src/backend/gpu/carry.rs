@@ -210,7 +210,7 @@ impl Compiler<'_> {
     /// Copies rows from the memory of a workgroup to where all see them.
     fn hand_out_rows(&mut self, buffer: usize, rows: usize, first: &str) {
         let (place, word) = self.memory.place(buffer);
-        let to = Pointer { place, word, loops: Vec::new(), lanes: true };
+        let to = Pointer { place, word, loops: Vec::new(), piece: 0, lanes: true };
         let width = self.plan.width;
         let Some(inside) = &mut self.inside else { return };
         let Some((lanes, own)) = inside.place(buffer) else { return };
@@ -227,7 +227,7 @@ impl Compiler<'_> {
 
     /// How a loop is carried with one of these numbers of samples in a workgroup, if it can be.
     fn prepare(&self, l: &Loop, widths: &[usize]) -> Option<Inside> {
-        let batch = self.plan.tile.map(|_| self.plan.batch)?;
+        let batch = self.plan.tile.map(|_| self.samples)?;
         let mut touched = Touched::default();
         if self.watch || batch < LEAST || !can_carry(self.plan, l, l.depth, &mut touched) {
             return None;

@@ -15,6 +15,8 @@ pub(super) enum Step {
     Run(Run),
     /// A loop.
     Loop(Looped),
+    /// Work on every piece of the batch.
+    Pieces(Pieces),
 }
 
 /// A kernel and what it is told.
@@ -42,6 +44,17 @@ pub(super) struct Looped {
     pub body: Vec<Step>,
 }
 
+/// The same work on one piece of the batch after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Pieces {
+    /// The number of whole pieces.
+    pub whole: usize,
+    /// The work on one of these.
+    pub body: Vec<Step>,
+    /// The work on the piece behind them, which has fewer samples; nothing if there is none.
+    pub rest: Vec<Step>,
+}
+
 /// What the host writes at every run.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fed {
@@ -62,7 +75,7 @@ pub(super) struct Code {
     /// The kernels.
     pub kernels: Vec<Text>,
     /// What the host writes before the first run.
-    pub constants: Vec<(Spot, Vec<f32>)>,
+    pub constants: Vec<(Spot, Layout, Vec<f32>)>,
     /// What it writes before every run, and where.
     pub fed: Vec<(Fed, Spot, Layout)>,
     /// The draws, in the order of their keys.
@@ -85,6 +98,10 @@ impl Code {
                     Step::Loop(l) => {
                         count(&l.before, times, all);
                         count(&l.body, times * l.size, all);
+                    }
+                    Step::Pieces(p) => {
+                        count(&p.body, times * p.whole, all);
+                        count(&p.rest, times, all);
                     }
                 }
             }
@@ -113,6 +130,8 @@ pub(super) struct Layout {
     pub extents: Vec<usize>,
     /// The strides of its place.
     pub strides: Vec<usize>,
+    /// The extent that is cut in pieces, and the samples of a whole piece.
+    pub cut: Option<(usize, usize)>,
 }
 
 impl Layout {
@@ -120,23 +139,32 @@ impl Layout {
         let axes = ty.axes.iter().map(|a| if Some(*a) == plan.tile { Dim::Lane } else { Dim::Axis(*a) });
         let dims = axes.chain((0..ty.shape.len()).map(Dim::Shape));
         let strides = dims.map(|d| view.stride(&plan.buffers, plan.width, d)).collect();
-        Self { extents: plan.program.extents(ty), strides }
+        let lanes = ty.axes.iter().position(|a| Some(*a) == plan.tile).filter(|_| plan.tiles() > 1);
+        Self { extents: plan.program.extents(ty), strides, cut: lanes.map(|at| (at, plan.width)) }
     }
 
-    /// The numbers, given in the order of the extents, as they lie in memory.
-    pub fn place(&self, numbers: impl Iterator<Item = f32>) -> Vec<f32> {
-        if self.strides == dense(&self.extents) {
-            return numbers.collect();
+    /// The numbers, given in the order of the extents, as they lie in the memory of every piece of the batch; of values that
+    /// are not cut there is one.
+    pub fn place(&self, numbers: impl Iterator<Item = f32>) -> Vec<Vec<f32>> {
+        if self.cut.is_none() && self.strides == dense(&self.extents) {
+            return vec![numbers.collect()];
         }
-        let size = 1 + self.extents.iter().zip(&self.strides).map(|(n, s)| (n - 1) * s).sum::<usize>();
-        let mut data = vec![0.0; size];
+        let (at, width) = self.cut.unwrap_or((0, usize::MAX));
+        let pieces = self.cut.map_or(1, |_| self.extents[at].div_ceil(width));
+        let reach = |(d, (n, s)): (usize, (&usize, &usize))| (if d == at { (*n).min(width) } else { *n } - 1) * s;
+        let size = 1 + self.extents.iter().zip(&self.strides).enumerate().map(reach).sum::<usize>();
+        let mut data = vec![vec![0.0; size]; pieces];
         for (entry, x) in numbers.enumerate() {
-            let (mut left, mut at) = (entry, 0);
-            for (n, s) in self.extents.iter().zip(&self.strides).rev() {
-                at += left % n * s;
+            let (mut left, mut place, mut piece) = (entry, 0, 0);
+            for (d, (n, s)) in self.extents.iter().zip(&self.strides).enumerate().rev() {
+                let mut index = left % n;
                 left /= n;
+                if d == at && self.cut.is_some() {
+                    (piece, index) = (index / width, index % width);
+                }
+                place += index * s;
             }
-            data[at] = x;
+            data[piece][place] = x;
         }
         data
     }

@@ -1,14 +1,15 @@
 //! A plan as kernels and the order in which they are dispatched.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::carry::Inside;
-use super::code::{Code, Fed, Layout, Looped, Run, Step};
+use super::code::{Code, Fed, Layout, Looped, Pieces, Run, Step};
 use super::device::{Limits, MatrixUnit};
 use super::errors::{Error, OverLimit};
 use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Place, Pointer, Text, offset, split};
+use super::fold::Fold;
 use super::memory::{Memory, Spot, is_fed};
-use crate::graph::{AxisId, Op, Output, Type, ValueId};
+use crate::graph::{AxisId, Op, Output, Reduction, Type, ValueId};
 use crate::plan::{Copy, Dim, Item, Lives, Loop, Plan, View, When, lives, tail};
 use crate::source::Span;
 
@@ -56,10 +57,16 @@ pub(super) struct Compiler<'a> {
     pub target: Target<'a>,
     /// How long buffers are in use.
     pub lives: Lives,
+    /// The samples of the piece of the batch that is worked on.
+    pub samples: usize,
     /// The loop that a kernel carries samples through, while it is written.
     pub inside: Option<Inside>,
     /// The axis of which one entry is at hand, and the depth of the loop that counts them, in what a loop has taken in.
     pub step: Option<(AxisId, usize)>,
+    /// Where the pieces' parts of sums over samples lie.
+    parts: BTreeMap<ValueId, Spot>,
+    /// A buffer that is not written itself: a part of it is, here.
+    part: Option<(usize, Spot)>,
     kernels: Vec<Text>,
     numbers: HashMap<String, usize>,
     draws: Vec<crate::graph::Draw>,
@@ -79,7 +86,7 @@ pub(super) fn compile(plan: &Plan, memory: &mut Memory, target: Target<'_>, watc
             Op::Parameter(n) => fed.push((Fed::Parameter(*n), spot, layout)),
             Op::State(n) => fed.push((Fed::State(*n), spot, layout)),
             Op::Step => fed.push((Fed::Step, spot, layout)),
-            op => constants.push((spot, layout.place(constant(plan, op).into_iter()))),
+            op => constants.push((spot, layout, constant(plan, op))),
         }
     }
     let mut c = Compiler {
@@ -88,16 +95,22 @@ pub(super) fn compile(plan: &Plan, memory: &mut Memory, target: Target<'_>, watc
         watch,
         target,
         lives: lives(plan),
+        samples: plan.batch,
         inside: None,
         step: None,
+        parts: BTreeMap::new(),
+        part: None,
         kernels: Vec::new(),
         numbers: HashMap::new(),
         draws: Vec::new(),
     };
     let (mut setup, mut steps) = (Vec::new(), Vec::new());
     for segment in &plan.segments {
-        let to = if segment.when == When::Setup { &mut setup } else { &mut steps };
-        c.items(&segment.items, to)?;
+        match segment.when {
+            When::Setup => c.items(&segment.items, &mut setup)?,
+            When::Once => c.items(&segment.items, &mut steps)?,
+            When::Tiles | When::Side => c.pieces(&mut steps, |c, steps| c.items(&segment.items, steps))?,
+        }
     }
     let (mut outputs, mut hand_out) = (Vec::new(), Vec::new());
     for (kind, v) in &plan.program.outputs {
@@ -121,6 +134,28 @@ fn constant(plan: &Plan, op: &Op) -> Vec<f32> {
 }
 
 impl Compiler<'_> {
+    /// The same work on every piece of the batch.
+    fn pieces(
+        &mut self,
+        steps: &mut Vec<Step>,
+        work: impl Fn(&mut Self, &mut Vec<Step>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (batch, width) = (self.plan.batch, self.plan.width);
+        if self.plan.tiles() <= 1 {
+            return work(self, steps);
+        }
+        let (mut body, mut rest) = (Vec::new(), Vec::new());
+        self.samples = width;
+        work(self, &mut body)?;
+        if !batch.is_multiple_of(width) {
+            self.samples = batch % width;
+            work(self, &mut rest)?;
+        }
+        self.samples = batch;
+        steps.push(Step::Pieces(Pieces { whole: batch / width, body, rest }));
+        Ok(())
+    }
+
     /// Items in order; a product takes in what follows it entry by entry.
     pub fn items(&mut self, items: &[Item], steps: &mut Vec<Step>) -> Result<(), Error> {
         let mut left = items.iter().peekable();
@@ -159,9 +194,18 @@ impl Compiler<'_> {
                 Ok(())
             }
             Item::Op(v) if is_fed(&self.plan.program.node(*v).op) => Ok(()),
-            Item::Op(v) | Item::Partial(v) => self.op(*v, steps),
+            Item::Op(v) => self.op(*v, steps),
             // There is one part, and it is the sum.
-            Item::Finish(_) => Ok(()),
+            Item::Partial(v) if self.plan.tiles() <= 1 => self.op(*v, steps),
+            Item::Partial(v) => {
+                let spot = self.parts_of(*v)?;
+                self.part = Some((self.plan.view(*v).buffer, spot));
+                let done = self.op(*v, steps);
+                self.part = None;
+                done
+            }
+            Item::Finish(_) if self.plan.tiles() <= 1 => Ok(()),
+            Item::Finish(v) => self.join(*v, steps),
             Item::Collect(v) => self.collect(*v, steps),
             Item::Loop(l) => {
                 if self.inside.is_some() {
@@ -185,6 +229,32 @@ impl Compiler<'_> {
             }
             Item::Strip(_) => unreachable!("strips are for caches, and this plan was made without"),
         }
+    }
+
+    /// Where the parts of a sum over samples lie, each as the buffer of the sum.
+    fn parts_of(&mut self, v: ValueId) -> Result<Spot, Error> {
+        if let Some(spot) = self.parts.get(&v) {
+            return Ok(*spot);
+        }
+        let rows = self.plan.buffers[self.plan.view(v).buffer].rows;
+        let spot = self.memory.reserve(self.plan.tiles() * rows, self.span(v))?;
+        self.parts.insert(v, spot);
+        Ok(spot)
+    }
+
+    /// A sum over samples from its parts, in their order.
+    fn join(&mut self, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
+        let how = match &self.plan.program.node(v).op {
+            Op::Reduce(how, ..) => *how,
+            _ => Reduction::Sum,
+        };
+        let spot = self.parts_of(v)?;
+        let buffer = self.plan.view(v).buffer;
+        let rows = self.plan.buffers[buffer].rows;
+        let to = self.memory.spot(buffer).pointer();
+        let over = (vec![self.plan.tiles()], vec![vec![rows]]);
+        let fold = Fold::new(how, vec![spot.pointer()], to, (vec![rows], vec![vec![1], vec![1]]), over);
+        self.fold(&fold, v, steps)
     }
 
     /// The beginning of a kernel in which every invocation does one of `count` pieces of work, whose number is `i`. Inside
@@ -229,7 +299,7 @@ impl Compiler<'_> {
         let over = |what, needed: usize, limit: u32, advice: &str| {
             let device = self.target.name.to_owned();
             let advice = advice.to_owned();
-            Box::new(OverLimit { what, needed: needed as u128, limit: u64::from(limit), device, advice, span })
+            Box::new(OverLimit { what, is_memory: false, needed: needed as u128, limit: u64::from(limit), device, advice, span })
         };
         let most = self.target.limits.workgroup_storage;
         if kernel.shared > most as usize {
@@ -273,9 +343,14 @@ impl Compiler<'_> {
     /// Where a view starts.
     pub fn pointer(&self, view: &View) -> Pointer {
         let lanes = self.plan.buffers[view.buffer].lane;
-        let (place, first) = match self.shared(view) {
-            Some((_, word)) => (Place::Shared, word),
-            None => self.memory.place(view.buffer),
+        let mut piece = 0;
+        let (place, first) = match (self.shared(view), self.part) {
+            (Some((_, word)), _) => (Place::Shared, word),
+            (None, Some((buffer, spot))) if buffer == view.buffer => {
+                piece = self.plan.buffers[buffer].rows;
+                (Place::Range(spot.range), spot.word)
+            }
+            (None, _) => self.memory.place(view.buffer),
         };
         let unit = if lanes { self.width(view) } else { 1 };
         let mut loops: Vec<_> = view.loops.iter().map(|(d, s)| (*d, s * unit)).collect();
@@ -285,7 +360,7 @@ impl Compiler<'_> {
         if let Some(inside) = &self.inside {
             loops.retain(|(depth, _)| !inside.holds_step(view.buffer, *depth));
         }
-        Pointer { place, word: first + view.offset * unit, loops, lanes }
+        Pointer { place, word: first + view.offset * unit, loops, piece, lanes }
     }
 
     /// The samples of a workgroup and the first word of a view, if a carried loop keeps it in the memory of a workgroup.
@@ -308,11 +383,12 @@ impl Compiler<'_> {
         dims.iter().map(|(d, _)| self.stride(view, *d)).collect()
     }
 
-    /// The size of an axis; of the samples that a workgroup carries, those.
+    /// The size of an axis; of the one that is cut in pieces, the samples at hand: of a piece, or those that a workgroup carries.
     pub fn axis_size(&self, axis: AxisId) -> usize {
         match &self.inside {
             Some(inside) if Some(axis) == self.plan.tile => inside.lanes(),
             _ if self.step.is_some_and(|(at, _)| at == axis) => 1,
+            _ if Some(axis) == self.plan.tile => self.samples,
             _ => self.plan.program.axis(axis).size,
         }
     }
@@ -345,35 +421,62 @@ impl Compiler<'_> {
     /// A batch-wide value in a place without lanes.
     fn collect(&mut self, v: ValueId, steps: &mut Vec<Step>) -> Result<(), Error> {
         let to = self.plan.collected[v.index()].clone().expect("a value that is collected has a place");
-        let view = self.plan.view(v);
-        let dims = self.dims(self.ty(v));
-        let tile = self.plan.tile;
-        let strides = dims
-            .iter()
-            .map(|(d, _)| match (d, tile) {
-                (Dim::Lane, Some(t)) => self.stride(&to, Dim::Axis(t)),
-                _ => self.stride(&to, *d),
-            })
-            .collect();
-        let from = (self.pointer(view), self.strides(view, &dims));
-        self.moved(from, (self.pointer(&to), strides), dims.iter().map(|d| d.1).collect(), v, steps)
+        self.pieces(steps, |c, steps| {
+            let view = c.plan.view(v);
+            let dims = c.dims(c.ty(v));
+            let mut target = c.pointer(&to);
+            let mut strides = Vec::new();
+            for (d, _) in &dims {
+                strides.push(match (d, c.plan.tile) {
+                    (Dim::Lane, Some(t)) => c.stride(&to, Dim::Axis(t)),
+                    _ => c.stride(&to, *d),
+                });
+                if *d == Dim::Lane {
+                    target.piece = c.plan.width * strides[strides.len() - 1];
+                }
+            }
+            let from = (c.pointer(view), c.strides(view, &dims));
+            c.moved(from, (target, strides), dims.iter().map(|d| d.1).collect(), v, steps)
+        })
     }
 
     /// An output in the order of its extents.
     fn output(&mut self, v: ValueId, steps: &mut Vec<Step>) -> Result<(Spot, usize), Error> {
-        let words = self.dims(self.ty(v)).iter().map(|d| d.1).product();
+        let words = self.plan.program.extents(self.ty(v)).iter().product();
         let spot = self.memory.reserve(words, self.span(v))?;
         self.output_to(v, spot, steps)?;
         Ok((spot, words))
     }
 
     fn output_to(&mut self, v: ValueId, spot: Spot, steps: &mut Vec<Step>) -> Result<(), Error> {
-        let dims = self.dims(self.ty(v));
-        let sizes: Vec<usize> = dims.iter().map(|d| d.1).collect();
-        let view = self.plan.view(v);
-        let from = (self.pointer(view), self.strides(view, &dims));
-        let dense = dense(&sizes);
-        self.moved(from, (spot.pointer(), dense), sizes, v, steps)
+        self.pieces_of(v, steps, |c, steps| {
+            let dims = c.dims(c.ty(v));
+            let view = c.plan.view(v);
+            let from = (c.pointer(view), c.strides(view, &dims));
+            c.moved(from, c.in_order(v, spot), dims.iter().map(|d| d.1).collect(), v, steps)
+        })
+    }
+
+    /// A copy of a value in the order of its extents: where it lies, and the strides.
+    fn in_order(&self, v: ValueId, spot: Spot) -> (Pointer, Vec<usize>) {
+        let strides = dense(&self.plan.program.extents(self.ty(v)));
+        let mut pointer = spot.pointer();
+        if self.plan.tiles() > 1
+            && let Some(at) = self.ty(v).axes.iter().position(|a| Some(*a) == self.plan.tile)
+        {
+            pointer.piece = self.plan.width * strides[at];
+        }
+        (pointer, strides)
+    }
+
+    /// Work on a value, on every piece of it if the batch is cut.
+    fn pieces_of(
+        &mut self,
+        v: ValueId,
+        steps: &mut Vec<Step>,
+        work: impl Fn(&mut Self, &mut Vec<Step>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.plan.varies(v) { self.pieces(steps, work) } else { work(self, steps) }
     }
 
     /// Puts outputs in the places from which the next run reads them.
@@ -386,16 +489,18 @@ impl Compiler<'_> {
                 _ => false,
             };
             let Some((_, to, layout)) = fed.iter().find(|(one, ..)| reads(one)) else { continue };
-            let dims = self.dims(self.ty(*v));
             let view = plan.view(*v);
-            let from = if is_fed(&plan.program.node(plan.buffers[view.buffer].owner).op) {
+            let away = is_fed(&plan.program.node(plan.buffers[view.buffer].owner).op);
+            if away {
                 // It lies where this run reads, and is moved away before anything is written there.
                 self.output_to(*v, *spot, &mut first)?;
-                (spot.pointer(), dense(&layout.extents))
-            } else {
-                (self.pointer(view), self.strides(view, &dims))
-            };
-            self.moved(from, (to.pointer(), layout.strides.clone()), layout.extents.clone(), *v, &mut then)?;
+            }
+            self.pieces_of(*v, &mut then, |c, steps| {
+                let dims = c.dims(c.ty(*v));
+                let from = if away { c.in_order(*v, *spot) } else { (c.pointer(view), c.strides(view, &dims)) };
+                let to = (to.pointer(), layout.strides.clone());
+                c.moved(from, to, dims.iter().map(|d| d.1).collect(), *v, steps)
+            })?;
         }
         first.append(&mut then);
         Ok(first)

@@ -151,6 +151,8 @@ pub struct Device {
     pub(super) half: bool,
     /// What takes products of matrices, if that was asked for.
     pub(super) unit: Option<MatrixUnit>,
+    /// The most samples of a piece of a batch, if there is a bound.
+    pub(super) piece: Option<usize>,
 }
 
 /// A matrix unit: it multiplies square tiles.
@@ -243,7 +245,7 @@ impl Device {
         }));
         let (longest, layouts, pipelines) = (Mutex::default(), Mutex::default(), Mutex::default());
         let shared = Shared { adapter, device, queue, longest, lost, layouts, pipelines };
-        Ok(Self { shared: Arc::new(shared), half: false, unit })
+        Ok(Self { shared: Arc::new(shared), half: false, unit, piece: None })
     }
 
     /// The same adapter, opened so that products of matrices are taken by its matrix units. Where those take factors in half
@@ -255,7 +257,7 @@ impl Device {
         let name = &self.shared.adapter.name;
         let none = |why: String| Error::from(NoUnits { device: name.clone(), why });
         let unit = self.shared.adapter.unit().map_err(none)?;
-        let device = Self { half: self.half, ..Self::request(self.shared.adapter.clone(), Some(unit))? };
+        let device = Self { half: self.half, piece: self.piece, ..Self::request(self.shared.adapter.clone(), Some(unit))? };
         let tested = selftest::selftest(|program| {
             let gpu = super::Gpu::new(program, &device).map_err(|why| why.to_string())?;
             Ok(Box::new(gpu) as Box<dyn Executor>)
@@ -286,6 +288,13 @@ impl Device {
         } else {
             Err(NoHalf { device: self.shared.adapter.name.clone() }.into())
         }
+    }
+
+    /// The same device, on which batches go through in pieces of so many samples at most. Without, they are cut only where they
+    /// need more memory in one piece than the device allows.
+    #[must_use]
+    pub fn in_pieces(&self, samples: usize) -> Self {
+        Self { piece: Some(samples.max(1)), ..self.clone() }
     }
 
     /// Whether activations are kept in half precision.

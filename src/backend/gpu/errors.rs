@@ -116,6 +116,8 @@ pub struct NoUnits {
 pub struct OverLimit {
     /// Of what.
     pub what: &'static str,
+    /// Whether it is memory, of which a piece of the batch needs less.
+    pub is_memory: bool,
     /// How much is needed.
     pub needed: u128,
     /// How much there is.

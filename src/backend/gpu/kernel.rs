@@ -15,7 +15,9 @@ pub(super) struct Pointer {
     pub word: usize,
     /// What each loop counter adds, by depth.
     pub loops: Vec<(usize, usize)>,
-    /// Whether neighbouring samples lie side by side there, from the first of the batch on.
+    /// What each piece of the batch adds.
+    pub piece: usize,
+    /// Whether neighbouring samples lie side by side there, from the first of the piece on.
     pub lanes: bool,
 }
 
@@ -39,6 +41,8 @@ pub(super) enum Word {
     Number(u32),
     /// The counter of the loop at this depth.
     Counter(usize),
+    /// The number of the first sample of the piece.
+    First,
 }
 
 /// A pointer inside a kernel: the text of its first address.
@@ -100,7 +104,7 @@ pub(super) struct Carried {
     pub depth: usize,
     /// The samples of a workgroup, the first of which is `lane0`.
     pub lanes: usize,
-    /// The samples of the batch.
+    /// The samples of the piece of the batch.
     pub batch: usize,
 }
 
@@ -181,7 +185,7 @@ impl Kernel {
         self.line(format!("for (var {name} = thread; {name} < {count}u; {name} += {}u) {{", self.threads));
     }
 
-    /// Passes over pieces of work for samples that the batch does not have; the sample runs fastest in their numbers.
+    /// Passes over pieces of work for samples that there are not; the sample runs fastest in their numbers.
     pub fn guard(&mut self, name: &str, lanes: bool) {
         if let Some(c) = self.carried.filter(|c| lanes && !c.batch.is_multiple_of(c.lanes)) {
             self.line(format!("if (lane0 + {name} % {}u >= {}u) {{ continue; }}", c.lanes, c.batch));
@@ -269,6 +273,11 @@ impl Kernel {
             Some(c) if depth >= c.depth => format!("step{depth}"),
             _ => self.word(Word::Counter(depth)),
         }
+    }
+
+    /// The number of the first sample of the piece of the batch.
+    pub fn first_sample(&mut self) -> String {
+        self.word(Word::First)
     }
 
     fn word(&mut self, told: Word) -> String {

@@ -1,17 +1,18 @@
 //! A compiled plan on a device: memory, dispatches in their order, and the way in and out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 
 use super::clock::{MOST, Stamps};
 use super::code::{Code, Fed, Run, Step};
-use super::compile::{Target, compile};
+use super::Fitting;
+use super::compile::Target;
 use super::device::{Device, Shared};
 use super::errors::{Error, Kernel};
 use super::kernel::{OWN_WORDS, Word};
-use super::memory::{Memory, Spot};
+use super::memory::Spot;
 use crate::backend::{Fault, Feed, random};
 use crate::graph::{Output, ValueId};
 use crate::plan::Plan;
@@ -25,6 +26,8 @@ struct Dispatch {
     kernel: usize,
     /// Where the words it is told start, in bytes.
     words: u32,
+    /// The piece of the batch.
+    piece: u32,
     groups: u32,
     cost: u64,
 }
@@ -39,10 +42,12 @@ pub(super) type RanOn = (Vec<Vec<f64>>, Vec<ArrayD<f64>>, Option<Fault>);
 pub(super) struct Machine {
     device: Device,
     pipelines: Vec<wgpu::ComputePipeline>,
-    bind: wgpu::BindGroup,
-    ranges: Vec<wgpu::Buffer>,
-    /// Ranges of numbers in half precision.
-    halves: Vec<wgpu::Buffer>,
+    /// For every piece of the batch, the memory that it sees.
+    binds: Vec<wgpu::BindGroup>,
+    /// The ranges of memory; of some, one for every piece.
+    ranges: Vec<Vec<wgpu::Buffer>>,
+    /// Those of numbers in half precision.
+    halves: Vec<Vec<wgpu::Buffer>>,
     feed: wgpu::Buffer,
     flags: wgpu::Buffer,
     back: wgpu::Buffer,
@@ -71,14 +76,13 @@ impl Machine {
     ///
     /// # Errors
     /// What the device does not allow.
-    pub fn new(device: &Device, plan: &Plan, half: &BTreeSet<usize>, watch: bool) -> Result<Self, Error> {
+    pub fn new(device: &Device, fitting: Fitting) -> Result<Self, Error> {
         let shared = &device.shared;
         let target = device.target();
-        let mut memory = Memory::lay_out(plan, target.limits, target.name, half)?;
-        let code = compile(plan, &mut memory, target, watch)?;
-        let pipelines = pipelines(shared, plan, &code, memory.halves.len() + memory.ranges.len())?;
+        let Fitting { plan, memory, code } = fitting;
+        let pipelines = pipelines(shared, &plan, &code, memory.halves.len() + memory.ranges.len())?;
 
-        let mut recording = Recording::new(target, &code);
+        let mut recording = Recording::new(target, plan.width, &code);
         let setup = recording.record(&code.setup);
         let steps = recording.record(&code.steps);
         let hand_out = recording.record(&code.hand_out);
@@ -94,40 +98,40 @@ impl Machine {
         shared.queue.write_buffer(&words, 0, &data);
         let feed = buffer(4 * (1 + 2 * code.draws.len()), storage);
         let flags = buffer(4, storage);
-        let ranges: Vec<_> = memory.ranges.iter().map(|words| buffer(4 * words, storage)).collect();
-        let halves: Vec<_> = memory.halves.iter().map(|numbers| buffer(2 * numbers, storage)).collect();
+        let pieces = plan.tiles();
+        let several = |bytes: usize, apart: bool| -> Vec<_> {
+            (0..if apart { pieces } else { 1 }).map(|_| buffer(bytes, storage)).collect()
+        };
+        let ranges: Vec<_> = memory.ranges.iter().map(|range| several(4 * range.words, range.apart)).collect();
+        let halves: Vec<_> = memory.halves.iter().map(|numbers| several(2 * numbers, true)).collect();
         let out: usize = code.outputs.iter().map(|(_, words)| 4 * words).sum();
         let back = buffer(out + 4, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         let numbers = buffer(8, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC);
-        for (spot, numbers) in &code.constants {
-            shared.queue.write_buffer(&ranges[spot.range], 4 * spot.word as u64, &bytes(numbers));
+        for (spot, layout, numbers) in &code.constants {
+            write(shared, &ranges, *spot, layout.place(numbers.iter().copied()));
         }
 
         let (layout, _) = shared.layout(halves.len() + ranges.len());
         let told = wgpu::BufferBinding { buffer: &words, offset: 0, size: std::num::NonZero::new(pitch as u64) };
-        let mut entries = vec![
-            wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(told) },
-            wgpu::BindGroupEntry { binding: 1, resource: feed.as_entire_binding() },
-            wgpu::BindGroupEntry { binding: 2, resource: flags.as_entire_binding() },
-        ];
-        entries.extend(
-            halves
-                .iter()
-                .chain(&ranges)
-                .enumerate()
-                .map(|(i, range)| wgpu::BindGroupEntry { binding: 3 + i as u32, resource: range.as_entire_binding() }),
-        );
-        let bind = shared.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &layout,
-            entries: &entries,
-        });
+        let seen_by = |piece: usize| {
+            let mut entries = vec![
+                wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(told.clone()) },
+                wgpu::BindGroupEntry { binding: 1, resource: feed.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 2, resource: flags.as_entire_binding() },
+            ];
+            entries.extend(halves.iter().chain(&ranges).enumerate().map(|(i, of)| wgpu::BindGroupEntry {
+                binding: 3 + i as u32,
+                resource: of[piece.min(of.len() - 1)].as_entire_binding(),
+            }));
+            shared.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries })
+        };
+        let binds = (0..pieces).map(seen_by).collect();
         let extents =
             plan.program.outputs.iter().map(|(_, v)| plan.program.extents(&plan.program.node(*v).ty)).collect();
         Ok(Self {
             device: device.clone(),
             pipelines,
-            bind,
+            binds,
             ranges,
             halves,
             feed,
@@ -159,7 +163,7 @@ impl Machine {
 
     /// Bytes of all ranges of memory.
     pub fn bytes(&self) -> u64 {
-        self.ranges.iter().chain(&self.halves).map(wgpu::Buffer::size).sum()
+        self.ranges.iter().chain(&self.halves).flatten().map(wgpu::Buffer::size).sum()
     }
 
     /// One run: the outputs, and the first value looked at that was not finite.
@@ -259,7 +263,7 @@ impl Machine {
 
     fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, d: &Dispatch) {
         pass.set_pipeline(&self.pipelines[d.kernel]);
-        pass.set_bind_group(0, &self.bind, &[d.words]);
+        pass.set_bind_group(0, &self.binds[d.piece as usize], &[d.words]);
         pass.dispatch_workgroups(d.groups, 1, 1);
     }
 
@@ -283,12 +287,9 @@ impl Machine {
             let numbers = match fed {
                 Fed::Parameter(i) => layout.place(feed.parameters[*i].iter().map(|x| *x as f32)),
                 Fed::State(i) => layout.place(feed.states[*i].iter().map(|x| *x as f32)),
-                Fed::Step => vec![feed.step as f32],
+                Fed::Step => vec![vec![feed.step as f32]],
             };
-            let numbers = bytes(&numbers);
-            if !numbers.is_empty() {
-                queue.write_buffer(&self.ranges[spot.range], 4 * spot.word as u64, &numbers);
-            }
+            write(&self.device.shared, &self.ranges, *spot, numbers);
         }
         fresh
     }
@@ -331,7 +332,7 @@ impl Machine {
         copies.copy_buffer_to_buffer(&self.numbers, 8 * place, &self.feed, 0, 4);
         for (fed, spot, _) in &self.code.fed {
             if matches!(fed, Fed::Step) {
-                let to = &self.ranges[spot.range];
+                let to = &self.ranges[spot.range][0];
                 copies.copy_buffer_to_buffer(&self.numbers, 8 * place + 4, to, 4 * spot.word as u64, 4);
             }
         }
@@ -340,7 +341,7 @@ impl Machine {
     /// Copies words to where the host reads.
     fn fetch(&self, copies: &mut wgpu::CommandEncoder, from: Spot, words: usize, at: u64) {
         if words > 0 {
-            let range = &self.ranges[from.range];
+            let range = &self.ranges[from.range][0];
             copies.copy_buffer_to_buffer(range, 4 * from.word as u64, &self.back, at, 4 * words as u64);
         }
     }
@@ -387,8 +388,14 @@ impl Tape<'_> {
     }
 }
 
-fn bytes(numbers: &[f32]) -> Vec<u8> {
-    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+/// Writes the numbers of a value, piece by piece.
+fn write(shared: &Shared, ranges: &[Vec<wgpu::Buffer>], spot: Spot, numbers: Vec<Vec<f32>>) {
+    for (range, numbers) in ranges[spot.range].iter().zip(numbers) {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        if !bytes.is_empty() {
+            shared.queue.write_buffer(range, 4 * spot.word as u64, &bytes);
+        }
+    }
 }
 
 fn pipelines(shared: &Shared, plan: &Plan, code: &Code, ranges: usize) -> Result<Vec<wgpu::ComputePipeline>, Error> {
@@ -416,6 +423,9 @@ fn line_of(message: &str) -> Option<usize> {
 /// Loops unrolled, and what every dispatch is told.
 struct Recording<'t> {
     target: Target<'t>,
+    /// The samples of a whole piece of the batch, and the piece at hand.
+    width: usize,
+    piece: usize,
     pitch: usize,
     data: Vec<u8>,
     known: HashMap<Vec<u32>, u32>,
@@ -423,18 +433,19 @@ struct Recording<'t> {
 }
 
 impl<'t> Recording<'t> {
-    fn new(target: Target<'t>, code: &Code) -> Self {
+    fn new(target: Target<'t>, width: usize, code: &Code) -> Self {
         fn longest(steps: &[Step]) -> usize {
             let of = |step: &Step| match step {
                 Step::Run(run) => OWN_WORDS + run.words.len(),
                 Step::Loop(l) => longest(&l.before).max(longest(&l.body)),
+                Step::Pieces(p) => longest(&p.body).max(longest(&p.rest)),
             };
             steps.iter().map(of).max().unwrap_or(0)
         }
         let parts = [&code.setup, &code.steps, &code.hand_out, &code.hand_on];
         let words = parts.into_iter().map(|steps| longest(steps)).max().unwrap_or(0);
         let pitch = (4 * words).max(1).next_multiple_of(PITCH);
-        Self { target, pitch, data: Vec::new(), known: HashMap::new(), watched: Vec::new() }
+        Self { target, width, piece: 0, pitch, data: Vec::new(), known: HashMap::new(), watched: Vec::new() }
     }
 
     fn record(&mut self, steps: &[Step]) -> Vec<Dispatch> {
@@ -455,6 +466,15 @@ impl<'t> Recording<'t> {
                         self.walk(&l.body, counters, out);
                     }
                 }
+                Step::Pieces(p) => {
+                    for piece in 0..p.whole {
+                        self.piece = piece;
+                        self.walk(&p.body, counters, out);
+                    }
+                    self.piece = p.whole;
+                    self.walk(&p.rest, counters, out);
+                    self.piece = 0;
+                }
             }
         }
     }
@@ -465,7 +485,11 @@ impl<'t> Recording<'t> {
             Word::Number(_) if run.watched.is_some() => self.watched.len() as u32,
             Word::Number(n) => *n,
             Word::Counter(depth) => counters[*depth] as u32,
-            Word::Pointer(p) => (p.word + p.loops.iter().map(|(d, s)| counters[*d] * s).sum::<usize>()) as u32,
+            Word::First => (self.piece * self.width) as u32,
+            Word::Pointer(p) => {
+                let moved: usize = p.loops.iter().map(|(d, s)| counters[*d] * s).sum();
+                (p.word + p.piece * self.piece + moved) as u32
+            }
         }));
         self.watched.extend(run.watched);
         let cost = run.cost as u64;
@@ -476,7 +500,8 @@ impl<'t> Recording<'t> {
             let groups = most.min(run.groups as u64 - first);
             words[0] = first as u32;
             let offset = self.words(&words);
-            out.push(Dispatch { kernel: run.kernel, words: offset, groups: groups as u32, cost: cost * groups });
+            let piece = self.piece as u32;
+            out.push(Dispatch { kernel: run.kernel, words: offset, piece, groups: groups as u32, cost: cost * groups });
             first += groups;
         }
     }

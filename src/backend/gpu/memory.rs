@@ -27,14 +27,26 @@ pub(super) struct Spot {
 impl Spot {
     /// As an operand.
     pub fn pointer(self) -> Pointer {
-        Pointer { place: Place::Range(self.range), word: self.word, loops: Vec::new(), lanes: false }
+        Pointer { place: Place::Range(self.range), word: self.word, loops: Vec::new(), piece: 0, lanes: false }
     }
 }
 
+/// A range of memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    /// Its words.
+    pub words: usize,
+    /// Whether every piece of the batch has one of its own.
+    pub apart: bool,
+}
+
 /// The ranges of memory, each one binding, and what lies where in them.
+///
+/// A batch that does not fit as it is goes through in pieces. What passes between pieces of work is there once, for the piece at
+/// hand; what is kept for a later phase lies in ranges of which every piece has its own, in the same binding.
 pub(super) struct Memory {
-    /// The words of each range.
-    pub ranges: Vec<usize>,
+    /// The ranges.
+    pub ranges: Vec<Range>,
     /// The numbers of each range of numbers in half precision.
     pub halves: Vec<usize>,
     spots: Vec<Option<Spot>>,
@@ -63,7 +75,7 @@ impl Memory {
     /// When one is larger than a range may be, or all are more than a kernel sees.
     pub fn lay_out(plan: &Plan, limits: Limits, device: &str, half: &BTreeSet<usize>) -> Result<Self, Error> {
         let mut memory = Self {
-            ranges: vec![0],
+            ranges: Vec::new(),
             halves: Vec::new(),
             spots: vec![None; plan.buffers.len()],
             half: BTreeMap::new(),
@@ -81,8 +93,9 @@ impl Memory {
             }
             let span = plan.program.node(b.owner).span;
             let lanes = |lane: bool| if lane { plan.width } else { 1 };
+            let in_pieces = plan.tiles() > 1;
             if has_own_place(plan, b) {
-                memory.spots[i] = Some(memory.reserve(b.rows * lanes(b.lane), span)?);
+                memory.spots[i] = Some(memory.reserve_in(b.rows * lanes(b.lane), in_pieces && b.lane, span)?);
                 continue;
             }
             let key = (if b.space == Space::Setup { Space::Once } else { b.space }, b.slot);
@@ -97,7 +110,8 @@ impl Memory {
                     };
                     // A buffer that nothing uses has no slot.
                     let Some(slot) = all.get(b.slot) else { continue };
-                    let spot = memory.reserve(slot.rows * lanes(slot.lane), span)?;
+                    let apart = in_pieces && b.space == Space::Kept;
+                    let spot = memory.reserve_in(slot.rows * lanes(slot.lane), apart, span)?;
                     slots.push((key, spot));
                     spot
                 }
@@ -158,23 +172,31 @@ impl Memory {
     /// # Errors
     /// When it does not fit.
     pub fn reserve(&mut self, words: usize, span: Span) -> Result<Spot, Error> {
+        self.reserve_in(words, false, span)
+    }
+
+    /// A new place, of which every piece of the batch has its own if `apart`.
+    fn reserve_in(&mut self, words: usize, apart: bool, span: Span) -> Result<Spot, Error> {
         let most = (self.limits.binding.min(self.limits.buffer) / 4) as usize;
         let words = words.max(1).next_multiple_of(ALIGN);
         if words > most {
             return Err(self.over("bytes in one piece", 4 * words as u128, 4 * most as u64, span));
         }
-        let mut range = self.ranges.len() - 1;
-        if self.ranges[range] + words > most {
-            range += 1;
-            let count = self.bindings() - self.halves.len();
-            if range >= count {
-                let needed = 4 * (self.ranges.iter().sum::<usize>() + words) as u128;
-                return Err(self.over("bytes", needed, 4 * most as u64 * count as u64, span));
+        let fits = |range: &Range| range.apart == apart && range.words + words <= most;
+        let range = match self.ranges.iter().position(fits) {
+            Some(range) => range,
+            None => {
+                let count = self.bindings() - self.halves.len();
+                if self.ranges.len() >= count {
+                    let used: usize = self.ranges.iter().map(|range| range.words).sum();
+                    return Err(self.over("bytes", 4 * (used + words) as u128, 4 * most as u64 * count as u64, span));
+                }
+                self.ranges.push(Range { words: 0, apart });
+                self.ranges.len() - 1
             }
-            self.ranges.push(0);
-        }
-        let spot = Spot { range, word: self.ranges[range] };
-        self.ranges[range] += words;
+        };
+        let spot = Spot { range, word: self.ranges[range].words };
+        self.ranges[range].words += words;
         Ok(spot)
     }
 
@@ -193,6 +215,6 @@ impl Memory {
 
     fn over(&self, what: &'static str, needed: u128, limit: u64, span: Span) -> Error {
         let advice = "lower `batch` or `grid`, or run with `--backend cpu`".to_owned();
-        Box::new(OverLimit { what, needed, limit, device: self.device.clone(), advice, span }).into()
+        Box::new(OverLimit { what, is_memory: true, needed, limit, device: self.device.clone(), advice, span }).into()
     }
 }

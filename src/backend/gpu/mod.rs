@@ -1,7 +1,7 @@
 //! GPUs: the same plan as kernels in WGSL, run through wgpu.
 //!
-//! In: a [`Program`], laid out by [`plan`] with the whole batch as one tile, and a [`Device`]. Out: the values of its
-//! outputs. May not know: what the program is for, or the CPU.
+//! In: a [`Program`], laid out by [`plan`] with the whole batch as one tile or, where the device has not the memory for that, as
+//! few as it takes; and a [`Device`]. Out: the values of its outputs. May not know: what the program is for, or the CPU.
 //!
 //! Every piece of the plan becomes a kernel: a group of element-wise values, a product in tiles, a reduction in a fixed
 //! order, a draw, a move. Kernels that differ in the places of their operands alone are one pipeline. A loop in which samples
@@ -44,6 +44,7 @@ use std::time::Instant;
 use ndarray::ArrayD;
 
 use self::carry::is_carried;
+use self::code::Code;
 use self::compile::{Target, compile};
 use self::machine::Machine;
 use self::memory::Memory;
@@ -69,6 +70,36 @@ fn lay_out_on(program: &Program, device: &Device, fuse: bool) -> Result<(Plan, B
         plan::assign_slots_without(&mut plan, &half);
     }
     Ok((plan, half))
+}
+
+/// The samples of a piece of the batch at least: less would leave a workgroup without work.
+const LEAST_PIECE: usize = 64;
+
+/// A program that fits in the memory of a device.
+struct Fitting {
+    plan: Plan,
+    memory: Memory,
+    code: Code,
+}
+
+/// Lays a program out for a device, in as few pieces of the batch as fit there.
+fn fit(program: &Program, device: &Device, fuse: bool, watch: bool) -> Result<Fitting, Error> {
+    let (mut plan, half) = lay_out_on(program, device, fuse)?;
+    let target = device.target();
+    plan.width = device.piece.unwrap_or(usize::MAX).min(plan.batch);
+    let mut pieces = plan.tiles();
+    loop {
+        let fitting = Memory::lay_out(&plan, target.limits, target.name, &half)
+            .and_then(|mut memory| Ok((compile(&plan, &mut memory, target, watch)?, memory)));
+        match fitting {
+            Ok((code, memory)) => return Ok(Fitting { plan, memory, code }),
+            Err(Error::OverLimit(over)) if over.is_memory && plan.batch >= 2 * pieces * LEAST_PIECE => pieces *= 2,
+            Err(other) => return Err(other),
+        }
+        // Pieces of one size need each kernel once.
+        let even = (pieces..2 * pieces).find(|n| plan.batch.is_multiple_of(*n));
+        plan.width = plan.batch.div_ceil(even.unwrap_or(pieces));
+    }
 }
 
 /// The plan of a program: the whole batch is one tile, and nothing is cut for the sake of a cache.
@@ -115,10 +146,7 @@ impl Gpu {
     /// # Errors
     /// When it does.
     pub fn check(program: &Program, device: &Device) -> Result<(), Error> {
-        let target = device.target();
-        let (plan, half) = lay_out_on(program, device, true)?;
-        let mut memory = Memory::lay_out(&plan, target.limits, target.name, &half)?;
-        compile(&plan, &mut memory, target, false).map(drop)
+        fit(program, device, true, false).map(drop)
     }
 
     /// Lays a program out for a device and builds its kernels.
@@ -126,8 +154,7 @@ impl Gpu {
     /// # Errors
     /// When the program needs more than the device allows.
     pub fn new(program: Program, device: &Device) -> Result<Self, Error> {
-        let (plan, half) = lay_out_on(&program, device, true)?;
-        let machine = Machine::new(device, &plan, &half, false)?;
+        let machine = Machine::new(device, fit(&program, device, true, false)?)?;
         Ok(Self { program, device: device.clone(), machine, lost: None, timed: None })
     }
 
@@ -186,9 +213,8 @@ impl Gpu {
 
     /// Runs again with every value looked at, and names the first that was not finite.
     fn find_fault(&self, feed: &Feed<'_>, fallback: Fault) -> Fault {
-        let watched = lay_out_on(&self.program, &self.device, false)
-            .map_err(Error::from)
-            .and_then(|(plan, half)| Machine::new(&self.device, &plan, &half, true));
+        let watched = fit(&self.program, &self.device, false, true)
+            .and_then(|fitting| Machine::new(&self.device, fitting));
         watched.ok().and_then(|mut machine| machine.run(feed).ok()?.1).unwrap_or(fallback)
     }
 }

@@ -55,9 +55,9 @@ impl Compiler<'_> {
             Op::Spread(p, of) => self.spread(p, *of, v, steps),
             Op::Reshape(a) => self.reshape(*a, v, steps),
             // Only a new name for the tiled axis, or the tiled axis as a new name, needs work; the rest are views.
-            Op::Rename { from, to: axis, of } => {
+            Op::Rename { from: from_axis, to: axis, of } => {
                 let named = self.dim(*axis);
-                let source = if Some(*from) == plan.tile {
+                let source = if Some(*from_axis) == plan.tile {
                     plan.collected[of.index()].as_ref().unwrap_or(plan.view(*of))
                 } else {
                     plan.view(*of)
@@ -65,10 +65,14 @@ impl Compiler<'_> {
                 let dims = self.dims_by(&node.ty, to);
                 let strides = dims
                     .iter()
-                    .map(|(d, _)| self.stride(source, if *d == named { Dim::Axis(*from) } else { *d }))
+                    .map(|(d, _)| self.stride(source, if *d == named { Dim::Axis(*from_axis) } else { *d }))
                     .collect();
                 let to = (self.pointer(to), self.strides(to, &dims));
-                self.moved((self.pointer(source), strides), to, dims.iter().map(|d| d.1).collect(), v, steps)
+                let mut from = self.pointer(source);
+                if named == Dim::Lane {
+                    from.piece = plan.width * self.stride(source, Dim::Axis(*from_axis));
+                }
+                self.moved((from, strides), to, dims.iter().map(|d| d.1).collect(), v, steps)
             }
             Op::Shift { axis, by, fill, of } => {
                 let (dim, n) = (self.dim(*axis), self.axis_size(*axis));
@@ -228,7 +232,15 @@ impl Compiler<'_> {
         };
         let philox = kernel.call(Function::Philox);
         let share = sharing(elements);
-        let number = if kernel.carries().is_some() { format!("(lane0 + {sample})") } else { sample.clone() };
+        let mut number = sample.clone();
+        if samples.is_some_and(|i| Some(ty.axes[i]) == plan.tile) {
+            if kernel.carries().is_some() {
+                number = format!("(lane0 + {number})");
+            }
+            if plan.tiles() > 1 {
+                number = format!("({} + {number})", kernel.first_sample());
+            }
+        }
         let call = if share > 1 { format!("{number} / {share}u") } else { number.clone() };
         kernel.line(format!(
             "let w = {philox}(vec4<u32>({call}, {entry}, {block}, {step}), vec2<u32>(feed[{key}], feed[{key} + 1u]));"
