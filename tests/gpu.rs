@@ -233,6 +233,45 @@ fn long_loops_are_carried_in_pieces() {
     steered_for(400).check();
 }
 
+/// A loop of which a dispatch takes some steps only goes on where the one before has stopped, forwards and back.
+#[test]
+fn loops_are_carried_a_part_of_their_steps_at_a_time() {
+    let Some(device) = device() else { return };
+    let short = device.with_dispatches_of(2_000_000);
+    let (whole, ..) = Gpu::new(steered_for(60).b.finish(), &device).expect("fits").summary();
+    let (parts, ..) = Gpu::new(steered_for(60).b.finish(), &short).expect("fits").summary();
+    assert!(whole + 4 < parts && parts < 60, "{parts} dispatches in place of {whole}");
+    let mut both = Bench::new();
+    for v in operations::steered(&mut both, 64, [32, 16]) {
+        both.out(v);
+    }
+    for bench in [steered_for(60), both] {
+        let program = bench.b.finish();
+        compare_on(&short, &program, &bench.parameters, &bench.states, 1e-5);
+    }
+}
+
+/// A driver in software may leave all loops of an invocation after 65,535 turns, and say nothing.
+#[test]
+fn long_loops_in_software_end_where_they_should() {
+    let Some(device) = device() else { return };
+    let mut t = Bench::new();
+    let sample = t.b.axis("sample", 5, AxisKind::Sample);
+    let time = t.b.axis("t", 70_000, AxisKind::Time);
+    let zero = t.b.number(0.0);
+    let zero = t.b.broadcast(zero, Type::new([sample], []));
+    let region = t.b.region(RegionId::ROOT);
+    let x = t.b.argument(region, 0, Type::new([sample], []));
+    let one = t.b.number(1.0);
+    let next = t.b.add(x, one);
+    let carries = vec![Carry { init: zero, argument: x, next }];
+    let scan = t.b.scan(Scan { region, axis: time, reverse: false, carries, slices: vec![], stacked: vec![] });
+    let end = t.b.output(scan, ScanOutput::Final(0));
+    t.out(end);
+    let found = Gpu::new(t.b.finish(), &device).expect("fits").execute(&feed(&[], &[], 0)).expect("finite");
+    assert!(found[0].iter().all(|n| *n == 70_000.0), "{} steps of 70,000", found[0]);
+}
+
 /// A device with a clock tells how long dispatches take, and how the time is divided among kinds of work.
 #[test]
 fn dispatches_are_timed() {

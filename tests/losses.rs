@@ -415,8 +415,8 @@ fn the_cpu_agrees_with_the_reference_on_every_loss() {
 fn a_device_agrees_with_the_reference_on_every_loss() {
     let Some(device) = common::device() else { return };
     let bounds = BOUNDS.map(|given| common::bound(&device, given));
-    // 21 samples as they are, and in pieces of which the last has fewer.
-    for device in [device.clone(), device.in_pieces(8)] {
+    // 21 samples as they are, and in pieces of which the last has fewer, with loops cut in parts.
+    for device in [device.clone(), device.in_pieces(8).with_dispatches_of(60_000)] {
         let load = |p| Box::new(Gpu::new(p, &device).unwrap()) as Box<dyn Executor>;
         for loss in 0..LOSSES.len() {
             check_against_the_reference("quadratic_ou", loss, [3, 21, 6], bounds, load);

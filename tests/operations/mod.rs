@@ -22,8 +22,8 @@ fn numbers(shape: &[usize], salt: u64) -> ArrayD<f64> {
 
 pub struct Bench {
     pub b: Builder,
-    parameters: Vec<ArrayD<f64>>,
-    states: Vec<ArrayD<f64>>,
+    pub parameters: Vec<ArrayD<f64>>,
+    pub states: Vec<ArrayD<f64>>,
     streams: u64,
 }
 

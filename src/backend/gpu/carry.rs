@@ -1,5 +1,8 @@
 //! Loops in one dispatch: a workgroup carries a few samples through all steps.
 //!
+//! A loop that would keep a device for too long is carried a part of its steps at a time; what its steps hand on waits in between
+//! where all see it.
+//!
 //! What passes between the pieces of a step stays in the memory that the workgroup shares, as far as that goes; weights are
 //! read through the cache. Samples meet nowhere in such a loop, and what does not vary over them is computed by every
 //! workgroup for itself.
@@ -9,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::code::Step;
 use super::compile::Compiler;
 use super::errors::Error;
-use super::kernel::{Carried, Kernel, MOST_WORDS, OWN_WORDS, Pointer, SHARED};
+use super::kernel::{Carried, Kernel, MOST_WORDS, OWN_WORDS, Pointer, SHARED, Word};
 use super::memory::is_fed;
 use crate::graph::{Op, ValueId};
 use crate::plan::{Item, Loop, Plan};
@@ -26,7 +29,22 @@ const BUSY: usize = 128;
 /// Invocations of a workgroup, on hardware and in software.
 const THREADS: [usize; 2] = [128, 64];
 
+/// Steps that are worth a dispatch.
+const WORTH: usize = 4;
+
+/// What a kernel does of a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    /// All steps.
+    All,
+    /// The first steps.
+    First,
+    /// Later ones.
+    Later,
+}
+
 /// The loop that a kernel carries samples through, while it is written.
+#[derive(Clone)]
 pub(super) struct Inside {
     carried: Carried,
     /// Where buffers lie in the memory of a workgroup, in words.
@@ -39,6 +57,8 @@ pub(super) struct Inside {
     finals: Vec<usize>,
     /// Whether something that is written in the loop and read there lies elsewhere.
     spilled: bool,
+    /// What the kernel does of the loop.
+    share: Share,
     kernel: Option<Kernel>,
 }
 
@@ -112,19 +132,75 @@ impl Compiler<'_> {
         let mut widths = LANES.as_slice();
         while let Some(inside) = self.prepare(l, widths) {
             let lanes = inside.lanes();
-            let kernel = self.text_of(l, inside)?;
+            let kernel = self.text_of(l, inside.clone())?;
             if OWN_WORDS + kernel.words().len() > MOST_WORDS {
                 return Ok(false);
             }
-            if kernel.cost as u64 <= self.target.work_of_group() {
+            if kernel.cost as u64 <= self.target.work_of_group() && kernel.turns <= self.target.turns() {
                 self.add_watched(kernel, self.span(l.scan), None, steps)?;
                 return Ok(true);
             }
-            // A dispatch cannot be shorter than one of its workgroups: fewer samples take less time.
+            let part = self.part_of(l, &kernel);
+            if part >= WORTH && self.carry_in_parts(l, &inside, part, steps)? {
+                return Ok(true);
+            }
+            // A dispatch cannot be shorter than one of its workgroups: fewer samples take less time, and fewer turns.
             let narrower = widths.iter().position(|n| *n < lanes).unwrap_or(widths.len());
             widths = &widths[narrower..];
         }
         Ok(false)
+    }
+
+    /// The steps of a loop that one dispatch of this kernel may take.
+    fn part_of(&self, l: &Loop, kernel: &Kernel) -> usize {
+        let by_work = l.size as u128 * u128::from(self.target.work_of_group()) / kernel.cost.max(1) as u128;
+        let by_turns = l.size as u128 * self.target.turns() as u128 / kernel.turns.max(1) as u128;
+        // A little less: what comes before the steps and after them is counted as a part of these.
+        (by_work.min(by_turns).min(l.size as u128) as usize * 9 / 10).max(1)
+    }
+
+    /// A loop as dispatches of so many steps, if what its steps hand on belongs to single samples.
+    fn carry_in_parts(
+        &mut self,
+        l: &Loop,
+        inside: &Inside,
+        part: usize,
+        steps: &mut Vec<Step>,
+    ) -> Result<bool, Error> {
+        let plan = self.plan;
+        let Op::Scan(scan) = &plan.program.node(l.scan).op else { return Ok(false) };
+        let carried: BTreeSet<usize> = scan.carries.iter().map(|c| plan.view(c.argument).buffer).collect();
+        // Workgroups that are through would overwrite what others have yet to read.
+        if carried.iter().any(|b| !plan.buffers[*b].lane) {
+            return Ok(false);
+        }
+        let kept: Vec<usize> = carried.into_iter().filter(|b| inside.shared.contains_key(b)).collect();
+        let mut finals = inside.finals.clone();
+        finals.extend(kept.iter().filter(|b| !inside.finals.contains(b)));
+        let mut first = 0;
+        for share in [Share::First, Share::Later] {
+            let inside = Inside { share, finals: finals.clone(), ..inside.clone() };
+            let mut kernel = self.text_of(l, inside)?;
+            (kernel.cost, kernel.turns) = (kernel.cost * part / l.size, kernel.turns * part / l.size);
+            let mut written = Vec::new();
+            self.add_watched(kernel, self.span(l.scan), None, &mut written)?;
+            let Some(Step::Run(run)) = written.pop() else { return Ok(false) };
+            let last = if share == Share::First { part.min(l.size) } else { l.size };
+            while first < last {
+                let end = (first + part).min(last);
+                let mut run = run.clone();
+                for word in &mut run.words {
+                    match word {
+                        Word::Begin => *word = Word::Number(first as u32),
+                        Word::End => *word = Word::Number(end as u32),
+                        _ => {}
+                    }
+                }
+                steps.push(Step::Run(run));
+                first = end;
+            }
+        }
+        Ok(true)
     }
 
     /// The kernel of a loop.
@@ -135,7 +211,11 @@ impl Compiler<'_> {
         kernel.share(SHARED, "f32", inside.words.max(1), 4);
         kernel.line(format!("let lane0 = (group.x + p.o[0].x) * {lanes}u;"));
         inside.kernel = Some(kernel);
+        let carried = if inside.share == Share::Later { inside.finals.clone() } else { Vec::new() };
         self.inside = Some(inside);
+        for buffer in carried {
+            self.take_over_rows(buffer);
+        }
         let written = self.steps_of(l, &mut Vec::new());
         self.hand_out_finals();
         let mut inside = self.inside.take().expect("it is taken here alone");
@@ -147,15 +227,23 @@ impl Compiler<'_> {
 
     /// The text of a loop inside of a carried one, or of that itself.
     pub fn steps_of(&mut self, l: &Loop, steps: &mut Vec<Step>) -> Result<(), Error> {
-        for c in &l.before {
-            self.copy(c, steps)?;
-        }
         let (size, step) = (l.size, format!("step{}", l.depth));
+        // Loops inside of a carried one take all their steps.
+        let share = self.inside.as_ref().filter(|inside| inside.carried.depth == l.depth).map(|inside| inside.share);
+        if share != Some(Share::Later) {
+            for c in &l.before {
+                self.copy(c, steps)?;
+            }
+        }
         self.write(|inside| {
             if let Some(kernel) = &mut inside.kernel {
-                kernel.times *= size;
+                let [begin, end] = match share {
+                    Some(Share::First | Share::Later) => kernel.steps(),
+                    _ => ["0u".to_owned(), format!("{size}u")],
+                };
+                // A part of the steps is counted as all: it is not known yet how many those will be.
+                kernel.repeat(size, format!("for (var {step}_of = {begin}; {step}_of < {end}; {step}_of++) {{"));
             }
-            inside.line(&format!("for (var {step}_of = 0u; {step}_of < {size}u; {step}_of++) {{"));
             let counted = if l.reverse { format!("{}u - {step}_of", size.max(1) - 1) } else { format!("{step}_of") };
             inside.line(&format!("let {step} = {counted};"));
         });
@@ -164,12 +252,7 @@ impl Compiler<'_> {
         for c in &l.after {
             self.copy(c, steps)?;
         }
-        self.write(|inside| {
-            inside.line("}");
-            if let Some(kernel) = &mut inside.kernel {
-                kernel.times /= size.max(1);
-            }
-        });
+        self.write(|inside| inside.line("}"));
         Ok(())
     }
 
@@ -205,6 +288,23 @@ impl Compiler<'_> {
         for buffer in finals {
             self.hand_out_rows(buffer, self.plan.buffers[buffer].rows, "");
         }
+    }
+
+    /// Copies rows to the memory of a workgroup from where the dispatch before has left them.
+    fn take_over_rows(&mut self, buffer: usize) {
+        let (place, word) = self.memory.place(buffer);
+        let from = Pointer { place, word, loops: Vec::new(), piece: 0, lanes: true };
+        let (width, rows) = (self.plan.width, self.plan.buffers[buffer].rows);
+        let Some(inside) = &mut self.inside else { return };
+        let Some((lanes, own)) = inside.place(buffer) else { return };
+        let mut kernel = inside.take();
+        let from = kernel.base(&from);
+        kernel.part("i", rows * lanes, 1);
+        kernel.guard("i", true);
+        let at = from.at(&format!(" + (i / {lanes}u) * {width}u + i % {lanes}u"));
+        kernel.line(format!("{SHARED}[{own}u + i] = {at};"));
+        kernel.line("}");
+        inside.put(kernel);
     }
 
     /// Copies rows from the memory of a workgroup to where all see them.
@@ -292,7 +392,7 @@ impl Compiler<'_> {
         steps.retain(|b, _| shared.contains_key(b));
         finals.retain(|b| shared.contains_key(b));
         let carried = Carried { depth: l.depth, lanes: width, batch };
-        Some(Inside { carried, shared, words, steps, finals, spilled, kernel: None })
+        Some(Inside { carried, shared, words, steps, finals, spilled, share: Share::All, kernel: None })
     }
 }
 

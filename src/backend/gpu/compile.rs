@@ -26,18 +26,20 @@ pub(super) struct Target<'a> {
     pub own_card: bool,
     /// What takes products of matrices, if that is to be used.
     pub unit: Option<MatrixUnit>,
+    /// Operations of one dispatch, about.
+    pub work: u64,
 }
 
 impl Target<'_> {
-    /// Operations of one dispatch, about: a tenth of a second on a device in software, and on a weak one in hardware where
-    /// workgroups wait for memory most of the time.
-    pub fn work(&self) -> u64 {
-        if self.software { 60_000_000 } else { 4_000_000_000 }
-    }
-
     /// Operations of one workgroup, about. One that is alone in its dispatch has a part of the device only.
     pub fn work_of_group(&self) -> u64 {
-        self.work() / 2
+        self.work / 2
+    }
+
+    /// The turns that an invocation may take in loops, all in all. Mesa's llvmpipe leaves every loop after 65,535 and says
+    /// nothing.
+    pub fn turns(&self) -> usize {
+        if self.software { 60_000 } else { usize::MAX }
     }
 
     /// Workgroups that take no longer than one: a card of its own has that many at work side by side, and a dispatch of
@@ -301,6 +303,11 @@ impl Compiler<'_> {
             let advice = advice.to_owned();
             Box::new(OverLimit { what, is_memory: false, needed: needed as u128, limit: u64::from(limit), device, advice, span })
         };
+        let most = self.target.turns();
+        if kernel.turns > most {
+            let advice = "run with `--backend cpu`, or on a device in hardware";
+            return Err(over("turns of loops in one invocation", kernel.turns, most as u32, advice).into());
+        }
         let most = self.target.limits.workgroup_storage;
         if kernel.shared > most as usize {
             return Err(over("bytes shared by a workgroup", kernel.shared, most, "use another device").into());

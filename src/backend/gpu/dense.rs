@@ -39,8 +39,8 @@ impl Compiler<'_> {
             base.at(&format!("{} + r * {row}u + c * {column}u", offset(&index, &self.strides(view, &dims))))
         };
         let all = |kernel: &mut Kernel, columns: usize, what: &str| {
-            kernel.line(format!("for (var r = 0u; r < {n}u; r++) {{"));
-            kernel.line(format!("for (var c = 0u; c < {columns}u; c++) {{"));
+            kernel.repeat(n, format!("for (var r = 0u; r < {n}u; r++) {{"));
+            kernel.repeat(columns, format!("for (var c = 0u; c < {columns}u; c++) {{"));
             kernel.line(what);
             kernel.line("}");
             kernel.line("}");
@@ -70,22 +70,25 @@ impl Compiler<'_> {
     }
 }
 
+/// Squarings of an exponential at most, where it is finite and its matrix is not far from normal.
+const SQUARINGS: usize = 16;
+
 /// Scaling and squaring of a Taylor polynomial of degree 12 at norm ≤ 1/2.
 fn exponential(kernel: &mut Kernel, n: usize, matrix: &str, result: &str, [left, right]: [&dyn Fn(&str) -> String; 2]) {
     let finite = kernel.call(Function::IsFinite);
     let (scaled, term) = (left(&format!("r * {n}u + c")), left(&format!("{}u + r * {n}u + c", n * n)));
     let sum = right(&format!("r * {n}u + c"));
     let all = |kernel: &mut Kernel, lines: &[&str]| {
-        kernel.line(format!("for (var r = 0u; r < {n}u; r++) {{"));
-        kernel.line(format!("for (var c = 0u; c < {n}u; c++) {{"));
+        kernel.repeat(n, format!("for (var r = 0u; r < {n}u; r++) {{"));
+        kernel.repeat(n, format!("for (var c = 0u; c < {n}u; c++) {{"));
         lines.iter().for_each(|l| kernel.line(l));
         kernel.line("}");
         kernel.line("}");
     };
     kernel.line("var norm = 0.0f;");
-    kernel.line(format!("for (var r = 0u; r < {n}u; r++) {{"));
+    kernel.repeat(n, format!("for (var r = 0u; r < {n}u; r++) {{"));
     kernel.line("var row = 0.0f;");
-    kernel.line(format!("for (var c = 0u; c < {n}u; c++) {{"));
+    kernel.repeat(n, format!("for (var c = 0u; c < {n}u; c++) {{"));
     kernel.line(format!("row = row + abs({matrix});"));
     kernel.line("}");
     kernel.line("norm = select(max(norm, row), row, (bitcast<u32>(row) & 0x7f800000u) == 0x7f800000u);");
@@ -93,6 +96,7 @@ fn exponential(kernel: &mut Kernel, n: usize, matrix: &str, result: &str, [left,
     kernel.line("var squarings = 0u;");
     kernel.line("var scale = 1.0f;");
     kernel.line(format!("if ({finite}(norm)) {{"));
+    kernel.takes(SQUARINGS);
     kernel.line("for (var size = norm; size > 0.5f; size = size * 0.5f) { squarings++; scale = scale * 0.5f; }");
     kernel.line("}");
     all(
@@ -105,22 +109,22 @@ fn exponential(kernel: &mut Kernel, n: usize, matrix: &str, result: &str, [left,
     );
     // A row of the term times the matrix needs that row alone.
     let row = |kernel: &mut Kernel, from: &str, by: &dyn Fn(&str) -> String, with: &dyn Fn(&mut Kernel)| {
-        kernel.line(format!("for (var r = 0u; r < {n}u; r++) {{"));
+        kernel.repeat(n, format!("for (var r = 0u; r < {n}u; r++) {{"));
         kernel.line(format!("var row = array<f32, {n}>();"));
-        kernel.line(format!("for (var c = 0u; c < {n}u; c++) {{"));
+        kernel.repeat(n, format!("for (var c = 0u; c < {n}u; c++) {{"));
         kernel.line("var x = 0.0f;");
-        kernel.line(format!("for (var k = 0u; k < {n}u; k++) {{"));
+        kernel.repeat(n, format!("for (var k = 0u; k < {n}u; k++) {{"));
         kernel.line(format!("x = x + {from} * {};", by("k")));
         kernel.line("}");
         kernel.line("row[c] = x;");
         kernel.line("}");
-        kernel.line(format!("for (var c = 0u; c < {n}u; c++) {{"));
+        kernel.repeat(n, format!("for (var c = 0u; c < {n}u; c++) {{"));
         with(kernel);
         kernel.line("}");
         kernel.line("}");
     };
     let term_k = left(&format!("{}u + r * {n}u + k", n * n));
-    kernel.line("for (var degree = 1u; degree <= 12u; degree++) {");
+    kernel.repeat(12, "for (var degree = 1u; degree <= 12u; degree++) {");
     row(kernel, &term_k, &|k| left(&format!("{k} * {n}u + c")), &|kernel| {
         kernel.line(format!("{term} = row[c] / f32(degree);"));
         kernel.line(format!("{sum} = {sum} + {term};"));
@@ -128,7 +132,7 @@ fn exponential(kernel: &mut Kernel, n: usize, matrix: &str, result: &str, [left,
     kernel.line("}");
     // Squares need the whole of the sum: it stands aside in the term's place.
     let sum_k = left(&format!("{}u + r * {n}u + k", n * n));
-    kernel.line("for (var s = 0u; s < squarings; s++) {");
+    kernel.repeat(SQUARINGS, "for (var s = 0u; s < squarings; s++) {");
     all(kernel, &[&format!("{term} = {sum};")]);
     row(kernel, &sum_k, &|k| left(&format!("{}u + {k} * {n}u + c", n * n)), &|kernel| {
         kernel.line(format!("{sum} = row[c];"));
@@ -142,15 +146,15 @@ fn eliminate(kernel: &mut Kernel, n: usize, m: usize, [left, right]: [&dyn Fn(&s
     let a = |row: &str, column: &str| left(&format!("{row} * {n}u + {column}"));
     let b = |row: &str, column: &str| right(&format!("{row} * {m}u + {column}"));
     let swap = |kernel: &mut Kernel, columns: usize, at: &dyn Fn(&str, &str) -> String| {
-        kernel.line(format!("for (var c = 0u; c < {columns}u; c++) {{"));
+        kernel.repeat(columns, format!("for (var c = 0u; c < {columns}u; c++) {{"));
         kernel.line(format!("let x = {};", at("k", "c")));
         kernel.line(format!("{} = {};", at("k", "c"), at("pivot", "c")));
         kernel.line(format!("{} = x;", at("pivot", "c")));
         kernel.line("}");
     };
-    kernel.line(format!("for (var k = 0u; k < {n}u; k++) {{"));
+    kernel.repeat(n, format!("for (var k = 0u; k < {n}u; k++) {{"));
     kernel.line("var pivot = k;");
-    kernel.line(format!("for (var r = k + 1u; r < {n}u; r++) {{"));
+    kernel.repeat(n, format!("for (var r = k + 1u; r < {n}u; r++) {{"));
     kernel.line(format!("if (abs({}) > abs({})) {{ pivot = r; }}", a("r", "k"), a("pivot", "k")));
     kernel.line("}");
     kernel.line("if (pivot != k) {");
@@ -158,19 +162,19 @@ fn eliminate(kernel: &mut Kernel, n: usize, m: usize, [left, right]: [&dyn Fn(&s
     swap(kernel, m, &b);
     kernel.line("}");
     kernel.line(format!("let head = {};", a("k", "k")));
-    kernel.line(format!("for (var r = 0u; r < {n}u; r++) {{"));
+    kernel.repeat(n, format!("for (var r = 0u; r < {n}u; r++) {{"));
     kernel.line("if (r != k) {");
     kernel.line(format!("let f = {} / head;", a("r", "k")));
     for (columns, at) in [(n, &a as &dyn Fn(&str, &str) -> String), (m, &b)] {
-        kernel.line(format!("for (var c = 0u; c < {columns}u; c++) {{"));
+        kernel.repeat(columns, format!("for (var c = 0u; c < {columns}u; c++) {{"));
         kernel.line(format!("{0} = {0} - f * {1};", at("r", "c"), at("k", "c")));
         kernel.line("}");
     }
     kernel.line("}");
     kernel.line("}");
     kernel.line("}");
-    kernel.line(format!("for (var r = 0u; r < {n}u; r++) {{"));
-    kernel.line(format!("for (var c = 0u; c < {m}u; c++) {{"));
+    kernel.repeat(n, format!("for (var r = 0u; r < {n}u; r++) {{"));
+    kernel.repeat(m, format!("for (var c = 0u; c < {m}u; c++) {{"));
     kernel.line(format!("{0} = {0} / {1};", b("r", "c"), a("r", "r")));
     kernel.line("}");
     kernel.line("}");

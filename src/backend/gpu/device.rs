@@ -143,6 +143,10 @@ fn describe(index: usize, handle: wgpu::Adapter) -> Adapter {
     }
 }
 
+/// Operations of one dispatch, about, on hardware and in software: a tenth of a second in software, and on a weak card where
+/// workgroups wait for memory most of the time.
+pub(super) const WORK: [u64; 2] = [4_000_000_000, 40_000_000];
+
 /// An open device. Clones share it.
 #[derive(Clone)]
 pub struct Device {
@@ -153,6 +157,8 @@ pub struct Device {
     pub(super) unit: Option<MatrixUnit>,
     /// The most samples of a piece of a batch, if there is a bound.
     pub(super) piece: Option<usize>,
+    /// Operations of one dispatch, about.
+    work: u64,
 }
 
 /// A matrix unit: it multiplies square tiles.
@@ -243,9 +249,10 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
         }));
+        let work = if adapter.software { WORK[1] } else { WORK[0] };
         let (longest, layouts, pipelines) = (Mutex::default(), Mutex::default(), Mutex::default());
         let shared = Shared { adapter, device, queue, longest, lost, layouts, pipelines };
-        Ok(Self { shared: Arc::new(shared), half: false, unit, piece: None })
+        Ok(Self { shared: Arc::new(shared), half: false, unit, piece: None, work })
     }
 
     /// The same adapter, opened so that products of matrices are taken by its matrix units. Where those take factors in half
@@ -257,7 +264,7 @@ impl Device {
         let name = &self.shared.adapter.name;
         let none = |why: String| Error::from(NoUnits { device: name.clone(), why });
         let unit = self.shared.adapter.unit().map_err(none)?;
-        let device = Self { half: self.half, piece: self.piece, ..Self::request(self.shared.adapter.clone(), Some(unit))? };
+        let device = Self { half: self.half, piece: self.piece, work: self.work, ..Self::request(self.shared.adapter.clone(), Some(unit))? };
         let tested = selftest::selftest(|program| {
             let gpu = super::Gpu::new(program, &device).map_err(|why| why.to_string())?;
             Ok(Box::new(gpu) as Box<dyn Executor>)
@@ -297,6 +304,12 @@ impl Device {
         Self { piece: Some(samples.max(1)), ..self.clone() }
     }
 
+    /// The same device, on which a dispatch takes about so many operations at most.
+    #[must_use]
+    pub fn with_dispatches_of(&self, operations: u64) -> Self {
+        Self { work: operations.max(1), ..self.clone() }
+    }
+
     /// Whether activations are kept in half precision.
     pub fn halves(&self) -> bool {
         self.half
@@ -305,7 +318,7 @@ impl Device {
     /// What kernels are written for.
     pub(super) fn target(&self) -> Target<'_> {
         let Adapter { name, limits, software, own_card, .. } = self.adapter();
-        Target { name, limits: *limits, software: *software, own_card: *own_card, unit: self.unit }
+        Target { name, limits: *limits, software: *software, own_card: *own_card, unit: self.unit, work: self.work }
     }
 
     /// The adapter.

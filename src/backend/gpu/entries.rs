@@ -95,7 +95,9 @@ impl Compiler<'_> {
             e.kernel.declare(format!("const starts{number} = array<u32, {}>({});", starts.len(), starts.join(", ")));
             e.kernel.line(format!("var entries = listed{number};"));
             e.kernel.line(format!("var ends = starts{number};"));
-            e.kernel.line(format!("for (var k = ends[{0}]; k < ends[{0} + 1u]; k++) {{", e.index[place]));
+            let longest = entries.iter().map(Vec::len).max().unwrap_or(0);
+            let each = format!("for (var k = ends[{0}]; k < ends[{0} + 1u]; k++) {{", e.index[place]);
+            e.kernel.repeat(longest, each);
             e.index[place] = "entries[k]".to_owned();
             let entry = e.entry();
             e.kernel.line(format!("x = x + {entry};"));

@@ -78,7 +78,8 @@ impl Compiler<'_> {
             let rest = Fold::new(fold.how, vec![spare], fold.to.clone(), (kept, vec![from, to]), over);
             return self.fold(&rest, v, steps);
         }
-        let mut kernel = if length <= 64 || count >= 8192 || self.inside.is_some() {
+        let many = count >= 8192 && length < self.target.turns() / 2;
+        let mut kernel = if length <= 64 || many || self.inside.is_some() {
             let mut kernel = self.start(count, 2 * length, v);
             kernel.of(self.plan.origin[v.index()]);
             fold.alone(&mut kernel);
@@ -128,7 +129,7 @@ impl Fold {
         let target = self.target(&to, &kept);
         let loops = |kernel: &mut Kernel, body: &[String]| {
             for (name, n) in over.iter().zip(&self.over.0) {
-                kernel.line(format!("for (var {name} = 0u; {name} < {n}u; {name}++) {{"));
+                kernel.repeat(*n, format!("for (var {name} = 0u; {name} < {n}u; {name}++) {{"));
             }
             for line in body {
                 kernel.line(line);
@@ -167,7 +168,7 @@ impl Fold {
                 let finite = kernel.call(Function::IsFinite);
                 kernel.line(format!("var top = {start};"));
                 for (name, n) in over.iter().zip(&self.over.0) {
-                    kernel.line(format!("for (var {name} = 0u; {name} < {n}u; {name}++) {{"));
+                    kernel.repeat(*n, format!("for (var {name} = 0u; {name} < {n}u; {name}++) {{"));
                 }
                 kernel.line(format!("top = {maximum}(top, {entry});"));
                 for _ in &over {
@@ -204,24 +205,25 @@ impl Fold {
                 (split(kernel, "r", "i", &self.kept.0), spare.at(" + g"))
             }
         };
+        let share = part.map_or(self.length(), |(part, _)| part);
         match self.how {
             Reduction::Sum => {
-                self.spread(kernel, &from, &kept, "0.0f", |_, entry| format!("sum = sum + {entry};"));
+                self.spread(kernel, (&from, &kept, share), "0.0f", |_, entry| format!("sum = sum + {entry};"));
                 tree(kernel, "sum", |a, b| format!("{a} + {b}"));
                 kernel.line(format!("if (thread == 0u) {{ {target} = parts[0]; }}"));
             }
             Reduction::Maximum => {
-                self.top(kernel, &from, &kept);
+                self.top(kernel, (&from, &kept, share));
                 kernel.line(format!("if (thread == 0u) {{ {target} = parts[0]; }}"));
             }
             Reduction::LogSumExp => {
-                self.top(kernel, &from, &kept);
+                self.top(kernel, (&from, &kept, share));
                 let (exp, log) = (kernel.call(Function::Exp), kernel.call(Function::Log));
                 let finite = kernel.call(Function::IsFinite);
                 kernel.line("let top = parts[0];");
                 kernel.line("workgroupBarrier();");
                 kernel.line("{");
-                self.spread(kernel, &from, &kept, "0.0f", |_, entry| format!("sum = sum + {exp}({entry} - top);"));
+                self.spread(kernel, (&from, &kept, share), "0.0f", |_, entry| format!("sum = sum + {exp}({entry} - top);"));
                 tree(kernel, "sum", |a, b| format!("{a} + {b}"));
                 kernel.line("}");
                 kernel.line(format!(
@@ -231,20 +233,19 @@ impl Fold {
         }
     }
 
-    fn top(&self, kernel: &mut Kernel, from: &[Base], kept: &[String]) {
+    fn top(&self, kernel: &mut Kernel, what: (&[Base], &[String], usize)) {
         let (start, maximum) = (self.start(kernel), kernel.call(Function::Maximum));
         kernel.line("{");
-        self.spread(kernel, from, kept, &start, |_, entry| format!("sum = {maximum}(sum, {entry});"));
+        self.spread(kernel, what, &start, |_, entry| format!("sum = {maximum}(sum, {entry});"));
         tree(kernel, "sum", |a, b| format!("{maximum}({a}, {b})"));
         kernel.line("}");
     }
 
-    /// `sum` becomes the part of each invocation: every [`TREE`]-th entry, in runs.
+    /// `sum` becomes the part of each invocation: every [`TREE`]-th entry of the workgroup's share, in runs.
     fn spread(
         &self,
         kernel: &mut Kernel,
-        from: &[Base],
-        kept: &[String],
+        (from, kept, share): (&[Base], &[String], usize),
         start: &str,
         join: impl Fn(&mut Kernel, &str) -> String,
     ) {
@@ -254,7 +255,7 @@ impl Fold {
             kernel.line("var total = 0.0f;");
         }
         kernel.line(format!("var sum = {start};"));
-        kernel.line(format!("for (var k = first + thread; k < end; k += {TREE}u) {{"));
+        kernel.repeat(share.div_ceil(TREE), format!("for (var k = first + thread; k < end; k += {TREE}u) {{"));
         let over = split(kernel, "k", "k", &self.over.0);
         let entry = self.entry(from, kept, &over);
         let line = join(kernel, &entry);
@@ -274,7 +275,7 @@ impl Fold {
 fn tree(kernel: &mut Kernel, own: &str, join: impl Fn(&str, &str) -> String) {
     kernel.line(format!("parts[thread] = {own};"));
     kernel.line("workgroupBarrier();");
-    kernel.line(format!("for (var half = {}u; half > 0u; half = half >> 1u) {{", TREE / 2));
+    kernel.repeat(TREE.ilog2() as usize, format!("for (var half = {}u; half > 0u; half = half >> 1u) {{", TREE / 2));
     kernel.line(format!("if (thread < half) {{ parts[thread] = {}; }}", join("parts[thread]", "parts[thread + half]")));
     kernel.line("workgroupBarrier();");
     kernel.line("}");

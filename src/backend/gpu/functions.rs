@@ -76,6 +76,15 @@ impl Function {
         }
     }
 
+    /// The turns of its loop at most, if it has one.
+    pub fn turns(self) -> Option<usize> {
+        match self {
+            Self::Philox => Some(ROUNDS),
+            Self::Power => Some(u32::BITS as usize),
+            _ => None,
+        }
+    }
+
     /// Its name in kernels.
     pub const fn name(self) -> &'static str {
         match self {

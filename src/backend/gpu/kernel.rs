@@ -43,6 +43,10 @@ pub(super) enum Word {
     Counter(usize),
     /// The number of the first sample of the piece.
     First,
+    /// Of a loop that is carried a part of its steps at a time, the first of them.
+    Begin,
+    /// And the one behind the last.
+    End,
 }
 
 /// A pointer inside a kernel: the text of its first address.
@@ -74,6 +78,7 @@ pub(super) const SHARED: &str = "own";
 ///
 /// A dispatch hands it a few words: the first workgroup, so that long work can be cut, and where every operand starts, so
 /// that kernels that differ in places alone are one.
+#[derive(Clone)]
 pub(super) struct Kernel {
     /// Invocations of a workgroup.
     pub threads: usize,
@@ -83,8 +88,10 @@ pub(super) struct Kernel {
     pub cost: usize,
     /// Bytes that the invocations of a workgroup share.
     pub shared: usize,
-    /// How often a workgroup comes by the place that is written.
-    pub times: usize,
+    /// The turns that an invocation takes in loops, all in all, at most.
+    pub turns: usize,
+    /// The loops around the place that is written: their indent, and how often an invocation comes by inside.
+    around: Vec<(usize, usize)>,
     /// What it does, in a word.
     pub kind: &'static str,
     words: Vec<Word>,
@@ -133,7 +140,8 @@ impl Kernel {
             groups: 1,
             cost: 1,
             shared: 0,
-            times: 1,
+            turns: 0,
+            around: Vec::new(),
             kind: "moves",
             words: Vec::new(),
             functions: BTreeSet::new(),
@@ -181,8 +189,10 @@ impl Kernel {
 
     /// Begins a part of a carried loop: every invocation does some of `count` pieces of work.
     pub fn part(&mut self, name: &str, count: usize, cost: usize) {
-        self.cost += self.times * count * cost;
-        self.line(format!("for (var {name} = thread; {name} < {count}u; {name} += {}u) {{", self.threads));
+        self.cost += self.times() * count * cost;
+        let threads = self.threads;
+        let header = format!("for (var {name} = thread; {name} < {count}u; {name} += {threads}u) {{");
+        self.repeat(count.div_ceil(threads), header);
     }
 
     /// Passes over pieces of work for samples that there are not; the sample runs fastest in their numbers.
@@ -203,11 +213,29 @@ impl Kernel {
         let closes = text.starts_with('}');
         if closes {
             self.indent -= 1;
+            _ = self.around.pop_if(|(indent, _)| *indent == self.indent);
         }
         self.lines.push((format!("{}{text}", "  ".repeat(self.indent)), self.value));
         if text.ends_with('{') {
             self.indent += 1;
         }
+    }
+
+    /// Begins a loop of so many turns, at most.
+    pub fn repeat(&mut self, turns: usize, header: impl AsRef<str>) {
+        self.takes(turns);
+        self.around.push((self.indent, self.times() * turns));
+        self.line(header);
+    }
+
+    /// Notes the turns of a loop that is called, or is a line; the one in which its condition fails is one as well.
+    pub fn takes(&mut self, turns: usize) {
+        self.turns += self.times() * (turns + 1);
+    }
+
+    /// How often an invocation comes by the place that is written.
+    fn times(&self) -> usize {
+        self.around.last().map_or(1, |(_, times)| *times)
     }
 
     /// Adds a declaration outside of the function.
@@ -239,6 +267,9 @@ impl Kernel {
 
     /// The name of a function, which the text will hold.
     pub fn call(&mut self, function: Function) -> &'static str {
+        if let Some(turns) = function.turns() {
+            self.takes(turns);
+        }
         function.require(&mut self.functions);
         function.name()
     }
@@ -278,6 +309,11 @@ impl Kernel {
     /// The number of the first sample of the piece of the batch.
     pub fn first_sample(&mut self) -> String {
         self.word(Word::First)
+    }
+
+    /// The steps of a carried loop that are the kernel's part: the first, and the one behind the last.
+    pub fn steps(&mut self) -> [String; 2] {
+        [self.word(Word::Begin), self.word(Word::End)]
     }
 
     fn word(&mut self, told: Word) -> String {

@@ -64,7 +64,7 @@ impl Compiler<'_> {
                 kernel.line(format!("var c{r}_{q} = vec4<f32>();"));
             }
         }
-        kernel.line(format!("for (var s = 0u; s < {k}u; s++) {{"));
+        kernel.repeat(k, format!("for (var s = 0u; s < {k}u; s++) {{"));
         kernel.line(format!("let from_b = at_b + {};", b_sum("s")));
         for q in 0..columns / 4 {
             let entry = |e: usize| b.at(&format!(" + from_b + {}u", 4 * q + e));

@@ -147,7 +147,7 @@ impl Machine {
             extents,
             is_named: plan.program.outputs.iter().map(|(kind, _)| matches!(kind, Output::Named(_))).collect(),
             ready: None,
-            work: target.work(),
+            work: target.work,
         })
     }
 
@@ -485,6 +485,7 @@ impl<'t> Recording<'t> {
             Word::Number(_) if run.watched.is_some() => self.watched.len() as u32,
             Word::Number(n) => *n,
             Word::Counter(depth) => counters[*depth] as u32,
+            Word::Begin | Word::End => unreachable!("a part of a loop has its steps"),
             Word::First => (self.piece * self.width) as u32,
             Word::Pointer(p) => {
                 let moved: usize = p.loops.iter().map(|(d, s)| counters[*d] * s).sum();
@@ -493,7 +494,7 @@ impl<'t> Recording<'t> {
         }));
         self.watched.extend(run.watched);
         let cost = run.cost as u64;
-        let most = (self.target.work() / cost.max(1)).max(self.target.abreast());
+        let most = (self.target.work / cost.max(1)).max(self.target.abreast());
         let most = most.clamp(1, u64::from(self.target.limits.workgroups));
         let mut first = 0;
         while first < run.groups as u64 {

@@ -300,8 +300,8 @@ fn text(program: &Program, unit: Option<MatrixUnit>) -> Result<String, Error> {
     };
     let plan = lay_out(program, true)?;
     let mut memory = Memory::lay_out(&plan, limits, "any", &BTreeSet::new())?;
-    let code =
-        compile(&plan, &mut memory, Target { name: "any", limits, software: false, own_card: true, unit }, false)?;
+    let target = Target { name: "any", limits, software: false, own_card: true, unit, work: device::WORK[0] };
+    let code = compile(&plan, &mut memory, target, false)?;
     Ok(code.print())
 }
 

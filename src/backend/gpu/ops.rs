@@ -188,7 +188,7 @@ impl Compiler<'_> {
         };
         let (x, y) = (along(&source, from, &strides[0]), along(&target, to, &strides[1]));
         kernel.line("var sum = 0.0f;");
-        kernel.line(format!("for (var step = 0u; step < {n}u; step++) {{"));
+        kernel.repeat(n, format!("for (var step = 0u; step < {n}u; step++) {{"));
         kernel.line(if reverse { format!("let k = {}u - step;", n.max(1) - 1) } else { "let k = step;".to_owned() });
         kernel.line(format!("let x = {x};"));
         if exclusive {

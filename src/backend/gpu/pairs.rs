@@ -15,7 +15,7 @@ impl Compiler<'_> {
         rows(&mut e.kernel, p);
         // The last row that starts at the pair or before it.
         e.kernel.line(format!("var row = 0u; var end = {}u;", p.rows.len()));
-        e.kernel.line("while (end - row > 1u) {");
+        e.kernel.repeat(1 + p.rows.len().max(1).ilog2() as usize, "while (end - row > 1u) {");
         e.kernel.line("let middle = (row + end) / 2u;");
         e.kernel.line(format!("if (firsts[middle] <= {pair}) {{ row = middle; }} else {{ end = middle; }}"));
         e.kernel.line("}");

@@ -20,6 +20,9 @@ const BUSY: usize = 256;
 /// The least number of summed entries of a part.
 const PART: usize = 256;
 
+/// The most: a workgroup takes some 50 turns of loops for [`DEPTH`] of them, and a device in software has not more of those.
+const LONGEST: usize = 1 << 14;
+
 /// Invocations of a workgroup, in rows of [`SIDE`].
 pub(super) const THREADS: usize = 64;
 pub(super) const SIDE: usize = 8;
@@ -279,7 +282,7 @@ impl Product {
             |n: usize, least: usize| [least, 32, 64].into_iter().find(|t| n <= t * 3 / 4).unwrap_or(64).min(most);
         let (tm, tn) = (tile(m, 16), tile(n, 32));
         let tiles = batch * m.div_ceil(tm) * n.div_ceil(tn);
-        let wanted = (k / PART).clamp(1, BUSY.div_ceil(tiles));
+        let wanted = (k / PART).clamp(1, BUSY.div_ceil(tiles)).max(k.div_ceil(LONGEST));
         let length = k.div_ceil(wanted).next_multiple_of(DEPTH);
         Parts { tile: [tm, tn], tiles, count: k.div_ceil(length), length }
     }

@@ -36,13 +36,16 @@ impl Product {
                 kernel.line(format!("var c{r}_{q} = vec4<f32>();"));
             }
         }
-        kernel.line(format!("for (var k = {from}; k < {end}; k += {DEPTH}u) {{"));
+        kernel.repeat(part.min(k).div_ceil(DEPTH), format!("for (var k = {from}; k < {end}; k += {DEPTH}u) {{"));
         let exact_k = k.is_multiple_of(DEPTH) && part.is_multiple_of(DEPTH);
         let guard = |conditions: Vec<Option<String>>| conditions.into_iter().flatten().collect::<Vec<_>>().join(" && ");
         let inside = |exact: bool, name: &str, end: &str| (!exact).then(|| format!("{name} < {end}"));
         // Neighbouring invocations read neighbours, whichever side those lie on.
         let a_by_sum = self.summed.is_unit(0);
-        kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", DEPTH * tm));
+        kernel.repeat(
+            (DEPTH * tm).div_ceil(THREADS),
+            format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", DEPTH * tm),
+        );
         let (fast, quick) = if a_by_sum { (DEPTH, "s") } else { (tm, "r") };
         kernel.line(format!("let {quick} = e % {fast}u;"));
         kernel.line(format!("let {} = e / {fast}u;", if a_by_sum { "r" } else { "s" }));
@@ -57,7 +60,10 @@ impl Product {
         kernel.line(format!("left[s * {tm}u + r] = x;"));
         kernel.line("}");
         let b_by_sum = self.summed.is_unit(1) && !self.columns.is_unit(0);
-        kernel.line(format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", DEPTH * tn / 4));
+        kernel.repeat(
+            (DEPTH * tn / 4).div_ceil(THREADS),
+            format!("for (var e = thread; e < {}u; e += {THREADS}u) {{", DEPTH * tn / 4),
+        );
         if b_by_sum {
             kernel.line(format!("let s = e % {DEPTH}u;"));
             kernel.line(format!("let q = e / {DEPTH}u;"));
@@ -80,7 +86,7 @@ impl Product {
         kernel.line(format!("right[s * {}u + q] = x;", tn / 4));
         kernel.line("}");
         kernel.line("workgroupBarrier();");
-        kernel.line(format!("for (var s = 0u; s < {DEPTH}u; s++) {{"));
+        kernel.repeat(DEPTH, format!("for (var s = 0u; s < {DEPTH}u; s++) {{"));
         for q in 0..quads {
             kernel.line(format!("let y{q} = right[s * {}u + tx + {}u];", tn / 4, q * SIDE));
         }

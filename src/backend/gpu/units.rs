@@ -36,6 +36,7 @@ impl Product {
         let (place, index) = self.corner(kernel, cut);
         kernel.line(format!("let first = {} * {part}u;", place[0]));
         kernel.line(format!("let end = min(first + {part}u, {k}u);"));
+        kernel.takes((tm * tn).div_ceil(threads));
         kernel.line(format!("for (var e = thread; e < {}u; e += {threads}u) {{ result[e] = 0.0f; }}", tm * tn));
         kernel.line("workgroupBarrier();");
         let matrix = |of: &str, role: &str| format!("coop_mat{side}x{side}<{of}, {role}>");
@@ -47,10 +48,10 @@ impl Product {
                 kernel.line(format!("var c{r}_{c} = coopLoadT<{sum}>(&result[{}u], {tn}u);", corner(r, c)));
             }
         }
-        kernel.line(format!("for (var k = first; k < end; k += {DEPTH}u) {{"));
+        kernel.repeat(part.min(k).div_ceil(DEPTH), format!("for (var k = first; k < end; k += {DEPTH}u) {{"));
         let load = |kernel: &mut Kernel, name: &str, width: usize, by_row: bool, condition: &str, from: &str| {
             let count = if name == "left" { tm * DEPTH } else { DEPTH * tn };
-            kernel.line(format!("for (var e = thread; e < {count}u; e += {threads}u) {{"));
+            kernel.repeat(count.div_ceil(threads), format!("for (var e = thread; e < {count}u; e += {threads}u) {{"));
             kernel.line(format!("let x = e / {width}u;"));
             kernel.line(format!("let y = e % {width}u;"));
             let (outer, sum) = if by_row { ("x", "y") } else { ("y", "x") };
@@ -94,7 +95,8 @@ impl Product {
         }
         kernel.line("workgroupBarrier();");
         let taken: Vec<Base> = chain.pointers.iter().map(|pointer| kernel.base(pointer)).collect();
-        kernel.line(format!("for (var e = thread; e < {}u; e += {threads}u) {{", tm * tn));
+        let each = format!("for (var e = thread; e < {}u; e += {threads}u) {{", tm * tn);
+        kernel.repeat((tm * tn).div_ceil(threads), each);
         kernel.line(format!("let row = row0 + e / {tn}u;"));
         kernel.line(format!("let column = column0 + e % {tn}u;"));
         kernel.line(format!("if (row >= {m}u || column >= {n}u) {{ continue; }}"));
