@@ -1,9 +1,11 @@
 //! Adapters of this machine, and one of them opened.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::compile::Target;
@@ -361,11 +363,12 @@ impl Shared {
             // Nobody listens any more only if the wait below has failed.
             let _ = sender.send(result);
         });
-        let waited = self.device.poll(wgpu::PollType::wait_indefinitely());
+        // What the device has not taken is not waited for.
+        let waited = if self.lost().is_some() { Ok(()) } else { wait_for(&self.device) };
         if let Some(why) = self.lost() {
             return Err(why);
         }
-        waited.map_err(|why| why.to_string())?;
+        waited?;
         receiver.recv().map_err(|why| why.to_string())?.map_err(|why| why.to_string())?;
         let words = {
             let view = buffer.get_mapped_range(..).map_err(|why| why.to_string())?;
@@ -462,6 +465,37 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(value) => return value,
             Poll::Pending => std::thread::yield_now(),
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread waits for a device.
+    static WAITS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Waits until a device has done all it was told. wgpu panics where the device is lost meanwhile: here that is an error, and
+/// nothing is printed.
+fn wait_for(device: &wgpu::Device) -> Result<(), String> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !WAITS.get() {
+                before(info);
+            }
+        }));
+    });
+    WAITS.set(true);
+    let waited = panic::catch_unwind(AssertUnwindSafe(|| device.poll(wgpu::PollType::wait_indefinitely())));
+    WAITS.set(false);
+    match waited {
+        Ok(waited) => waited.map(drop).map_err(|why| why.to_string()),
+        Err(panicked) => {
+            let said = panicked.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panicked.downcast_ref::<&str>().copied()).unwrap_or("the device is lost");
+            // The last line is the cause of those above it.
+            Err(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(said).trim().to_owned())
         }
     }
 }
