@@ -418,15 +418,26 @@ fn entries_along_axes() {
 
 #[test]
 fn linear_algebra() {
+    algebra(4, 8.0, |sample, time| vec![vec![sample, time], vec![time], vec![]]);
+}
+
+/// A device takes these apart in dispatches over entries.
+#[test]
+fn linear_algebra_of_large_matrices() {
+    algebra(33, 20.0, |sample, time| vec![vec![sample], vec![time], vec![]]);
+}
+
+/// Solutions, inverses and exponentials of matrices with so many rows about a multiple of the identity, along some axes.
+fn algebra(n: usize, about: f64, along: impl Fn(AxisId, AxisId) -> Vec<Vec<AxisId>>) {
     let mut t = Bench::new();
     let (sample, time, _) = axes(&mut t);
-    for axes in [vec![sample, time], vec![time], vec![]] {
-        let a = t.draw(&axes, &[4, 4]);
-        let eye = t.b.push(Op::Eye(4));
-        let eight = t.b.number(8.0);
-        let eye = t.b.mul(eye, eight);
+    for axes in along(sample, time) {
+        let a = t.draw(&axes, &[n, n]);
+        let eye = t.b.push(Op::Eye(n));
+        let about = t.b.number(about);
+        let eye = t.b.mul(eye, about);
         let a = t.b.add(a, eye);
-        let (b, c) = (t.draw(&axes, &[4]), t.draw(&[time], &[4, 2]));
+        let (b, c) = (t.draw(&axes, &[n]), t.draw(&[time], &[n, 2]));
         let tenth = t.b.number(0.1);
         let small = t.b.mul(a, tenth);
         for op in [Op::Solve(a, b), Op::Solve(a, c), Op::Inverse(a), Op::Expm(small)] {

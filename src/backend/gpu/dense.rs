@@ -1,10 +1,11 @@
-//! Linear algebra on small dense matrices: one invocation per matrix, in memory of its own.
+//! Linear algebra on small dense matrices; on large ones see [`large`](super::large): one invocation per matrix, in memory of its own.
 
 use super::code::Step;
 use super::compile::Compiler;
 use super::errors::Error;
 use super::functions::Function;
 use super::kernel::{Kernel, offset, split};
+use super::large::LARGE;
 use crate::graph::{Op, ValueId};
 use crate::plan::Dim;
 
@@ -14,6 +15,9 @@ impl Compiler<'_> {
         let plan = self.plan;
         let ty = self.ty(v).clone();
         let n = self.ty(a).shape[0];
+        if n >= LARGE {
+            return self.large(a, b, v, steps);
+        }
         let m = ty.shape.get(1).copied().unwrap_or(1);
         let (va, to) = (plan.view(a), plan.view(v));
         let mut dims = self.dims(&ty);

@@ -11,7 +11,7 @@ use crate::graph::{Reduction, ValueId};
 const RUN: usize = 256;
 
 /// Invocations that share a sum.
-const TREE: usize = 128;
+pub(super) const TREE: usize = 128;
 
 /// Numbers that are worth a workgroup of their own, where there are few sums.
 const PART: usize = 8 * TREE;
@@ -272,7 +272,7 @@ impl Fold {
 }
 
 /// Joins the invocations' parts pairwise; the result stands in `parts[0]`.
-fn tree(kernel: &mut Kernel, own: &str, join: impl Fn(&str, &str) -> String) {
+pub(super) fn tree(kernel: &mut Kernel, own: &str, join: impl Fn(&str, &str) -> String) {
     kernel.line(format!("parts[thread] = {own};"));
     kernel.line("workgroupBarrier();");
     kernel.repeat(TREE.ilog2() as usize, format!("for (var half = {}u; half > 0u; half = half >> 1u) {{", TREE / 2));

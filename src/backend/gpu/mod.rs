@@ -24,6 +24,7 @@ mod functions;
 mod fused;
 mod half;
 mod kernel;
+mod large;
 mod layer;
 mod machine;
 mod memory;
