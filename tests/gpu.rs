@@ -40,13 +40,7 @@ fn compare(program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>]
     }
 }
 
-fn compare_on(
-    device: &Device,
-    program: &Program,
-    parameters: &[ArrayD<f64>],
-    states: &[ArrayD<f64>],
-    tolerance: f64,
-) {
+fn compare_on(device: &Device, program: &Program, parameters: &[ArrayD<f64>], states: &[ArrayD<f64>], tolerance: f64) {
     let tolerance = bound(device, tolerance);
     verify(program).expect("the program is well formed");
     let mut reference = Reference::new(program.clone());

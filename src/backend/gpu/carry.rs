@@ -160,13 +160,7 @@ impl Compiler<'_> {
     }
 
     /// A loop as dispatches of so many steps, if what its steps hand on belongs to single samples.
-    fn carry_in_parts(
-        &mut self,
-        l: &Loop,
-        inside: &Inside,
-        part: usize,
-        steps: &mut Vec<Step>,
-    ) -> Result<bool, Error> {
+    fn carry_in_parts(&mut self, l: &Loop, inside: &Inside, part: usize, steps: &mut Vec<Step>) -> Result<bool, Error> {
         let plan = self.plan;
         let Op::Scan(scan) = &plan.program.node(l.scan).op else { return Ok(false) };
         let carried: BTreeSet<usize> = scan.carries.iter().map(|c| plan.view(c.argument).buffer).collect();

@@ -6,8 +6,8 @@ use super::carry::Inside;
 use super::code::{Code, Fed, Layout, Looped, Pieces, Run, Step};
 use super::device::{Limits, MatrixUnit};
 use super::errors::{Error, OverLimit};
-use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Place, Pointer, Text, offset, split};
 use super::fold::Fold;
+use super::kernel::{Base, Kernel, MOST_WORDS, OWN_WORDS, Place, Pointer, Text, offset, split};
 use super::memory::{Memory, Spot, is_fed};
 use crate::graph::{AxisId, Op, Output, Reduction, Type, ValueId};
 use crate::plan::{Copy, Dim, Item, Lives, Loop, Plan, View, When, lives, tail};
@@ -301,7 +301,15 @@ impl Compiler<'_> {
         let over = |what, needed: usize, limit: u32, advice: &str| {
             let device = self.target.name.to_owned();
             let advice = advice.to_owned();
-            Box::new(OverLimit { what, is_memory: false, needed: needed as u128, limit: u64::from(limit), device, advice, span })
+            Box::new(OverLimit {
+                what,
+                is_memory: false,
+                needed: needed as u128,
+                limit: u64::from(limit),
+                device,
+                advice,
+                span,
+            })
         };
         let most = self.target.turns();
         if kernel.turns > most {

@@ -266,7 +266,12 @@ impl Device {
         let name = &self.shared.adapter.name;
         let none = |why: String| Error::from(NoUnits { device: name.clone(), why });
         let unit = self.shared.adapter.unit().map_err(none)?;
-        let device = Self { half: self.half, piece: self.piece, work: self.work, ..Self::request(self.shared.adapter.clone(), Some(unit))? };
+        let device = Self {
+            half: self.half,
+            piece: self.piece,
+            work: self.work,
+            ..Self::request(self.shared.adapter.clone(), Some(unit))?
+        };
         let tested = selftest::selftest(|program| {
             let gpu = super::Gpu::new(program, &device).map_err(|why| why.to_string())?;
             Ok(Box::new(gpu) as Box<dyn Executor>)

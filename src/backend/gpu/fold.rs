@@ -223,7 +223,9 @@ impl Fold {
                 kernel.line("let top = parts[0];");
                 kernel.line("workgroupBarrier();");
                 kernel.line("{");
-                self.spread(kernel, (&from, &kept, share), "0.0f", |_, entry| format!("sum = sum + {exp}({entry} - top);"));
+                self.spread(kernel, (&from, &kept, share), "0.0f", |_, entry| {
+                    format!("sum = sum + {exp}({entry} - top);")
+                });
                 tree(kernel, "sum", |a, b| format!("{a} + {b}"));
                 kernel.line("}");
                 kernel.line(format!(

@@ -161,7 +161,11 @@ impl Compiler<'_> {
             let k = kernel.counter(DEPTH);
             kernel.line(format!("let k = {k};"));
             // The column of the pivots is read by all, and not needed again.
-            kernel.line(if side == left { "if (row == k || column <= k) { return; }" } else { "if (row == k) { return; }" });
+            kernel.line(if side == left {
+                "if (row == k || column <= k) { return; }"
+            } else {
+                "if (row == k) { return; }"
+            });
             kernel.line(format!("let f = {} / {};", all.at(&own, left, "row", "k"), all.at(&own, left, "k", "k")));
             let entry = all.at(&own, side, "row", "column");
             kernel.line(format!("{entry} = {entry} - f * {};", all.at(&own, side, "k", "column")));

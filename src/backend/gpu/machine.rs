@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 
+use super::Fitting;
 use super::clock::{MOST, Stamps};
 use super::code::{Code, Fed, Run, Step};
-use super::Fitting;
 use super::compile::Target;
 use super::device::{Device, Shared};
 use super::errors::{Error, Kernel};
@@ -123,7 +123,11 @@ impl Machine {
                 binding: 3 + i as u32,
                 resource: of[piece.min(of.len() - 1)].as_entire_binding(),
             }));
-            shared.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries })
+            shared.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &layout,
+                entries: &entries,
+            })
         };
         let binds = (0..pieces).map(seen_by).collect();
         let extents =

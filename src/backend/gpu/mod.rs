@@ -214,8 +214,8 @@ impl Gpu {
 
     /// Runs again with every value looked at, and names the first that was not finite.
     fn find_fault(&self, feed: &Feed<'_>, fallback: Fault) -> Fault {
-        let watched = fit(&self.program, &self.device, false, true)
-            .and_then(|fitting| Machine::new(&self.device, fitting));
+        let watched =
+            fit(&self.program, &self.device, false, true).and_then(|fitting| Machine::new(&self.device, fitting));
         watched.ok().and_then(|mut machine| machine.run(feed).ok()?.1).unwrap_or(fallback)
     }
 }
