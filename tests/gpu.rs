@@ -322,7 +322,8 @@ fn activations_may_be_kept_in_half_precision() {
     let ((whole, more), (rounded, less)) = (run(&device), run(&half));
     assert!(less < more, "{less} bytes and not {more}");
     let mut differs = false;
-    for (a, b) in whole.iter().zip(&rounded) {
+    let (in_pieces, _) = run(&half.in_pieces(64));
+    for (a, b) in whole.iter().zip(&rounded).chain(whole.iter().zip(&in_pieces)) {
         let scale = a.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         for (x, y) in a.iter().zip(b) {
             assert!((x - y).abs() <= 4e-3 * scale, "{x} and {y} of {scale}");
