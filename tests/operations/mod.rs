@@ -424,6 +424,7 @@ fn linear_algebra() {
 /// A device takes these apart in dispatches over entries.
 #[test]
 fn linear_algebra_of_large_matrices() {
+    algebra(12, 12.0, |sample, time| vec![vec![sample], vec![time]]);
     algebra(33, 20.0, |sample, time| vec![vec![sample], vec![time], vec![]]);
 }
 

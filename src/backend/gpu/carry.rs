@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::code::Step;
 use super::compile::Compiler;
 use super::errors::Error;
-use super::kernel::{Carried, Kernel, MOST_WORDS, OWN_WORDS, Pointer, SHARED, Word};
+use super::kernel::{Base, Carried, Kernel, MOST_WORDS, OWN_WORDS, Pointer, SHARED, Word};
 use super::memory::is_fed;
 use crate::graph::{Op, ValueId};
 use crate::plan::{Item, Loop, Plan};
@@ -284,36 +284,30 @@ impl Compiler<'_> {
         }
     }
 
-    /// Copies rows to the memory of a workgroup from where the dispatch before has left them.
-    fn take_over_rows(&mut self, buffer: usize) {
-        let (place, word) = self.memory.place(buffer);
-        let from = Pointer { place, word, loops: Vec::new(), piece: 0, lanes: true };
-        let (width, rows) = (self.plan.width, self.plan.buffers[buffer].rows);
-        let Some(inside) = &mut self.inside else { return };
-        let Some((lanes, own)) = inside.place(buffer) else { return };
-        let mut kernel = inside.take();
-        let from = kernel.base(&from);
-        kernel.part("i", rows * lanes, 1);
-        kernel.guard("i", true);
-        let at = from.at(&format!(" + (i / {lanes}u) * {width}u + i % {lanes}u"));
-        kernel.line(format!("{SHARED}[{own}u + i] = {at};"));
-        kernel.line("}");
-        inside.put(kernel);
-    }
-
     /// Copies rows from the memory of a workgroup to where all see them.
     fn hand_out_rows(&mut self, buffer: usize, rows: usize, first: &str) {
+        self.move_rows(buffer, rows, first, |all, at, own| all.put(at, own));
+    }
+
+    /// Copies rows to the memory of a workgroup from where the dispatch before has left them.
+    fn take_over_rows(&mut self, buffer: usize) {
+        let rows = self.plan.buffers[buffer].rows;
+        self.move_rows(buffer, rows, "", |all, at, own| format!("{own} = {};", all.at(at)));
+    }
+
+    /// A copy of rows between the memory of a workgroup and where all see them.
+    fn move_rows(&mut self, buffer: usize, rows: usize, first: &str, copy: impl Fn(&Base, &str, &str) -> String) {
         let (place, word) = self.memory.place(buffer);
-        let to = Pointer { place, word, loops: Vec::new(), piece: 0, lanes: true };
+        let all = Pointer { place, word, loops: Vec::new(), piece: 0, lanes: true };
         let width = self.plan.width;
         let Some(inside) = &mut self.inside else { return };
         let Some((lanes, own)) = inside.place(buffer) else { return };
         let mut kernel = inside.take();
-        let to = kernel.base(&to);
+        let all = kernel.base(&all);
         kernel.part("i", rows * lanes, 1);
         kernel.guard("i", true);
         let at = format!(" + ({first}i / {lanes}u) * {width}u + i % {lanes}u");
-        kernel.line(to.put(&at, &format!("{SHARED}[{own}u + i]")));
+        kernel.line(copy(&all, &at, &format!("{SHARED}[{own}u + i]")));
         kernel.line("}");
         // Whoever writes these rows again comes after a barrier of his own.
         inside.put(kernel);

@@ -1,11 +1,11 @@
-//! Linear algebra on small dense matrices; on large ones see [`large`](super::large): one invocation per matrix, in memory of its own.
+//! Linear algebra on small dense matrices: one invocation per matrix, in memory of its own. [`large`](super::large) has the others.
 
 use super::code::Step;
 use super::compile::Compiler;
 use super::errors::Error;
 use super::functions::Function;
 use super::kernel::{Kernel, offset, split};
-use super::large::LARGE;
+use super::large::{LARGE, SQUARINGS};
 use crate::graph::{Op, ValueId};
 use crate::plan::Dim;
 
@@ -70,12 +70,12 @@ impl Compiler<'_> {
                 all(&mut kernel, m, &format!("{result} = {};", right(&format!("r * {m}u + c"))));
             }
         }
+        if kernel.turns > self.target.turns() {
+            return self.large(a, b, v, steps);
+        }
         self.add(kernel, self.span(v), steps)
     }
 }
-
-/// Squarings of an exponential at most, where it is finite and its matrix is not far from normal.
-const SQUARINGS: usize = 16;
 
 /// Scaling and squaring of a Taylor polynomial of degree 12 at norm ≤ 1/2.
 fn exponential(kernel: &mut Kernel, n: usize, matrix: &str, result: &str, [left, right]: [&dyn Fn(&str) -> String; 2]) {

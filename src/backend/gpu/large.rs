@@ -21,7 +21,7 @@ const DEPTH: usize = 16;
 const TERMS: usize = 12;
 
 /// Squarings at most: those of the largest number.
-const SQUARINGS: usize = 129;
+pub(super) const SQUARINGS: usize = 129;
 
 /// What the kernels of one value have in common.
 struct Matrices {

@@ -1,7 +1,7 @@
 //! GPUs: the same plan as kernels in WGSL, run through wgpu.
 //!
-//! In: a [`Program`], laid out by [`plan`] with the whole batch as one tile or, where the device has not the memory for that, as
-//! few as it takes; and a [`Device`]. Out: the values of its outputs. May not know: what the program is for, or the CPU.
+//! In: a [`Program`], laid out by [`plan`] with the whole batch as one tile or, where the device has not the memory for that, in
+//! as few as it takes; and a [`Device`]. Out: the values of its outputs. May not know: what the program is for, or the CPU.
 //!
 //! Every piece of the plan becomes a kernel: a group of element-wise values, a product in tiles, a reduction in a fixed
 //! order, a draw, a move. Kernels that differ in the places of their operands alone are one pipeline. A loop in which samples
