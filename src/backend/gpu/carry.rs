@@ -286,7 +286,7 @@ impl Compiler<'_> {
 
     /// Copies rows from the memory of a workgroup to where all see them.
     fn hand_out_rows(&mut self, buffer: usize, rows: usize, first: &str) {
-        self.move_rows(buffer, rows, first, |all, at, own| all.put(at, own));
+        self.move_rows(buffer, rows, first, Base::put);
     }
 
     /// Copies rows to the memory of a workgroup from where the dispatch before has left them.
