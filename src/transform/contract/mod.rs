@@ -19,7 +19,7 @@ pub(super) fn form_contractions(program: Program) -> Program {
     for (_, v) in &program.outputs {
         uses[v.index()] += 1;
     }
-    let mut form = Form { r: Rebuild::new(&program), uses: HashMap::new(), depth: 0 };
+    let mut form = Form { r: Rebuild::new(&program), uses: HashMap::new(), turns: turns(&program), depth: 0 };
     for v in values(&program) {
         let op = form.r.mapped(&program.node(v).op);
         form.r.b.span = program.node(v).span;
@@ -31,11 +31,28 @@ pub(super) fn form_contractions(program: Program) -> Program {
     form.r.finish()
 }
 
+/// How often what stands in each region is computed.
+fn turns(program: &Program) -> Vec<f64> {
+    let mut steps = vec![1.0; program.regions.len()];
+    for node in &program.nodes {
+        if let Op::Scan(scan) = &node.op {
+            steps[scan.region.index()] = program.axis(scan.axis).size as f64;
+        }
+    }
+    // A body is younger than what it stands in.
+    for r in 1..steps.len() {
+        steps[r] *= steps[program.regions[r].index()];
+    }
+    steps
+}
+
 /// The pass at work: constructors that build something cheaper where they can.
 struct Form<'a> {
     r: Rebuild<'a>,
     /// How often values are used in the old program; what the pass makes on the way is used once.
     uses: HashMap<ValueId, usize>,
+    /// How often what stands in each region is computed.
+    turns: Vec<f64>,
     depth: usize,
 }
 
@@ -93,6 +110,12 @@ impl Form<'_> {
     /// The number of entries.
     fn size(&self, v: ValueId) -> f64 {
         self.type_size(self.ty(v))
+    }
+
+    /// How often something is computed that is made of these values.
+    fn turns_of(&self, values: &[ValueId]) -> f64 {
+        let program = self.r.b.program();
+        values.iter().map(|v| self.turns[program.node(*v).region.index()]).fold(1.0, f64::max)
     }
 
     fn type_size(&self, ty: &Type) -> f64 {

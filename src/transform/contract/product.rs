@@ -1,7 +1,7 @@
 //! Products of two and three factors.
 
 use super::Form;
-use crate::graph::{AxisId, Binary, Contraction, Label, Op, Reduction, Unary, ValueId};
+use crate::graph::{AxisId, Binary, Contraction, Label, Op, Reduction, Unary, ValueId, infer};
 
 /// An index of a product of several factors: an axis, or an element dimension by its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,27 @@ enum Index {
 struct Factor {
     value: ValueId,
     labels: Vec<Label>,
+}
+
+/// The factors of `(p·q)·rest`, and the axes that it sums.
+#[derive(Clone, Debug)]
+struct Three {
+    summed: Vec<AxisId>,
+    factors: [Factor; 3],
+}
+
+impl Three {
+    /// `(q·p)·rest`
+    fn swapped(&self) -> Self {
+        let [p, q, rest] = self.factors.clone();
+        Self { summed: self.summed.clone(), factors: [q, p, rest] }
+    }
+
+    /// `(p·rest)·q`
+    fn turned(&self) -> Self {
+        let [p, q, rest] = self.factors.clone();
+        Self { summed: self.summed.clone(), factors: [p, rest, q] }
+    }
 }
 
 impl Form<'_> {
@@ -40,7 +61,7 @@ impl Form<'_> {
         self.r.b.mul(x, y)
     }
 
-    fn joint_size(&self, x: ValueId, y: ValueId) -> f64 {
+    pub(super) fn joint_size(&self, x: ValueId, y: ValueId) -> f64 {
         let (tx, ty) = (self.ty(x), self.ty(y));
         let mut joint = tx.clone();
         joint.axes.extend(ty.axes.iter().filter(|a| !tx.varies(**a)));
@@ -189,6 +210,21 @@ impl Form<'_> {
     /// `(a·b)·f` as `(a·f)·b` or `a·(b·f)`, where `x = a·b`, if that is cheaper.
     fn reorder(&mut self, spec: &Contraction, x: ValueId, y: ValueId) -> Option<ValueId> {
         let (inner, a, b, users) = self.factors(x)?;
+        let three = self.three(spec, &inner, (a, b), y)?;
+        let now = self.in_turn(&three, spec, users);
+        let (first, second) =
+            (self.in_turn(&three.turned(), spec, 1.0), self.in_turn(&three.swapped().turned(), spec, 1.0));
+        if first.min(second) >= now {
+            return None;
+        }
+        let left = first < second || (first == second && self.size(a) <= self.size(b));
+        let Three { summed, factors: [fa, fb, fy] } = three;
+        let (p, rest) = if left { (fa, fb) } else { (fb, fa) };
+        Some(self.in_order(spec, &summed, (&p, &fy), &rest))
+    }
+
+    /// The factors of `(a·b)·y` under labels that they share, unless `y` varies over what `a·b` has summed.
+    fn three(&self, spec: &Contraction, inner: &Contraction, (a, b): (ValueId, ValueId), y: ValueId) -> Option<Three> {
         if inner.axes.iter().any(|i| self.ty(y).varies(*i)) {
             return None;
         }
@@ -213,23 +249,19 @@ impl Form<'_> {
         let fy = Factor { value: y, labels: spec.b.clone() };
         let mut summed = inner.axes.clone();
         summed.extend(&spec.axes);
-        let cost = |p: &Factor, q: &Factor, rest: &Factor, users: f64| {
-            let both = union(&self.indices(p), &self.indices(q));
-            let rest = self.indices(rest);
-            let kept: Vec<Index> =
-                both.iter().copied().filter(|i| rest.contains(i) || survives(*i, spec, &summed)).collect();
-            let size =
-                |all: &[Index]| -> f64 { all.iter().map(|i| self.extent(*i, &[&fa, &fb, &fy]) as f64).product() };
-            (size(&both) + size(&kept)) / users + size(&union(&kept, &rest))
-        };
-        let now = cost(&fa, &fb, &fy, users);
-        let (first, second) = (cost(&fa, &fy, &fb, 1.0), cost(&fb, &fy, &fa, 1.0));
-        if first.min(second) >= now {
-            return None;
-        }
-        let (p, rest) =
-            if first < second || (first == second && self.size(a) <= self.size(b)) { (fa, fb) } else { (fb, fa) };
-        Some(self.in_order(spec, &summed, (&p, &fy), &rest))
+        Some(Three { summed, factors: [fa, fb, fy] })
+    }
+
+    /// What `(p·q)·rest` costs if `p·q` is shared by so many users.
+    fn in_turn(&self, three: &Three, spec: &Contraction, users: f64) -> f64 {
+        let [p, q, rest] = &three.factors;
+        let both = union(&self.indices(p), &self.indices(q));
+        let last = self.indices(rest);
+        let kept: Vec<Index> =
+            both.iter().copied().filter(|i| last.contains(i) || survives(*i, spec, &three.summed)).collect();
+        let size = |all: &[Index]| -> f64 { all.iter().map(|i| self.extent(*i, &[p, q, rest]) as f64).product() };
+        let pair = (size(&both) + size(&kept)) / users * self.turns_of(&[p.value, q.value]);
+        pair + size(&union(&kept, &last)) * self.turns_of(&[p.value, q.value, rest.value])
     }
 
     /// The product of a pair first, then with the rest.
@@ -261,26 +293,58 @@ impl Form<'_> {
         self.make(Op::Contract(spec, p.value, q.value))
     }
 
-    /// `(p ± q)·f` as `p·f ± q·f`, where `p` or `q` is a contraction that need not be made then.
+    /// `(p ± q ± …)·f` as `p·f ± q·f ± …`, where a contraction among the summands need not be made then; others leave the
+    /// sum too if that is cheaper. Without one it stays: a difference of what is nearly the same is taken before products.
     fn distribute(&mut self, spec: &Contraction, x: ValueId, y: ValueId) -> Option<ValueId> {
-        let Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q) = *self.only(x)? else { return None };
-        if self.ty(p).shape != self.ty(q).shape || spec.axes.iter().any(|a| !self.ty(y).varies(*a)) {
+        let mut summands = Vec::new();
+        self.leaves(x, false, &mut summands);
+        let promises = summands.len() > 1 && summands.iter().any(|(v, _)| self.holds_contraction(*v));
+        if !promises || spec.axes.iter().any(|a| !self.ty(y).varies(*a)) {
             return None;
         }
-        let product = |v: ValueId| self.joint_contraction(spec, v, y);
-        let now = self.size(x) + product(x) + self.making(p) + self.making(q);
-        let mut apart = self.size(x).min(self.type_size(self.ty(y)));
-        for v in [p, q] {
-            apart += match self.contraction(v) {
-                Some((inner, a, b)) => self.best_pair(&inner, spec, (a, b), y).min(self.making(v) + product(v)),
-                None => self.making(v) + product(v),
-            };
-        }
-        if apart >= now {
+        // In the sum, a summand costs itself and an addition there; apart, its product and an addition to the result.
+        let saved = self.size(x) * self.turns_of(&[x]) - self.result(spec, x, y);
+        let gains: Vec<f64> = summands
+            .iter()
+            .map(|(v, _)| {
+                let fits = self.ty(*v).shape == self.ty(x).shape;
+                if fits { saved + self.making(*v) - self.apart(spec, *v, y) } else { f64::NEG_INFINITY }
+            })
+            .collect();
+        let some: f64 = gains.iter().filter(|g| **g > 0.0).sum();
+        let all = gains.iter().sum::<f64>() + self.joint_contraction(spec, x, y) - saved > some;
+        let (out, within): (Vec<_>, Vec<_>) = summands.into_iter().zip(gains).partition(|(_, gain)| all || *gain > 0.0);
+        let bare =
+            |all: Vec<((ValueId, bool), f64)>| -> Vec<(ValueId, bool)> { all.into_iter().map(|s| s.0).collect() };
+        let (mut parts, within) = (bare(out), bare(within));
+        if parts.is_empty() {
             return None;
         }
-        let (p, q) = (self.make(Op::Contract(spec.clone(), p, y)), self.make(Op::Contract(spec.clone(), q, y)));
-        Some(self.make(Op::Binary(f, p, q)))
+        if !within.is_empty() {
+            let rest = self.total(&within);
+            if self.ty(rest).shape != self.ty(x).shape {
+                return None;
+            }
+            parts.insert(0, (rest, false));
+        }
+        for (v, _) in &mut parts {
+            *v = self.make(Op::Contract(spec.clone(), *v, y));
+        }
+        Some(self.total(&parts))
+    }
+
+    /// What the product of a summand with a factor costs, itself included, in the cheapest order.
+    fn apart(&self, spec: &Contraction, v: ValueId, y: ValueId) -> f64 {
+        let whole = self.making(v) + self.joint_contraction(spec, v, y);
+        let three = self.contraction(v).and_then(|(inner, a, b)| self.three(spec, &inner, (a, b), y));
+        match three {
+            Some(t) => {
+                let (first, second) =
+                    (self.in_turn(&t.turned(), spec, 1.0), self.in_turn(&t.swapped().turned(), spec, 1.0));
+                whole.min(first).min(second)
+            }
+            None => whole,
+        }
     }
 
     /// What it costs to make a contraction; nothing for what is there anyway.
@@ -294,25 +358,15 @@ impl Form<'_> {
     fn joint_contraction(&self, spec: &Contraction, x: ValueId, y: ValueId) -> f64 {
         let (fx, fy) = (Factor { value: x, labels: spec.a.clone() }, Factor { value: y, labels: spec.b.clone() });
         let all = union(&self.indices(&fx), &self.indices(&fy));
-        all.iter().map(|i| self.extent(*i, &[&fx, &fy]) as f64).product()
+        let size: f64 = all.iter().map(|i| self.extent(*i, &[&fx, &fy]) as f64).product();
+        size * self.turns_of(&[x, y])
     }
 
-    /// A bound on the cost of `a·(b·y)` or `b·(a·y)`: both products, each over what its operands vary over.
-    fn best_pair(&self, inner: &Contraction, spec: &Contraction, (a, b): (ValueId, ValueId), y: ValueId) -> f64 {
-        if inner.axes.iter().any(|i| self.ty(y).varies(*i)) {
-            return f64::INFINITY;
-        }
-        let summed: f64 = spec.b.iter().filter(|l| !spec.out.contains(l)).count() as f64;
-        if summed == 0.0 {
-            return f64::INFINITY;
-        }
-        // A matrix product followed by a vector: each matrix meets the vector alone.
-        let alone = |v: ValueId| {
-            let mut ty = self.ty(v).clone();
-            ty.axes.extend(self.ty(y).axes.iter().filter(|i| !self.ty(v).varies(**i)));
-            self.type_size(&ty)
-        };
-        alone(a) + alone(b)
+    /// The entries of a contraction that are written, over all turns.
+    fn result(&self, spec: &Contraction, x: ValueId, y: ValueId) -> f64 {
+        let entries =
+            infer(self.r.b.program(), &Op::Contract(spec.clone(), x, y), None).map_or(0.0, |ty| self.type_size(&ty));
+        entries * self.turns_of(&[x, y])
     }
 
     fn indices(&self, f: &Factor) -> Vec<Index> {

@@ -91,7 +91,7 @@ impl Form<'_> {
         (same && (self.holds_contraction(p) || self.holds_contraction(q))).then_some((f, p, q))
     }
 
-    fn holds_contraction(&self, v: ValueId) -> bool {
+    pub(super) fn holds_contraction(&self, v: ValueId) -> bool {
         match self.only(v) {
             Some(Op::Contract(..)) => true,
             Some(Op::Unary(Unary::Negate, x)) => self.holds_contraction(*x),
@@ -119,10 +119,22 @@ impl Form<'_> {
         if let Op::Unary(Unary::Negate, n) = *self.op(x) {
             return self.make(Op::Binary(Binary::Subtract, y, n));
         }
-        match self.joined(x, y, false) {
-            Some(merged) => merged,
-            None => self.r.b.add(x, y),
+        if let Some(merged) = self.joined(x, y, false) {
+            return merged;
         }
+        // What fewer share is added first.
+        if let Some(Op::Binary(Binary::Add, p, q)) = self.only(x).cloned() {
+            for (p, q) in [(p, q), (q, p)] {
+                if self.ty(p) == self.ty(x)
+                    && self.ty(q).shape == self.ty(y).shape
+                    && self.joint_size(q, y) < self.size(x)
+                {
+                    let first = self.r.b.add(q, y);
+                    return self.r.b.add(p, first);
+                }
+            }
+        }
+        self.r.b.add(x, y)
     }
 
     pub(super) fn subtract(&mut self, x: ValueId, y: ValueId) -> ValueId {
@@ -163,17 +175,24 @@ impl Form<'_> {
         if !merged {
             return None;
         }
+        Some(self.total(&all))
+    }
+
+    /// A sum, of values each with whether it is subtracted.
+    pub(super) fn total(&mut self, all: &[(ValueId, bool)]) -> ValueId {
+        let mut all = all.to_vec();
         all.sort_by_key(|(_, minus)| *minus);
         let (first, minus) = all[0];
         let mut sum = if minus { self.r.b.neg(first) } else { first };
         for (v, minus) in &all[1..] {
-            sum = if *minus { self.r.b.sub(sum, *v) } else { self.r.b.add(sum, *v) };
+            let f = if *minus { Binary::Subtract } else { Binary::Add };
+            sum = self.make(Op::Binary(f, sum, *v));
         }
-        Some(sum)
+        sum
     }
 
     /// The summands of a value, each with whether it is subtracted.
-    fn leaves(&self, v: ValueId, minus: bool, into: &mut Vec<(ValueId, bool)>) {
+    pub(super) fn leaves(&self, v: ValueId, minus: bool, into: &mut Vec<(ValueId, bool)>) {
         match self.only(v) {
             Some(Op::Unary(Unary::Negate, x)) => self.leaves(*x, !minus, into),
             Some(Op::Binary(f @ (Binary::Add | Binary::Subtract), p, q)) => {
