@@ -48,7 +48,7 @@ pub use lifetime::{Lives, assign_slots_without, lives};
 pub use memory::{Summary, check, check_with};
 pub use normal::Normal;
 pub use strip::Strip;
-pub use tail::{LONGEST, Tail, Then, tail};
+pub use tail::{LONGEST, Tail, Then, scaled, tail};
 pub use view::{Dim, View};
 
 use std::collections::BTreeSet;

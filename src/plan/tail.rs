@@ -5,7 +5,7 @@
 
 use super::schedule::constant;
 use super::{Item, Plan};
-use crate::graph::{Binary, Op, Unary, ValueId};
+use crate::graph::{Binary, Node, Op, Program, Unary, ValueId};
 
 /// What becomes of an entry s; operands vary like the product, or not over samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,16 +72,6 @@ pub fn tail(plan: &Plan, first: &Item, second: &Item) -> Option<Tail> {
     if !matches!(node.op, Op::Contract(..)) || node.ty != program.node(members[0]).ty || !plan.varies(*product) {
         return None;
     }
-    let foreign = |v: ValueId| {
-        program.outputs.iter().any(|(_, x)| *x == v)
-            || program.nodes.iter().enumerate().any(|(i, n)| {
-                !members.contains(&ValueId(i as u32)) && {
-                    let mut reads = false;
-                    n.op.for_each_operand(|x| reads |= x == v);
-                    reads
-                }
-            })
-    };
     let mut s = *product;
     let mut steps = Vec::new();
     let mut gates: Vec<(ValueId, ValueId)> = Vec::new();
@@ -120,9 +110,34 @@ pub fn tail(plan: &Plan, first: &Item, second: &Item) -> Option<Tail> {
     }
     let last = *members.last()?;
     let only_last = members.iter().all(|m| (*m == last) == plan.views[m.index()].is_some());
-    (steps.len() <= LONGEST && gates.is_empty() && s == last && only_last && !foreign(*product)).then_some(Tail {
-        product: *product,
-        steps,
-        stored: last,
-    })
+    (steps.len() <= LONGEST
+        && gates.is_empty()
+        && s == last
+        && only_last
+        && !read_elsewhere(program, *product, members))
+    .then_some(Tail { product: *product, steps, stored: last })
+}
+
+/// The factor and the result, if of two neighbouring items the first is a draw and the second multiplies it by a number,
+/// and nothing else reads the draw.
+pub fn scaled(plan: &Plan, first: &Item, second: &Item) -> Option<(f64, ValueId)> {
+    let (Item::Op(draw), Item::Fused(members)) = (first, second) else { return None };
+    let program = &plan.program;
+    let ([result], Op::Draw(_)) = (members.as_slice(), &program.node(*draw).op) else { return None };
+    let Op::Binary(Binary::Multiply, x, y) = program.node(*result).op else { return None };
+    let other = if x == *draw { y } else { x };
+    let factor = constant(program, other)?;
+    let same = program.node(*draw).ty == program.node(*result).ty;
+    (same && !read_elsewhere(program, *draw, members)).then_some((factor, *result))
+}
+
+/// Whether a value is an output or read by others than these.
+fn read_elsewhere(program: &Program, v: ValueId, members: &[ValueId]) -> bool {
+    let reads = |n: &Node| {
+        let mut reads = false;
+        n.op.for_each_operand(|x| reads |= x == v);
+        reads
+    };
+    program.outputs.iter().any(|(_, x)| *x == v)
+        || program.nodes.iter().enumerate().any(|(i, n)| !members.contains(&ValueId(i as u32)) && reads(n))
 }

@@ -40,7 +40,7 @@ impl Clock {
             Step::Drawing(_) => 3,
             Step::Move(_) | Step::Fill(_) | Step::Count(_) | Step::Host(..) | Step::Collect(_) | Step::Pick(_) => 4,
             // Loops are counted by what they hold.
-            Step::Loop(_) | Step::Watch(_) => return,
+            Step::Loop(_) | Step::Watch(_) | Step::Swap(..) => return,
         };
         self.segments[segment].work[kind].fetch_add(since(start), Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@ use super::moves::{Fill, From, Move};
 use super::packed::Pack;
 use super::strided::coalesce;
 use crate::graph::{AxisId, Op, Type, ValueId};
-use crate::plan::{Copy, Dim, Item, Plan, Space, Strip, View, When, tail};
+use crate::plan::{Buffer, Copy, Dim, Item, Loop, Plan, Space, Strip, View, When, tail};
 
 /// Compiles segments of one plan for tiles of one width.
 pub(super) struct Compiler<'a> {
@@ -60,7 +60,11 @@ impl Compiler<'_> {
                 continue;
             }
             let next = items.get(i + 1).filter(|_| !self.watch && self.in_tiles());
-            if let Some(step) = next.and_then(|next| self.product_with(&tail(self.plan, item, next)?)) {
+            let both = next.and_then(|next| {
+                let product = tail(self.plan, item, next).and_then(|tail| self.product_with(&tail));
+                product.or_else(|| self.scaled_draw(item, next))
+            });
+            if let Some(step) = both {
                 steps.push(step);
                 taken = true;
                 continue;
@@ -120,7 +124,7 @@ impl Compiler<'_> {
                 after: l
                     .after
                     .iter()
-                    .map(|c| self.copy(c))
+                    .map(|c| self.swap(l, c).unwrap_or_else(|| self.copy(c)))
                     .chain(l.tail.iter().flat_map(|t| self.inside(t).items(&t.body)))
                     .collect(),
             }))),
@@ -228,6 +232,41 @@ impl Compiler<'_> {
     /// The type of a value.
     pub fn ty(&self, v: ValueId) -> &Type {
         &self.plan.program.node(v).ty
+    }
+
+    /// A carry whose next value has a slot like its own changes places with it, if nothing reads that value afterwards.
+    fn swap(&self, l: &Loop, c: &Copy) -> Option<Step> {
+        let buffer = |view: &View| &self.plan.buffers[view.buffer];
+        let (from, to) = (buffer(&c.from), buffer(&c.to));
+        let made = |view: &View| self.plan.program.node(buffer(view).owner).region == l.region;
+        let whole = |view: &View| view.offset == 0 && view.loops.is_empty() && buffer(view).space == Space::Scratch;
+        if !self.in_tiles() || self.strip.is_some() || !made(&c.from) || !whole(&c.from) || !whole(&c.to) {
+            return None;
+        }
+        let slot = |b: &Buffer| self.plan.scratch[b.slot];
+        let alike = slot(from) == slot(to) && from.slot != to.slot;
+        let strides = |view: &View| self.strides(view, &self.dims_by(self.ty(c.like), view));
+        let read_again =
+            l.after.iter().filter(|o| o.from.buffer == c.from.buffer || o.from.buffer == c.to.buffer).count();
+        let summed = l.tail.iter().flat_map(|t| &t.body).any(|item| self.may_read(item, c.from.buffer));
+        let fits = alike && strides(&c.from) == strides(&c.to) && read_again == 1 && !summed;
+        fits.then_some(Step::Swap(from.slot, to.slot))
+    }
+
+    /// Whether an item reads a buffer; one that is no plain computation may.
+    fn may_read(&self, item: &Item, buffer: usize) -> bool {
+        let of = |v: &ValueId| {
+            let mut found = false;
+            self.plan.program.node(*v).op.for_each_operand(|x| {
+                found |= self.plan.views[x.index()].as_ref().is_some_and(|view| view.buffer == buffer);
+            });
+            found
+        };
+        match item {
+            Item::Fused(members) => members.iter().any(of),
+            Item::Op(v) | Item::Partial(v) => of(v),
+            _ => true,
+        }
     }
 
     fn copy(&self, c: &Copy) -> Step {

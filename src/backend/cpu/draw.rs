@@ -25,6 +25,8 @@ type Words<T, const G: usize> = [[[T; GROUP]; G]; 4];
 #[derive(Clone, Debug)]
 pub(super) struct Drawing {
     pub draw: Draw,
+    /// What its entries are multiplied by.
+    pub scale: f32,
     pub to: Ptr,
     /// The samples drawn, and the stride between them; samples of a tile start with the tile.
     pub samples: usize,
@@ -40,7 +42,7 @@ pub(super) struct Drawing {
 
 impl Drawing {
     /// Draws.
-    pub fn run(&self, memory: &mut Memory<'_>, seed: u64, step: u64) {
+    pub fn run(&self, memory: &mut Memory<'_>, rooms: &mut Rooms, seed: u64, step: u64) {
         let key = random::draw_key(&self.draw, seed);
         let step = random::step_word(self.draw.lifetime, step);
         let first = if self.tiled { memory.start } else { 0 };
@@ -49,7 +51,6 @@ impl Drawing {
         let elements: usize = self.shape.iter().map(|(n, _)| n).product();
         let outer: usize = self.outer.iter().map(|(n, _)| n).product();
         let place = Place { first, step, key };
-        let mut rooms = Rooms::default();
         let share = random::sharing(elements);
         for o in 0..outer {
             let base = offset(&self.outer, o);
@@ -91,14 +92,22 @@ impl Drawing {
         room: &mut Room<G>,
     ) {
         let lanes = (G * GROUP).min(self.samples - at);
-        place.entries(self.draw.law, at + place.first, words, rows.len(), room);
-        for (row, values) in rows.iter().zip(&room.entries) {
-            let (to, values) = (&mut to[row + at * self.sample_stride..], values.as_flattened());
-            if self.sample_stride == 1 {
-                to[..lanes].copy_from_slice(&values[..lanes]);
-            } else {
-                to.iter_mut().step_by(self.sample_stride).zip(&values[..lanes]).for_each(|(t, v)| *t = *v);
+        place.words(at + place.first, words, room);
+        if self.sample_stride == 1 && lanes == G * GROUP {
+            let law = (self.draw.law, self.scale);
+            match *rows {
+                [a] => in_rows(law, &room.words, to, [a + at]),
+                [a, b] => in_rows(law, &room.words, to, [a + at, b + at]),
+                [a, b, c] => in_rows(law, &room.words, to, [a + at, b + at, c + at]),
+                [a, b, c, d] => in_rows(law, &room.words, to, [a + at, b + at, c + at, d + at]),
+                _ => unreachable!("a call gives four numbers"),
             }
+            return;
+        }
+        room.entries((self.draw.law, self.scale), rows.len());
+        for (row, values) in rows.iter().zip(&room.entries) {
+            let to = to[row + at * self.sample_stride..].iter_mut().step_by(self.sample_stride);
+            to.zip(&values.as_flattened()[..lanes]).for_each(|(t, v)| *t = *v);
         }
     }
 
@@ -112,7 +121,8 @@ impl Drawing {
         place: &Place,
         room: &mut Room<G>,
     ) {
-        place.entries(self.draw.law, at, [outer, 0], 4, room);
+        place.words(at, [outer, 0], room);
+        room.entries((self.draw.law, self.scale), 4);
         let lanes = G * GROUP;
         let (first, end) = (place.first, place.first + self.samples);
         let (from, end) = (at * share, ((at + lanes) * share).min(end));
@@ -122,8 +132,8 @@ impl Drawing {
             if self.sample_stride == 1 && from >= first && end - from == lanes * share {
                 let to = &mut to[row + from - first..][..lanes * share];
                 match share {
-                    4 => interleave([part(0), part(1), part(2), part(3)], to),
-                    _ => interleave([part(element), part(2 + element)], to),
+                    4 => interleave(&[part(0), part(1), part(2), part(3)], to),
+                    _ => interleave(&[part(element), part(2 + element)], to),
                 }
                 continue;
             }
@@ -144,14 +154,14 @@ struct Place {
 }
 
 impl Place {
-    /// The entries of neighbouring calls, of which `count` words of each are asked for.
-    fn entries<const G: usize>(&self, law: Law, call: usize, words: [u32; 2], count: usize, room: &mut Room<G>) {
+    /// The words of neighbouring calls.
+    fn words<const G: usize>(&self, call: usize, words: [u32; 2], room: &mut Room<G>) {
         philox_lanes(call as u32, [words[0], words[1], self.step], self.key, &mut room.words);
-        entries(law, &room.words, &mut room.entries, count);
     }
 }
 
 /// Room for the words and the entries of some groups.
+#[derive(Debug)]
 struct Room<const G: usize> {
     words: Words<u32, G>,
     entries: Words<f32, G>,
@@ -163,9 +173,24 @@ impl<const G: usize> Default for Room<G> {
     }
 }
 
+impl<const G: usize> Room<G> {
+    /// The first entries of each call.
+    fn entries(&mut self, law: (Law, f32), count: usize) {
+        let [a, b, c, d] = &mut self.entries;
+        let mut rows = [a.as_flattened_mut(), b.as_flattened_mut(), c.as_flattened_mut(), d.as_flattened_mut()];
+        entries(law, &self.words, &mut rows[..count]);
+    }
+}
+
+/// The entries of calls, each in a row of memory that begins at its place.
+fn in_rows<const G: usize, const N: usize>(law: (Law, f32), words: &Words<u32, G>, to: &mut [f32], places: [usize; N]) {
+    let rows = to.get_disjoint_mut(places.map(|at| at..at + G * GROUP));
+    entries(law, words, &mut rows.expect("elements of a value lie apart"));
+}
+
 /// Room for parts of either width.
-#[derive(Default)]
-struct Rooms {
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
     wide: Room<WIDE>,
     narrow: Room<NARROW>,
 }
@@ -180,12 +205,20 @@ fn in_parts(range: std::ops::Range<usize>, mut part: impl FnMut(usize, bool)) {
     }
 }
 
-/// One entry of each part after the other.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn interleave<const N: usize>(parts: [&[f32]; N], to: &mut [f32]) {
-    let parts = parts.map(|part| &part[..to.len() / N]);
-    for (i, to) in to.chunks_exact_mut(N).enumerate() {
-        for (to, part) in to.iter_mut().zip(&parts) {
+/// One entry of each part after the other; there are two parts or four.
+fn interleave(parts: &[&[f32]], to: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") && to.len().is_multiple_of(parts.len() * wide::LANES) {
+        match *parts {
+            // SAFETY: the processor has what the functions are compiled for.
+            [a, b] => return unsafe { wide::interleave_two([a, b], to) },
+            // SAFETY: as above.
+            [a, b, c, d] => return unsafe { wide::interleave_four([a, b, c, d], to) },
+            _ => {}
+        }
+    }
+    for (i, to) in to.chunks_exact_mut(parts.len()).enumerate() {
+        for (to, part) in to.iter_mut().zip(parts) {
             *to = part[i];
         }
     }
@@ -213,8 +246,10 @@ fn philox_lanes<const G: usize>(call: u32, rest: [u32; 3], key: [u32; 2], out: &
 #[cfg(target_arch = "x86_64")]
 mod wide {
     use std::arch::x86_64::{
-        __m512i, _mm256_storeu_si256, _mm512_add_epi32, _mm512_cvtepi64_epi32, _mm512_mul_epu32, _mm512_set_epi64,
-        _mm512_set1_epi64, _mm512_srli_epi64, _mm512_ternarylogic_epi64,
+        __m512, __m512i, _mm256_storeu_si256, _mm512_add_epi32, _mm512_castpd_ps, _mm512_castps_pd,
+        _mm512_cvtepi64_epi32, _mm512_loadu_ps, _mm512_mul_epu32, _mm512_set_epi64, _mm512_set1_epi64,
+        _mm512_shuffle_f32x4, _mm512_srli_epi64, _mm512_storeu_ps, _mm512_ternarylogic_epi64, _mm512_unpackhi_pd,
+        _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     use super::{GROUP, MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1, Words};
@@ -247,6 +282,63 @@ mod wide {
                 // SAFETY: a group has 32 bytes.
                 unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(c)) };
             }
+        }
+    }
+
+    /// Numbers in a vector.
+    pub(super) const LANES: usize = 16;
+
+    #[target_feature(enable = "avx512f")]
+    fn load(from: &[f32; LANES]) -> __m512 {
+        // SAFETY: a vector has that many numbers.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn store<const N: usize>(vectors: [__m512; N], to: &mut [f32]) {
+        for (to, v) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(vectors) {
+            // SAFETY: a vector has that many numbers.
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) };
+        }
+    }
+
+    /// One number of either part after the other.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn interleave_two(parts: [&[f32]; 2], to: &mut [f32]) {
+        let [a, b] = parts.map(|part| part.as_chunks::<LANES>().0);
+        for ((a, b), to) in a.iter().zip(b).zip(to.chunks_exact_mut(2 * LANES)) {
+            let (a, b) = (load(a), load(b));
+            // Quarters of a vector hold numbers (0, 1), (4, 5), … and (2, 3), (6, 7), … of both.
+            let (low, high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (first, second) = (_mm512_shuffle_f32x4::<0x44>(low, high), _mm512_shuffle_f32x4::<0xEE>(low, high));
+            store([_mm512_shuffle_f32x4::<0xD8>(first, first), _mm512_shuffle_f32x4::<0xD8>(second, second)], to);
+        }
+    }
+
+    /// One number of each part after the other.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn interleave_four(parts: [&[f32]; 4], to: &mut [f32]) {
+        let [a, b, c, d] = parts.map(|part| part.as_chunks::<LANES>().0);
+        for ((((a, b), c), d), to) in a.iter().zip(b).zip(c).zip(d).zip(to.chunks_exact_mut(4 * LANES)) {
+            let pair = |x, y| (_mm512_castps_pd(_mm512_unpacklo_ps(x, y)), _mm512_castps_pd(_mm512_unpackhi_ps(x, y)));
+            let (ab, cd) = (pair(load(a), load(b)), pair(load(c), load(d)));
+            // Quarter q of vector i holds number 4q + i of all four.
+            let v = [
+                _mm512_unpacklo_pd(ab.0, cd.0),
+                _mm512_unpackhi_pd(ab.0, cd.0),
+                _mm512_unpacklo_pd(ab.1, cd.1),
+                _mm512_unpackhi_pd(ab.1, cd.1),
+            ]
+            .map(|v| _mm512_castpd_ps(v));
+            let (first, second) = (_mm512_shuffle_f32x4::<0x44>(v[0], v[1]), _mm512_shuffle_f32x4::<0x44>(v[2], v[3]));
+            let (third, fourth) = (_mm512_shuffle_f32x4::<0xEE>(v[0], v[1]), _mm512_shuffle_f32x4::<0xEE>(v[2], v[3]));
+            let to_store = [
+                _mm512_shuffle_f32x4::<0x88>(first, second),
+                _mm512_shuffle_f32x4::<0xDD>(first, second),
+                _mm512_shuffle_f32x4::<0x88>(third, fourth),
+                _mm512_shuffle_f32x4::<0xDD>(third, fourth),
+            ];
+            store(to_store, to);
         }
     }
 }
@@ -283,22 +375,29 @@ fn pairs<const G: usize>(call: u32, rest: [u32; 3], key: [u32; 2], out: &mut Wor
     }
 }
 
+/// The first entries of each call, those of one number in a row of their own.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
-fn entries<const G: usize>(law: Law, words: &Words<u32, G>, out: &mut Words<f32, G>, count: usize) {
+fn entries<const G: usize>((law, scale): (Law, f32), words: &Words<u32, G>, rows: &mut [&mut [f32]]) {
     match law {
         Law::Uniform => {
-            for (o, w) in out.as_flattened_mut().as_flattened_mut().iter_mut().zip(words.as_flattened().as_flattened())
-            {
-                *o = math::uniform(*w);
+            for (row, words) in rows.iter_mut().zip(words) {
+                for (o, w) in row.iter_mut().zip(words.as_flattened()) {
+                    *o = scale * math::uniform(*w);
+                }
             }
         }
         Law::Normal => {
-            for (out, words) in out.chunks_exact_mut(2).zip(words.chunks_exact(2)).take(count.div_ceil(2)) {
-                let (cos, sin) = out.split_at_mut(1);
-                let (cos, sin) = (cos[0].as_flattened_mut(), sin[0].as_flattened_mut());
-                let (first, second) = (words[0].as_flattened(), words[1].as_flattened());
-                for (((a, b), u), v) in cos.iter_mut().zip(sin).zip(first).zip(second) {
-                    (*a, *b) = math::normals(*u, *v);
+            for (rows, words) in rows.chunks_mut(2).zip(words.chunks_exact(2)) {
+                let words = words[0].as_flattened().iter().zip(words[1].as_flattened());
+                match rows {
+                    [cos, sin] => {
+                        for ((a, b), (u, v)) in cos.iter_mut().zip(sin.iter_mut()).zip(words) {
+                            let (x, y) = math::normals(*u, *v);
+                            (*a, *b) = (scale * x, scale * y);
+                        }
+                    }
+                    [cos] => cos.iter_mut().zip(words).for_each(|(a, (u, v))| *a = scale * math::normals(*u, *v).0),
+                    _ => {}
                 }
             }
         }
@@ -319,6 +418,20 @@ mod tests {
             let call = (u32::MAX - 9).wrapping_add(i as u32);
             let one = random::philox(random::counter(call, 7, 2, 9), [0x1234, 0x9876]);
             assert_eq!(one, words.map(|w| w.as_flattened()[i]));
+        }
+    }
+
+    #[test]
+    fn parts_lie_between_each_other() {
+        for lanes in [16, 64, 24] {
+            let all: Vec<Vec<f32>> = (0..4).map(|p| (0..lanes).map(|i| (4 * i + p) as f32).collect()).collect();
+            let parts: Vec<&[f32]> = all.iter().map(Vec::as_slice).collect();
+            let mut to = vec![0.0; 4 * lanes];
+            interleave(&parts, &mut to);
+            assert!(to.iter().enumerate().all(|(i, x)| *x == i as f32));
+            let mut to = vec![0.0; 2 * lanes];
+            interleave(&[parts[0], parts[2]], &mut to);
+            assert!(to.iter().enumerate().all(|(i, x)| *x == 2.0 * i as f32));
         }
     }
 }

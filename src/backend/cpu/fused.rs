@@ -3,6 +3,7 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::draw::Rooms;
 use super::memory::{Memory, Numbers, Ptr, Reader};
 use crate::backend::math;
 use crate::graph::{Binary, Unary};
@@ -39,10 +40,26 @@ pub(super) enum Do {
     Right(Binary, f32),
     /// A function of a number and a register.
     Left(Binary, f32),
+    /// A function of two, and another of what came out of it and a third; the second and the third may be numbers, which
+    /// have no place among the sources.
+    Twice([Quick; 2], [Option<f32>; 2]),
     /// A choice.
     Select,
     /// The same number everywhere.
     Fill(f32),
+}
+
+/// A function of `x` and `y` that takes so little time that its operands are what matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quick {
+    /// x + y
+    Add,
+    /// x − y
+    Subtract,
+    /// y − x
+    From,
+    /// x·y
+    Multiply,
 }
 
 /// Where a result goes.
@@ -101,11 +118,13 @@ pub(super) struct Fused {
     pub registers: usize,
 }
 
-/// Registers of a worker.
+/// What a worker has at hand for groups and draws.
 #[derive(Debug, Default)]
 pub(super) struct Registers {
-    registers: Vec<Numbers>,
+    all: Vec<Numbers>,
     slots: Vec<Numbers>,
+    /// Room of draws.
+    pub rooms: Rooms,
 }
 
 /// Stores of most groups at most.
@@ -211,8 +230,8 @@ impl Fused {
         first: usize,
         rows: usize,
     ) {
-        while registers.registers.len() < self.registers {
-            registers.registers.push(Numbers::zeros(CHUNK));
+        while registers.all.len() < self.registers {
+            registers.all.push(Numbers::zeros(CHUNK));
         }
         let inner = self.inner();
         if inner == 0 {
@@ -243,7 +262,7 @@ impl Fused {
         place: usize,
         [row, rows, column, columns]: [usize; 4],
     ) {
-        let registers = &mut registers.registers;
+        let registers = &mut registers.all;
         let len = rows * columns;
         let linear = row * self.inner() + column;
         for load in &self.loads {
@@ -297,6 +316,12 @@ impl Fused {
                 (Do::Binary(f), [a, b, _]) => binary(f, out, read(a), read(b)),
                 (Do::Right(f, x), [a, ..]) => binary_right(f, out, read(a), x),
                 (Do::Left(f, x), [b, ..]) => binary_left(f, out, x, read(b)),
+                (Do::Twice(f, numbers), [a, b, c]) => {
+                    let c = if numbers[0].is_some() { b } else { c };
+                    let other =
+                        |number: Option<f32>, s: Source| number.map_or_else(|| Other::Numbers(read(s)), Other::Number);
+                    twice(f, out, read(a), [other(numbers[0], b), other(numbers[1], c)]);
+                }
                 (Do::Select, [c, a, b]) => select(out, read(c), read(a), read(b)),
             }
             match i.to {
@@ -444,6 +469,58 @@ pub(super) fn binary_left(f: Binary, out: &mut [f32], x: f32, b: &[f32]) {
         Binary::Less => map!(out, b, y => truth(x < y)),
         Binary::LessEqual => map!(out, b, y => truth(x <= y)),
         Binary::Equal => map!(out, b, y => truth(x == y)),
+    }
+}
+
+/// The second operand of a quick function.
+#[derive(Clone, Copy)]
+enum Other<'a> {
+    Numbers(&'a [f32]),
+    Number(f32),
+}
+
+/// Two quick functions one after the other; what stands between them never leaves the processor.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+avx2+fma+bmi2", "x86_64+avx2+fma+bmi2"))]
+fn twice([f, g]: [Quick; 2], out: &mut [f32], a: &[f32], others: [Other<'_>; 2]) {
+    macro_rules! quick {
+        ($f:ident, $x:expr, $y:expr) => {
+            quick!(@ $f $x, $y)
+        };
+        (@ Add $x:expr, $y:expr) => { $x + $y };
+        (@ Subtract $x:expr, $y:expr) => { $x - $y };
+        (@ From $x:expr, $y:expr) => { $y - $x };
+        (@ Multiply $x:expr, $y:expr) => { $x * $y };
+    }
+    macro_rules! with {
+        ($f:ident, $g:ident) => {
+            match others {
+                [Other::Numbers(b), Other::Numbers(c)] => {
+                    let (a, b, c) = (&a[..out.len()], &b[..out.len()], &c[..out.len()]);
+                    for (((o, x), y), z) in out.iter_mut().zip(a).zip(b).zip(c) {
+                        *o = quick!($g, quick!($f, *x, *y), *z);
+                    }
+                }
+                [Other::Numbers(b), Other::Number(z)] => zip!(out, a, b, x, y => quick!($g, quick!($f, x, y), z)),
+                [Other::Number(y), Other::Numbers(c)] => zip!(out, a, c, x, z => quick!($g, quick!($f, x, y), z)),
+                [Other::Number(y), Other::Number(z)] => map!(out, a, x => quick!($g, quick!($f, x, y), z)),
+            }
+        };
+    }
+    macro_rules! first {
+        ($f:ident) => {
+            match g {
+                Quick::Add => with!($f, Add),
+                Quick::Subtract => with!($f, Subtract),
+                Quick::From => with!($f, From),
+                Quick::Multiply => with!($f, Multiply),
+            }
+        };
+    }
+    match f {
+        Quick::Add => first!(Add),
+        Quick::Subtract => first!(Subtract),
+        Quick::From => first!(From),
+        Quick::Multiply => first!(Multiply),
     }
 }
 

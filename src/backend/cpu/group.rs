@@ -1,17 +1,20 @@
 //! Compiles groups of element-wise values.
 
 use super::compile::Compiler;
-use super::fused::{Access, Do, Fused, Instruction, Load, Source, Store, To};
+use super::fused::{Access, Do, Fused, Instruction, Load, Quick, Source, Store, To};
 use super::strided::coalesce;
-use crate::graph::{Op, ValueId};
+use crate::graph::{Binary, Op, ValueId};
 use crate::plan::View;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Operand {
     Number(f32),
     Load(usize),
     Member(usize),
 }
+
+/// What becomes of a member of a group: an instruction and what it reads, unless another instruction does it too.
+type Piece = Option<(Do, Vec<Operand>)>;
 
 /// Registers, handed out and taken back.
 #[derive(Default)]
@@ -69,16 +72,18 @@ impl Compiler<'_> {
         }
         let store_strides = strides.split_off(loads.len());
 
-        let last_use = |wanted: &dyn Fn(&Operand) -> bool| operands.iter().rposition(|o| o.iter().any(wanted));
+        let pieces = self.pieces_of(members, operands, &|k| rows_alone(&sizes, &strides[k]));
+        let last_use = |wanted: &dyn Fn(&Operand) -> bool| {
+            pieces.iter().rposition(|piece| piece.iter().any(|(_, o)| o.iter().any(wanted)))
+        };
         let mut pool = Pool::default();
         // An operand with one number per row is read as such by functions of two numbers; others want it spread out.
+        let rows: Vec<bool> = strides.iter().map(|s| rows_alone(&sizes, s)).collect();
         let only_binary = |k: usize| {
-            members.iter().zip(&operands).all(|(v, o)| {
-                let reads = o.iter().filter(|o| matches!(o, Operand::Load(x) if *x == k)).count();
-                let numbers = o.iter().any(|o| matches!(o, Operand::Number(_)));
-                let other =
-                    o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows_alone(&sizes, &strides[*x])));
-                reads == 0 || (reads == 1 && !numbers && !other && matches!(program.node(*v).op, Op::Binary(..)))
+            pieces.iter().flatten().all(|(what, o)| {
+                let reads = o.iter().filter(|o| **o == Operand::Load(k)).count();
+                let other = o.iter().any(|o| matches!(o, Operand::Load(x) if *x != k && rows[*x]));
+                reads == 0 || (reads == 1 && !other && matches!(what, Do::Binary(..)))
             })
         };
         let loads: Vec<Load> = loads
@@ -88,7 +93,7 @@ impl Compiler<'_> {
             .map(|(k, (view, strides))| {
                 let access = if Fused::is_dense(&sizes, strides) {
                     Access::Dense
-                } else if rows_alone(&sizes, strides) && only_binary(k) {
+                } else if rows[k] && only_binary(k) {
                     Access::Rows
                 } else {
                     Access::Copied(pool.take())
@@ -101,6 +106,7 @@ impl Compiler<'_> {
         let mut code = Vec::new();
         let mut stored = stored.iter().zip(store_strides);
         for (i, v) in members.iter().enumerate() {
+            let Some((what, read)) = &pieces[i] else { continue };
             let mut spare = Vec::new();
             let mut source = |o: &Operand, pool: &mut Pool, code: &mut Vec<Instruction>| match o {
                 Operand::Load(k) => match loads[*k].access {
@@ -116,19 +122,11 @@ impl Compiler<'_> {
                     Source::Register(to)
                 }
             };
-            let o = &operands[i];
-            let (what, read): (Do, Vec<&Operand>) = match (&program.node(*v).op, o.as_slice()) {
-                (Op::Unary(f, _), [a]) => (Do::Unary(*f), vec![a]),
-                (Op::Binary(f, ..), [a, Operand::Number(y)]) => (Do::Right(*f, *y), vec![a]),
-                (Op::Binary(f, ..), [Operand::Number(x), b]) => (Do::Left(*f, *x), vec![b]),
-                (Op::Binary(f, ..), [a, b]) => (Do::Binary(*f), vec![a, b]),
-                (Op::Select(..), [c, a, b]) => (Do::Select, vec![c, a, b]),
-                _ => unreachable!("groups hold element-wise values"),
-            };
             let mut from = [Source::Register(0); 3];
             for (to, o) in from.iter_mut().zip(read) {
                 *to = source(o, &mut pool, &mut code);
             }
+            let what = *what;
             let target = self.plan.views[v.index()].is_some().then(|| stored.next()).flatten();
             let (to, result) = match target {
                 Some((view, strides)) if Fused::is_dense(&sizes, &strides) => {
@@ -167,6 +165,47 @@ impl Compiler<'_> {
         Fused { sizes, loads, code, stores, registers: pool.count }
     }
 
+    /// What is done for each member: quick functions of what one other reads and nothing else are done with that one.
+    /// `spread` says which loads have to be brought into place before anything but a function of two reads them.
+    fn pieces_of(
+        &self,
+        members: &[ValueId],
+        operands: Vec<Vec<Operand>>,
+        spread: &dyn Fn(usize) -> bool,
+    ) -> Vec<Piece> {
+        let mut pieces: Vec<Piece> = Vec::with_capacity(members.len());
+        let uses = |m: usize| operands.iter().flatten().filter(|o| **o == Operand::Member(m)).count();
+        for (v, o) in members.iter().zip(&operands) {
+            let (what, read) = match (&self.plan.program.node(*v).op, o.as_slice()) {
+                (Op::Unary(f, _), [a]) => (Do::Unary(*f), vec![*a]),
+                (Op::Binary(f, ..), [a, Operand::Number(y)]) => (Do::Right(*f, *y), vec![*a]),
+                (Op::Binary(f, ..), [Operand::Number(x), b]) => (Do::Left(*f, *x), vec![*b]),
+                (Op::Binary(f, ..), [a, b]) => (Do::Binary(*f), vec![*a, *b]),
+                (Op::Select(..), [c, a, b]) => (Do::Select, vec![*c, *a, *b]),
+                _ => unreachable!("groups hold element-wise values"),
+            };
+            let joined = read.iter().enumerate().find_map(|(place, o)| {
+                let Operand::Member(m) = *o else { return None };
+                let alone = uses(m) == 1 && self.plan.views[members[m].index()].is_none();
+                let first = pieces[m].as_ref().filter(|_| alone)?;
+                let (f, g) = (quick(first.0, 0)?, quick(what, place)?);
+                let (a, rest) = first.1.split_first()?;
+                let others = rest.iter().chain(read.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, o)| o));
+                let all: Vec<Operand> = std::iter::once(a).chain(others).copied().collect();
+                let in_place = !all.iter().any(|o| matches!(o, Operand::Load(k) if spread(*k)));
+                in_place.then_some((m, (Do::Twice([f.0, g.0], [f.1, g.1]), all)))
+            });
+            match joined {
+                Some((m, piece)) => {
+                    pieces[m] = None;
+                    pieces.push(Some(piece));
+                }
+                None => pieces.push(Some((what, read))),
+            }
+        }
+        pieces
+    }
+
     /// The number that a value is everywhere, if that is plain.
     pub fn constant(&self, v: ValueId) -> Option<f64> {
         match &self.plan.program.node(v).op {
@@ -174,6 +213,23 @@ impl Compiler<'_> {
             Op::Broadcast(a) => self.constant(*a),
             _ => None,
         }
+    }
+}
+
+/// What is done as a quick function of the operand at a place, and the number that is the other, if it is one.
+fn quick(what: Do, place: usize) -> Option<(Quick, Option<f32>)> {
+    let turned = |f: Binary, turned: bool| match (f, turned) {
+        (Binary::Add, _) => Some(Quick::Add),
+        (Binary::Subtract, false) => Some(Quick::Subtract),
+        (Binary::Subtract, true) => Some(Quick::From),
+        (Binary::Multiply, _) => Some(Quick::Multiply),
+        _ => None,
+    };
+    match what {
+        Do::Binary(f) => Some((turned(f, place == 1)?, None)),
+        Do::Right(f, y) => Some((turned(f, false)?, Some(y))),
+        Do::Left(f, x) => Some((turned(f, true)?, Some(x))),
+        _ => None,
     }
 }
 

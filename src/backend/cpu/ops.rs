@@ -10,8 +10,8 @@ use super::moves::{Count, From, Running};
 use super::product::Target;
 use super::reduce::Reduce;
 use super::strided::coalesce;
-use crate::graph::{AxisId, AxisKind, Op, Reduction, ValueId};
-use crate::plan::{Dim, View};
+use crate::graph::{AxisId, AxisKind, Draw, Op, Reduction, ValueId};
+use crate::plan::{Dim, Item, View, scaled};
 
 impl Compiler<'_> {
     /// The steps of one value.
@@ -41,30 +41,7 @@ impl Compiler<'_> {
             Op::State(i) if ty.axes.is_empty() => steps.push(self.host(Host::State(*i), v)),
             Op::State(i) => steps.push(self.table(|lane| From::State(*i, lane), v)),
             Op::Step => steps.push(self.host(Host::Step, v)),
-            Op::Draw(draw) => {
-                let program = &self.plan.program;
-                let mut d = Drawing {
-                    draw: *draw,
-                    to: self.ptr(to),
-                    samples: 1,
-                    sample_stride: 1,
-                    tiled: false,
-                    outer: Vec::new(),
-                    shape: ty.shape.iter().enumerate().map(|(i, n)| (*n, self.stride(to, Dim::Shape(i)))).collect(),
-                    step: self.strip.is_some(),
-                };
-                for a in &ty.axes {
-                    let size = program.axis(*a).size;
-                    if Some(*a) == self.tile {
-                        (d.samples, d.sample_stride, d.tiled) = (self.width, self.stride(to, Dim::Lane), true);
-                    } else if program.axis(*a).kind == AxisKind::Sample {
-                        (d.samples, d.sample_stride) = (size, self.stride(to, Dim::Axis(*a)));
-                    } else if self.strip.is_none_or(|s| s.axis != *a) {
-                        d.outer.push((size, self.stride(to, Dim::Axis(*a))));
-                    }
-                }
-                steps.push(Step::Drawing(d));
-            }
+            Op::Draw(draw) => steps.push(Step::Drawing(self.drawing(draw, v, 1.0))),
             Op::Contract(spec, a, b) => {
                 let target = Target::Memory(self.ptr(to), self.adds(&spec.axes));
                 steps.push(self.product(v, spec, [*a, *b], to, target));
@@ -225,6 +202,42 @@ impl Compiler<'_> {
             | Op::Mark(..)
             | Op::Detach(_) => unreachable!("no item of its own: {:?}", node.op),
         }
+    }
+
+    /// A draw and the number by which what follows multiplies it.
+    pub fn scaled_draw(&self, first: &Item, second: &Item) -> Option<Step> {
+        let (scale, result) = scaled(self.plan, first, second)?;
+        let Item::Op(draw) = first else { return None };
+        let Op::Draw(draw) = &self.plan.program.node(*draw).op else { return None };
+        Some(Step::Drawing(self.drawing(draw, result, scale)))
+    }
+
+    /// A draw, times a number, as a value.
+    fn drawing(&self, draw: &Draw, v: ValueId, scale: f64) -> Drawing {
+        let (ty, to) = (self.ty(v), &self.view(v));
+        let program = &self.plan.program;
+        let mut d = Drawing {
+            draw: *draw,
+            scale: scale as f32,
+            to: self.ptr(to),
+            samples: 1,
+            sample_stride: 1,
+            tiled: false,
+            outer: Vec::new(),
+            shape: ty.shape.iter().enumerate().map(|(i, n)| (*n, self.stride(to, Dim::Shape(i)))).collect(),
+            step: self.strip.is_some(),
+        };
+        for a in &ty.axes {
+            let size = program.axis(*a).size;
+            if Some(*a) == self.tile {
+                (d.samples, d.sample_stride, d.tiled) = (self.width, self.stride(to, Dim::Lane), true);
+            } else if program.axis(*a).kind == AxisKind::Sample {
+                (d.samples, d.sample_stride) = (size, self.stride(to, Dim::Axis(*a)));
+            } else if self.strip.is_none_or(|s| s.axis != *a) {
+                d.outer.push((size, self.stride(to, Dim::Axis(*a))));
+            }
+        }
+        d
     }
 
     /// Whether a sum over these axes goes on from strip to strip.

@@ -46,6 +46,13 @@ impl Form<'_> {
                 return self.make(Op::Unary(Unary::Negate, p));
             }
         }
+        for (k, of) in [(x, y), (y, x)] {
+            if let Op::Number(k) = *self.op(k)
+                && let Some(new) = self.multiplied(k.value(), of)
+            {
+                return new;
+            }
+        }
         for (f, c) in [(x, y), (y, x)] {
             let rank = self.ty(c).shape.len();
             let all: Vec<Label> = (0..rank as Label).collect();
@@ -59,6 +66,21 @@ impl Form<'_> {
             }
         }
         self.r.b.mul(x, y)
+    }
+
+    /// A product of numbers and something, with a further number: one number.
+    fn multiplied(&mut self, k: f64, v: ValueId) -> Option<ValueId> {
+        let Some(&Op::Binary(Binary::Multiply, x, y)) = self.only(v) else { return None };
+        for (c, of) in [(x, y), (y, x)] {
+            if let Op::Number(c) = *self.op(c) {
+                let c = self.r.b.number(k * c.value());
+                return Some(self.r.b.mul(c, of));
+            }
+        }
+        [(x, y), (y, x)].into_iter().find_map(|(p, q)| {
+            let p = self.multiplied(k, p)?;
+            Some(self.r.b.mul(p, q))
+        })
     }
 
     pub(super) fn joint_size(&self, x: ValueId, y: ValueId) -> f64 {
