@@ -125,7 +125,7 @@ pub fn scaled(plan: &Plan, first: &Item, second: &Item) -> Option<(f64, ValueId)
     let program = &plan.program;
     let ([result], Op::Draw(_)) = (members.as_slice(), &program.node(*draw).op) else { return None };
     let Op::Binary(Binary::Multiply, x, y) = program.node(*result).op else { return None };
-    let other = if x == *draw { y } else { x };
+    let (_, other) = [(x, y), (y, x)].into_iter().find(|(of, _)| of == draw)?;
     let factor = constant(program, other)?;
     let same = program.node(*draw).ty == program.node(*result).ty;
     (same && !read_elsewhere(program, *draw, members)).then_some((factor, *result))
